@@ -1,0 +1,8 @@
+/*
+ * swarm_reward.c: the module's magic and nothing else.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+
+PG_MODULE_MAGIC;
