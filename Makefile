@@ -4,7 +4,7 @@ EXTVERSION = 0.1.0
 
 MODULE_big = swarm_reward
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
-HEADERS_DEPS = $(wildcard src/*.h)
+SOURCE_HEADERS = $(wildcard src/*.h)
 
 INSTALL_SQL = sql/$(EXTENSION)--$(EXTVERSION).sql
 DATA_built = $(INSTALL_SQL)
@@ -14,15 +14,17 @@ EXTRA_CLEAN = $(INSTALL_SQL)
 # The bits of every result must be the same everywhere: no contraction into
 # fused multiply-adds, no value-changing optimisation, no machine-specific code.
 PG_CFLAGS = -std=gnu11 -ffp-contract=off -fno-fast-math -fvisibility=hidden
+PG_CONFIG ?= pg_config
 ifdef WERROR
+# as in CI; PostgreSQL's own headers are not ours to judge, hence -isystem
 PG_CFLAGS += -Wall -Wextra -Werror
+PG_CPPFLAGS = -isystem $(shell $(PG_CONFIG) --includedir-server)
 endif
 
-PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
-$(OBJS): $(HEADERS_DEPS)
+$(OBJS): $(SOURCE_HEADERS)
 
 $(INSTALL_SQL): $(sort $(wildcard sql/install/*.sql))
 	cat $^ > $@
