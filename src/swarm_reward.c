@@ -3,6 +3,6 @@
  */
 #include "postgres.h"
 
-#include "fmgr.h"
+#include "compat.h"
 
 PG_MODULE_MAGIC;

@@ -1,0 +1,30 @@
+/*
+ * compat.h: what differs between PostgreSQL 14 and 18, in one place.
+ *
+ * Include it right after postgres.h and before every other server header.
+ */
+#ifndef SR_COMPAT_H
+#define SR_COMPAT_H
+
+/*
+ * The module is compiled with hidden visibility. Before 16 PGDLLEXPORT was
+ * empty outside Windows, which would hide the entry points too.
+ */
+#if PG_VERSION_NUM < 160000 && !defined(WIN32)
+#undef PGDLLEXPORT
+#define PGDLLEXPORT __attribute__((visibility("default")))
+#endif
+
+#include "fmgr.h"
+
+/* Varlena declarations moved out of postgres.h in 16. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/* Declares one SQL-callable function: exported, with its info record. */
+#define SR_FUNCTION(name) \
+	extern PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \
+	PG_FUNCTION_INFO_V1(name)
+
+#endif							/* SR_COMPAT_H */
