@@ -1,5 +1,5 @@
 /*
- * latency.c: what the speed of light in fibre allows.
+ * rtt.c: what the speed of light in fibre allows.
  */
 #include "postgres.h"
 #include "compat.h"
