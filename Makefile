@@ -67,15 +67,20 @@ BUILD_ID := $(shell $(PG_CONFIG) --version) $(CC) $(CPPFLAGS) $(CFLAGS)
 endif
 
 # The files that know nothing of the server, and the programs that test them:
-# test/c/NAME.c is linked with all of PURE_C. Where chealpix, a reference HEALPix
-# library, is installed, HAVE_CHEALPIX is defined.
-PURE_C = $(wildcard src/healpix.c src/scan.c)
+# test/c/NAME.c is linked with all of PURE_C, with SR_STANDALONE defined and, where
+# the reference HEALPix library chealpix is installed, HAVE_CHEALPIX too.
+PURE_C = $(wildcard $(addprefix src/,healpix.c scan.c diff.c latency.c wilson.c))
 C_TESTS = $(patsubst test/c/%.c,tmp_check/c/%,$(sort $(wildcard test/c/*.c)))
-CHEALPIX := $(if $(wildcard /usr/include/chealpix.h),-DHAVE_CHEALPIX)
+C_TEST_FLAGS = $(SAME_BITS) $(WARNINGS) -O2 -g -Isrc -DSR_STANDALONE
+C_TEST_LIBS = -lm
+ifneq ($(wildcard /usr/include/chealpix.h),)
+C_TEST_FLAGS += -DHAVE_CHEALPIX
+C_TEST_LIBS := -lchealpix $(C_TEST_LIBS)
+endif
 
 tmp_check/c/%: test/c/%.c $(PURE_C) $(SOURCE_HEADERS) $(wildcard test/c/*.h)
 	@mkdir -p $(@D)
-	$(CC) $(SAME_BITS) $(WARNINGS) -O2 -g $(CHEALPIX) -Isrc -o $@ $< $(PURE_C) $(if $(CHEALPIX),-lchealpix) -lm
+	$(CC) $(C_TEST_FLAGS) -o $@ $< $(PURE_C) $(C_TEST_LIBS)
 
 check-c: $(C_TESTS)
 	@set -e; for t in $(C_TESTS); do echo "# $$t"; $$t; done
