@@ -56,8 +56,7 @@ BEGIN
 	FOR gap IN 1..n LOOP
 		SELECT d.name, d.location, d.weight::float8, round(coverage_sum(deficit, d.location, radius))
 		INTO city, place, in_city, unserved
-		FROM (SELECT * FROM demand WHERE coverage_value(deficit, location) > 0
-			ORDER BY weight DESC, demand_id LIMIT 300) d
+		FROM demand d WHERE coverage_value(deficit, d.location) > 0
 		ORDER BY coverage_sum(deficit, d.location, radius) DESC, d.demand_id LIMIT 1;
 		EXIT WHEN NOT FOUND;
 		SELECT r.name INTO region FROM region r WHERE ST_Covers(r.boundary, place) ORDER BY ST_Area(r.boundary), r.code LIMIT 1;
