@@ -13,7 +13,13 @@ as_root()
 	if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-can_be_root() { [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null; }
+# May this user run commands as root? Asks for a password where there is somebody to ask.
+can_be_root()
+{
+	[ "$(id -u)" -eq 0 ] && return
+	command -v sudo >/dev/null || return
+	sudo -n true 2>/dev/null || { [ -t 2 ] && sudo -v; }
+}
 
 # Prints the pg_config to build with: the one asked for, else PostgreSQL 15's,
 # else another supported server's. Prints nothing when there is none.
@@ -60,6 +66,7 @@ build_and_install()
 	if [ $writable = yes ]; then
 		make --no-print-directory PG_CONFIG="$PG_CONFIG" "$@" install >>"$log" 2>&1
 	else
+		can_be_root || die "installing needs root: run 'make install' as root first, or name a server of your own with PG_CONFIG=…"
 		as_root make --no-print-directory PG_CONFIG="$PG_CONFIG" "$@" install >>"$log" 2>&1
 	fi || { tail -n 20 "$log" >&2; die "the installation failed"; }
 }
