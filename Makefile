@@ -45,8 +45,9 @@ NEEDS_PGXS = $(filter-out $(SELF_CONTAINED),$(or $(MAKECMDGOALS),all))
 
 ifneq ($(NEEDS_PGXS),)
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
-ifeq ($(wildcard $(PGXS)),)
-$(error no PGXS makefile found through '$(PG_CONFIG)': install postgresql-server-dev-15 \
+# Debian's server comes with the makefiles but not with the headers.
+ifeq ($(and $(wildcard $(PGXS)),$(wildcard $(shell $(PG_CONFIG) --includedir-server)/postgres.h)),)
+$(error no PostgreSQL development files found through '$(PG_CONFIG)': install postgresql-server-dev-15 \
 (make setup does it on Debian), or name another server's pg_config with PG_CONFIG=…)
 endif
 include $(PGXS)

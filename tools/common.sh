@@ -35,7 +35,7 @@ find_pg_config()
 		[ -x "$candidate" ] || continue
 		major=$("$candidate" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
 		if [ "$major" -ge 14 ] && [ "$major" -le 18 ] &&
-			[ -x "$("$candidate" --bindir)/initdb" ] && [ -e "$("$candidate" --pgxs)" ]; then
+			[ -x "$("$candidate" --bindir)/initdb" ] && [ -e "$("$candidate" --includedir-server)/postgres.h" ]; then
 			echo "$candidate"
 			return
 		fi
