@@ -1,0 +1,113 @@
+-- Fields out of rows.
+
+-- Shared by the three aggregates: their states are one kind of difference array.
+CREATE FUNCTION coverage_combine(internal, internal) RETURNS internal
+AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000;
+COMMENT ON FUNCTION coverage_combine(internal, internal) IS 'aggregate support: merges two states';
+
+CREATE FUNCTION coverage_serialize(internal) RETURNS bytea
+AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
+COMMENT ON FUNCTION coverage_serialize(internal) IS 'aggregate support: a state as bytes';
+
+CREATE FUNCTION coverage_deserialize(bytea, internal) RETURNS internal
+AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
+COMMENT ON FUNCTION coverage_deserialize(bytea, internal) IS 'aggregate support: a state from bytes';
+
+CREATE FUNCTION coverage_finalfn(internal) RETURNS coverage
+AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000;
+COMMENT ON FUNCTION coverage_finalfn(internal) IS 'aggregate support: the field a state stands for';
+
+CREATE FUNCTION coverage_agg_transfn(internal, geography, float8) RETURNS internal
+AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 500;
+COMMENT ON FUNCTION coverage_agg_transfn(internal, geography, float8) IS 'aggregate support: adds a row';
+
+CREATE AGGREGATE coverage_agg(location geography, radius_m float8) (
+    SFUNC = coverage_agg_transfn, STYPE = internal,
+    FINALFUNC = coverage_finalfn,
+    COMBINEFUNC = coverage_combine,
+    SERIALFUNC = coverage_serialize,
+    DESERIALFUNC = coverage_deserialize,
+    PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE coverage_agg(geography, float8) IS
+'sum of discs: adds 1 to every cell whose centre lies within radius_m metres (more than 0, at most 5 000 000) of location along the WGS84 geodesic, and always to the cell that holds location; grid order 10. Rows with a NULL are skipped; no row gives NULL. The result does not depend on the order of rows';
+
+CREATE FUNCTION coverage_agg_transfn(internal, geography, float8, float8) RETURNS internal
+AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 500;
+COMMENT ON FUNCTION coverage_agg_transfn(internal, geography, float8, float8) IS 'aggregate support: adds a row';
+
+CREATE AGGREGATE coverage_agg(location geography, radius_m float8, weight float8) (
+    SFUNC = coverage_agg_transfn, STYPE = internal,
+    FINALFUNC = coverage_finalfn,
+    COMBINEFUNC = coverage_combine,
+    SERIALFUNC = coverage_serialize,
+    DESERIALFUNC = coverage_deserialize,
+    PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE coverage_agg(geography, float8, float8) IS
+'sum of discs: adds weight to every cell whose centre lies within radius_m metres (more than 0, at most 5 000 000) of location along the WGS84 geodesic, and always to the cell that holds location; grid order 10. Weights are finite, at least 0, kept to the nearest multiple of 2^-16, and may add up to 2^37. Rows with a NULL are skipped; no row gives NULL. The result does not depend on the order of rows';
+
+CREATE FUNCTION coverage_agg_transfn(internal, geography, float8, float8, integer) RETURNS internal
+AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 500;
+COMMENT ON FUNCTION coverage_agg_transfn(internal, geography, float8, float8, integer) IS 'aggregate support: adds a row';
+
+CREATE AGGREGATE coverage_agg(location geography, radius_m float8, weight float8, grid_order integer) (
+    SFUNC = coverage_agg_transfn, STYPE = internal,
+    FINALFUNC = coverage_finalfn,
+    COMBINEFUNC = coverage_combine,
+    SERIALFUNC = coverage_serialize,
+    DESERIALFUNC = coverage_deserialize,
+    PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE coverage_agg(geography, float8, float8, integer) IS
+'sum of discs: adds weight to every cell whose centre lies within radius_m metres (more than 0, at most 5 000 000) of location along the WGS84 geodesic, and always to the cell that holds location; grid order 0 to 13, the same in every row. Weights are finite, at least 0, kept to the nearest multiple of 2^-16, and may add up to 2^37. Rows with a NULL are skipped; no row gives NULL. The result does not depend on the order of rows';
+
+CREATE FUNCTION density_agg_transfn(internal, geography, float8) RETURNS internal
+AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10;
+COMMENT ON FUNCTION density_agg_transfn(internal, geography, float8) IS 'aggregate support: adds a row';
+
+CREATE AGGREGATE density_agg(location geography, weight float8) (
+    SFUNC = density_agg_transfn, STYPE = internal,
+    FINALFUNC = coverage_finalfn,
+    COMBINEFUNC = coverage_combine,
+    SERIALFUNC = coverage_serialize,
+    DESERIALFUNC = coverage_deserialize,
+    PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE density_agg(geography, float8) IS
+'adds each point''s weight to the cell that holds it; grid order 10. Weights are finite, at least 0, kept to the nearest multiple of 2^-16, and may add up to 2^37. Rows with a NULL location or weight are skipped; no row gives NULL';
+
+CREATE FUNCTION density_agg_transfn(internal, geography, float8, integer) RETURNS internal
+AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10;
+COMMENT ON FUNCTION density_agg_transfn(internal, geography, float8, integer) IS 'aggregate support: adds a row';
+
+CREATE AGGREGATE density_agg(location geography, weight float8, grid_order integer) (
+    SFUNC = density_agg_transfn, STYPE = internal,
+    FINALFUNC = coverage_finalfn,
+    COMBINEFUNC = coverage_combine,
+    SERIALFUNC = coverage_serialize,
+    DESERIALFUNC = coverage_deserialize,
+    PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE density_agg(geography, float8, integer) IS
+'adds each point''s weight to the cell that holds it; grid order 0 to 13, the same in every row. Weights are finite, at least 0, kept to the nearest multiple of 2^-16, and may add up to 2^37. Rows with a NULL location or weight are skipped; no row gives NULL';
+
+CREATE FUNCTION coverage_sum_transfn(internal, coverage) RETURNS internal
+AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000;
+COMMENT ON FUNCTION coverage_sum_transfn(internal, coverage) IS 'aggregate support: adds a row';
+
+CREATE AGGREGATE sum(coverage) (
+    SFUNC = coverage_sum_transfn, STYPE = internal,
+    FINALFUNC = coverage_finalfn,
+    COMBINEFUNC = coverage_combine,
+    SERIALFUNC = coverage_serialize,
+    DESERIALFUNC = coverage_deserialize,
+    PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE sum(coverage) IS
+'sum of fields, cell by cell. Values must be multiples of 2^-16 (see coverage_round) and the largest magnitudes of the summands may add up to 2^37, so that sums are exact in any order; grid orders must match. NULLs are skipped; no row gives NULL';
+
+CREATE FUNCTION region_coverage(region geography, grid_order integer DEFAULT 10) RETURNS coverage
+AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
+COMMENT ON FUNCTION region_coverage(geography, integer) IS
+'1 in the cells whose centre is covered by a Polygon or MultiPolygon in the sense of ST_Covers(geography, geography), else 0. A region that covers no centre gets the cell that holds ST_Centroid of its largest part; an empty one gets none. NULL if an argument is NULL';

@@ -1,0 +1,39 @@
+/*
+ * diff.c: allocation for the difference array.
+ */
+#include "diff.h"
+
+/* An array for ncell cells and the position behind the last, all zero. */
+Diff *
+diff_create(int64 ncell)
+{
+	int64		nbranches = (ncell >> (DIFF_LEAF_BITS + DIFF_BRANCH_BITS)) + 1;
+	size_t		size = offsetof(Diff, branch) + (size_t) nbranches * sizeof(DiffBranch *);
+	Diff	   *diff = sr_alloc(size);
+
+	memset(diff, 0, size);
+	diff->nbranches = nbranches;
+	return diff;
+}
+
+/* The leaf with that number, made when there is none yet. */
+double *
+diff_leaf(Diff *diff, int64 leaf)
+{
+	DiffBranch **branch = &diff->branch[leaf >> DIFF_BRANCH_BITS];
+	double	  **slot;
+
+	if (*branch == NULL)
+	{
+		*branch = sr_alloc(sizeof(DiffBranch));
+		memset(*branch, 0, sizeof(DiffBranch));
+	}
+	slot = &(*branch)->leaf[leaf & (DIFF_BRANCH_SIZE - 1)];
+	if (*slot == NULL)
+	{
+		*slot = sr_alloc(DIFF_LEAF_SIZE * sizeof(double));
+		memset(*slot, 0, DIFF_LEAF_SIZE * sizeof(double));
+		diff->nleaves++;
+	}
+	return *slot;
+}

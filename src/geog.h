@@ -1,0 +1,27 @@
+/*
+ * geog.h: points and polygons out of PostGIS's geography values.
+ */
+#ifndef SR_GEOG_H
+#define SR_GEOG_H
+
+#include "postgres.h"
+#include "compat.h"
+
+#include "scan.h"
+
+/* The polygons of a geography, coordinates copied out. */
+typedef struct GeogRegion
+{
+	int32		npolygons;
+	Polygon    *polygons;
+	int32		largest;		/* the polygon with the largest area; -1 if empty */
+} GeogRegion;
+
+extern void geog_read_point(Datum geography, double *lon, double *lat);
+extern void geog_read_region(Datum geography, GeogRegion *region);
+extern bytea *geog_point_wkb(double lon, double lat);
+extern bytea *geog_polygon_wkb(int32 npoints, const double *xy);
+extern void geog_region_centroid(const GeogRegion *region, Oid geography_type,
+								 double *lon, double *lat);
+
+#endif							/* SR_GEOG_H */

@@ -1,0 +1,340 @@
+/*
+ * healpix.c: rings, cells and authalic latitude.
+ */
+#include "healpix.h"
+
+#include "dmath.h"
+
+/* Grids are built once and kept for the life of the process. */
+static HpxGrid *grid_cache[SR_MAX_ORDER + 1];
+
+/* Ring and longitude of the faces' southern corners, in units of nside. */
+static const int corner_ring[12] = {2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4};
+static const int corner_lon[12] = {1, 3, 5, 7, 0, 2, 4, 6, 1, 3, 5, 7};
+
+/* Cells at an order. */
+static inline int64
+ncell_at(int order)
+{
+	return INT64_C(12) << (2 * order);
+}
+
+/*
+ * Half of q(lat) / (1 - e2): the area between the equator and a latitude, up to
+ * a constant. atanh(e s) / e is summed as a series in e2 s2 < 0.0067, which
+ * eight terms exhaust.
+ */
+static double
+authalic_q(double s)
+{
+	double		t = SR_WGS84_E2 * s * s;
+	double		series = 1.0 / 17;
+
+	for (int k = 15; k >= 1; k -= 2)
+		series = series * t + 1.0 / k;
+	return 0.5 * s * (1.0 / (1.0 - t) + series);
+}
+
+/* z = q(lat) / q(90 degrees), the sine of the authalic latitude. */
+double
+hpx_authalic_z(double sinlat)
+{
+	if (sinlat >= 1.0)
+		return 1.0;
+	if (sinlat <= -1.0)
+		return -1.0;
+	return authalic_q(sinlat) / authalic_q(1.0);
+}
+
+/* The inverse: sine of the geodetic latitude, by Newton's method. */
+double
+hpx_sinlat(double authalic_z)
+{
+	double		q1 = authalic_q(1.0);
+	double		target = authalic_z * q1;
+	double		s = authalic_z;
+
+	if (authalic_z >= 1.0 || authalic_z <= -1.0)
+		return authalic_z > 0 ? 1.0 : -1.0;
+	/* dq/ds = 1 / (1 - e2 s2)^2; quadratic convergence from an error < 0.005 */
+	for (int i = 0; i < 5; i++)
+	{
+		double		t = 1.0 - SR_WGS84_E2 * s * s;
+
+		s -= (authalic_q(s) - target) * t * t;
+		s = Max(-1.0, Min(1.0, s));
+	}
+	return s;
+}
+
+/* Area of one cell in square metres: the ellipsoid's over the number of cells. */
+double
+hpx_cell_area(int order)
+{
+	double		ellipsoid = 4.0 * SR_PI * SR_WGS84_A * SR_WGS84_A *
+		(1.0 - SR_WGS84_E2) * authalic_q(1.0);
+
+	return ellipsoid / (double) ncell_at(order);
+}
+
+/* Fills in where one ring lies. */
+static void
+ring_init(HpxRing *ring, int64 nside, int64 i)
+{
+	int64		ncell = 12 * nside * nside;
+	int64		fromPole = Min(i, 4 * nside - i);
+	double		authalic;
+	double		n;
+
+	if (fromPole < nside)
+	{
+		ring->ncell = (int32) (4 * fromPole);
+		ring->shift = 0.5;
+		ring->start = i < nside ? 2 * i * (i - 1)
+			: ncell - 2 * fromPole * (fromPole + 1);
+		authalic = 1.0 - (double) (fromPole * fromPole) / (3.0 * (double) (nside * nside));
+		if (i > nside)
+			authalic = -authalic;
+	}
+	else
+	{
+		ring->ncell = (int32) (4 * nside);
+		ring->shift = ((i - nside) & 1) ? 0.0 : 0.5;
+		ring->start = 2 * nside * (nside - 1) + (i - nside) * 4 * nside;
+		authalic = (double) (2 * nside - i) * 2.0 / (3.0 * (double) nside);
+	}
+	ring->sinlat = hpx_sinlat(authalic);
+	ring->coslat = sqrt((1.0 - ring->sinlat) * (1.0 + ring->sinlat));
+	n = SR_WGS84_A / sqrt(1.0 - SR_WGS84_E2 * ring->sinlat * ring->sinlat);
+	ring->p = n * ring->coslat;
+	ring->z = n * (1.0 - SR_WGS84_E2) * ring->sinlat;
+}
+
+/* The grid of an order in 0 .. SR_MAX_ORDER, shared and read-only. */
+const HpxGrid *
+hpx_grid(int order)
+{
+	HpxGrid    *grid;
+	int32		nring;
+
+	Assert(order >= 0 && order <= SR_MAX_ORDER);
+	if (grid_cache[order] != NULL)
+		return grid_cache[order];
+
+	nring = (4 << order) - 1;
+	/* plain malloc: it lives as long as the process, in or out of a backend */
+	grid = malloc(offsetof(HpxGrid, ring) + (size_t) nring * sizeof(HpxRing));
+	if (grid == NULL)
+		sr_out_of_memory();
+	grid->order = order;
+	grid->nside = INT64_C(1) << order;
+	grid->ncell = ncell_at(order);
+	grid->nring = nring;
+	for (int32 i = 1; i <= nring; i++)
+		ring_init(HPX_RING(grid, i), grid->nside, i);
+	grid_cache[order] = grid;
+	return grid;
+}
+
+/* Integer square root, exact. */
+static int64
+isqrt(int64 v)
+{
+	int64		r = (int64) sqrt((double) v + 0.5);
+
+	while (r * r > v)
+		r--;
+	while ((r + 1) * (r + 1) <= v)
+		r++;
+	return r;
+}
+
+/*
+ * The ring whose parallel lies at or north of an authalic z, nearest to it; 0
+ * when z is north of the first ring.
+ */
+int32
+hpx_ring_above(const HpxGrid *grid, double authalic_z)
+{
+	double		nside = (double) grid->nside;
+	double		az = fabs(authalic_z);
+	double		i;
+
+	if (az <= 2.0 / 3.0)
+		i = nside * (2.0 - 1.5 * authalic_z);
+	else
+	{
+		i = nside * sqrt(3.0 * (1.0 - az));
+		if (authalic_z < 0)
+			i = 4.0 * nside - i;
+	}
+	return (int32) Min(floor(i), (double) grid->nring);
+}
+
+/* The cell that holds the position (authalic z, longitude in turns in [0, 1)). */
+int64
+hpx_cell(int order, double authalic_z, double turn)
+{
+	int64		nside = INT64_C(1) << order;
+	double		az = fabs(authalic_z);
+	double		tt = turn * 4.0;
+
+	if (az <= 2.0 / 3.0)
+	{
+		/* equatorial belt: the lines of constant jp and jm bound the cells */
+		double		t1 = (double) nside * (0.5 + tt);
+		double		t2 = (double) nside * authalic_z * 0.75;
+		int64		jp = (int64) (t1 - t2);
+		int64		jm = (int64) (t1 + t2);
+		int64		ir = nside + 1 + jp - jm;
+		int64		shift = 1 - (ir & 1);
+		int64		ip = ((jp + jm - nside + shift + 1 + 8 * nside) >> 1) & (4 * nside - 1);
+
+		return 2 * nside * (nside - 1) + (ir - 1) * 4 * nside + ip;
+	}
+	else
+	{
+		double		tp = tt - floor(tt);
+		double		t = (double) nside * sqrt(3.0 * (1.0 - az));
+		int64		jp = (int64) (tp * t);
+		int64		jm = (int64) ((1.0 - tp) * t);
+		int64		ir = jp + jm + 1;
+		int64		ip = (int64) (tt * (double) ir);
+
+		ip = Min(ip, 4 * ir - 1);
+		if (authalic_z > 0)
+			return 2 * ir * (ir - 1) + ip;
+		return 12 * nside * nside - 2 * ir * (ir + 1) + ip;
+	}
+}
+
+/* The ring a cell lies on. */
+int32
+hpx_cell_ring(const HpxGrid *grid, int64 cell)
+{
+	int64		nside = grid->nside;
+	int64		ncap = 2 * nside * (nside - 1);
+
+	if (cell < ncap)
+		return (int32) ((1 + isqrt(1 + 2 * cell)) >> 1);
+	if (cell < grid->ncell - ncap)
+		return (int32) ((cell - ncap) / (4 * nside) + nside);
+	return (int32) (4 * nside - ((1 + isqrt(2 * (grid->ncell - cell) - 1)) >> 1));
+}
+
+/* Longitude in (-180, 180] of a number of turns in [0, 1]. */
+static double
+turn_to_lon(double turn)
+{
+	double		lon = turn * 360.0;
+
+	return lon > 180.0 ? lon - 360.0 : lon;
+}
+
+/* Centre of a cell, geodetic degrees. */
+void
+hpx_cell_center(const HpxGrid *grid, int64 cell, double *lon, double *lat)
+{
+	const HpxRing *ring = HPX_RING(grid, hpx_cell_ring(grid, cell));
+
+	*lon = turn_to_lon(((double) (cell - ring->start) + ring->shift) / (double) ring->ncell);
+	*lat = sr_asin(ring->sinlat) / SR_DEGREE;
+}
+
+/*
+ * Base face (0 .. 11) of a cell and its place on it: ix counts north-east, iy
+ * north-west from the face's southern corner.
+ */
+void
+hpx_cell_to_face(int order, int64 cell, int *face, int64 *ix, int64 *iy)
+{
+	int64		nside = INT64_C(1) << order;
+	int64		ncap = 2 * nside * (nside - 1);
+	int64		ncell = ncell_at(order);
+	int64		ring,
+				iphi,			/* from 1 */
+				nr,				/* cells in a quarter of the ring */
+				odd;			/* 1 when the first centre lies on longitude 0 */
+	int64		irt,
+				ipt;
+
+	if (cell < ncap)
+	{
+		ring = (1 + isqrt(1 + 2 * cell)) >> 1;
+		iphi = cell + 1 - 2 * ring * (ring - 1);
+		nr = ring;
+		odd = 0;
+		*face = (int) ((iphi - 1) / nr);
+	}
+	else if (cell < ncell - ncap)
+	{
+		int64		ip = cell - ncap;
+		int64		up,
+					down;
+
+		ring = ip / (4 * nside) + nside;
+		iphi = ip % (4 * nside) + 1;
+		nr = nside;
+		odd = (ring + nside) & 1;
+		/* which side of the two diagonals of the belt */
+		up = (iphi - (ring - nside + 1) / 2 + nside - 1) / nside;
+		down = (iphi - (3 * nside - ring + 1) / 2 + nside - 1) / nside;
+		if (up == down)
+			*face = (int) ((up & 3) + 4);
+		else
+			*face = (int) (down < up ? down : up + 8);
+	}
+	else
+	{
+		int64		ip = ncell - cell;
+		int64		south = (1 + isqrt(2 * ip - 1)) >> 1;
+
+		iphi = 4 * south + 1 - (ip - 2 * south * (south - 1));
+		nr = south;
+		odd = 0;
+		ring = 4 * nside - south;
+		*face = (int) ((iphi - 1) / nr) + 8;
+	}
+	irt = ring - corner_ring[*face] * nside + 1;
+	ipt = 2 * iphi - corner_lon[*face] * nr - odd - 1;
+	if (ipt >= 2 * nside)
+		ipt -= 8 * nside;
+	*ix = (ipt - irt) >> 1;
+	*iy = (-ipt - irt) >> 1;
+}
+
+/*
+ * Geodetic degrees of the point (x, y) in [0, 1]^2 of a base face, x to the
+ * north-east and y to the north-west of its southern corner.
+ */
+void
+hpx_face_position(int face, double x, double y, double *lon, double *lat)
+{
+	double		jr = corner_ring[face] - x - y;
+	double		nr,
+				z,
+				t;
+
+	if (jr < 1.0)
+	{
+		nr = jr;
+		z = 1.0 - nr * nr / 3.0;
+	}
+	else if (jr > 3.0)
+	{
+		nr = 4.0 - jr;
+		z = nr * nr / 3.0 - 1.0;
+	}
+	else
+	{
+		nr = 1.0;
+		z = (2.0 - jr) * 2.0 / 3.0;
+	}
+	t = corner_lon[face] * nr + x - y;
+	if (t < 0.0)
+		t += 8.0;
+	if (t >= 8.0)
+		t -= 8.0;
+	*lon = nr < 1e-15 ? 0.0 : turn_to_lon(t / (8.0 * nr));
+	*lat = sr_asin(hpx_sinlat(z)) / SR_DEGREE;
+}

@@ -1,0 +1,853 @@
+/*
+ * scan.c: which cells' centres lie in a disc or in polygons, ring by ring.
+ *
+ * Rings are parallels, so a disc meets one in a single interval of longitude
+ * and a polygon in the intervals between its edges' crossings. Cells are
+ * numbered along the rings, so an interval of longitude is an interval of cell
+ * numbers, or two where it wraps around longitude 0.
+ */
+#include "scan.h"
+
+#include "dmath.h"
+
+/* Slack for centres on a polygon's boundary, in cells: below 10 micrometres. */
+#define BOUNDARY_SLACK 1e-9
+
+typedef struct Vec3
+{
+	double		x,
+				y,
+				z;
+} Vec3;
+
+void
+span_list_init(SpanList *list)
+{
+	list->spans = NULL;
+	list->nspans = list->capacity = 0;
+}
+
+void
+span_list_grow(SpanList *list)
+{
+	int64		capacity = list->capacity ? 2 * list->capacity : 64;
+
+	if (list->spans == NULL)
+		list->spans = sr_alloc((size_t) capacity * sizeof(CellSpan));
+	else
+		list->spans = sr_realloc(list->spans, (size_t) capacity * sizeof(CellSpan));
+	list->capacity = capacity;
+}
+
+void
+span_list_free(SpanList *list)
+{
+	if (list->spans != NULL)
+		sr_free(list->spans);
+	span_list_init(list);
+}
+
+/* The cell that holds a point, geodetic degrees. */
+int64
+point_cell(int order, double lon, double lat)
+{
+	double		s,
+				c;
+
+	sr_sincos_deg(lat, &s, &c);
+	return hpx_cell(order, hpx_authalic_z(s), sr_lon_turn(lon));
+}
+
+/*
+ * Adds cells lo .. hi of a ring to a list in ascending order. lo may be
+ * negative and hi beyond the ring's end, by less than one turn.
+ */
+static inline void
+add_wrapped(SpanList *out, const HpxRing *ring, int64 lo, int64 hi)
+{
+	int64		n = ring->ncell;
+	int64		start = ring->start;
+
+	if (lo > hi)
+		return;
+	if (hi - lo + 1 >= n)
+		span_list_add(out, start, start + n - 1);
+	else if (lo < 0 && hi < 0)
+		span_list_add(out, start + lo + n, start + hi + n);
+	else if (lo < 0)
+	{
+		span_list_add(out, start, start + hi);
+		span_list_add(out, start + lo + n, start + n - 1);
+	}
+	else if (hi < n)
+		span_list_add(out, start + lo, start + hi);
+	else if (lo < n)
+	{
+		span_list_add(out, start, start + hi - n);
+		span_list_add(out, start + lo, start + n - 1);
+	}
+	else
+		span_list_add(out, start + lo - n, start + hi - n);
+}
+
+/* The ring at or just north of a latitude in degrees, clamped to the rings there are. */
+static int32
+ring_of_latitude(const HpxGrid *grid, double lat)
+{
+	double		s,
+				c;
+
+	if (lat >= 90.0)
+		return 1;
+	if (lat <= -90.0)
+		return grid->nring;
+	sr_sincos_deg(lat, &s, &c);
+	return Max(1, hpx_ring_above(grid, hpx_authalic_z(s)));
+}
+
+/*
+ * The cells whose centres lie within a geodesic radius of a point, and in any
+ * case the cell that holds the point: disjoint spans, ring by ring.
+ *
+ * On a ring the squared chord from the point to a centre is
+ * (p - p0)^2 + (z - z0)^2 + 4 p p0 sin^2(dlon / 2), so the half-width of the
+ * interval is one arcsine, without the cancellation that 1 - cos would bring
+ * to small discs. A geodesic of length r has chord 2 R sin(r / 2R) up to a
+ * relative 4e-5 (3e-4 beyond 2 000 km), R the Gaussian radius at the point.
+ */
+void
+scan_disc(const HpxGrid *grid, const Disc *disc, SpanList *out)
+{
+	double		sinlat,
+				coslat,
+				w,
+				n,
+				p0,
+				z0,
+				gauss,
+				half_chord_sin,
+				half_chord_cos,
+				chord2,
+				turn,
+				reach;
+	int64		home;
+	int32		home_ring,
+				first_ring,
+				last_ring;
+
+	sr_sincos_deg(disc->lat, &sinlat, &coslat);
+	w = 1.0 - SR_WGS84_E2 * sinlat * sinlat;
+	n = SR_WGS84_A / sqrt(w);
+	p0 = n * coslat;
+	z0 = n * (1.0 - SR_WGS84_E2) * sinlat;
+	/* M = a (1 - e2) / w^(3/2), N = a / w^(1/2) */
+	gauss = SR_WGS84_A * sqrt(1.0 - SR_WGS84_E2) / w;
+	sr_sincos_deg(disc->radius / (2.0 * gauss) / SR_DEGREE, &half_chord_sin, &half_chord_cos);
+	chord2 = 4.0 * gauss * gauss * half_chord_sin * half_chord_sin;
+	turn = sr_lon_turn(disc->lon);
+
+	home = hpx_cell(grid->order, hpx_authalic_z(sinlat), turn);
+	home_ring = hpx_cell_ring(grid, home);
+
+	/* the least meridional radius of curvature gives the largest angle */
+	reach = disc->radius / (SR_WGS84_A * (1.0 - SR_WGS84_E2)) / SR_DEGREE * 1.001;
+	first_ring = Min(home_ring, ring_of_latitude(grid, disc->lat + reach));
+	last_ring = Max(home_ring, ring_of_latitude(grid, disc->lat - reach));
+	last_ring = Min(last_ring + 1, grid->nring);
+
+	for (int32 i = first_ring; i <= last_ring; i++)
+	{
+		const HpxRing *ring = HPX_RING(grid, i);
+		double		dp = ring->p - p0;
+		double		dz = ring->z - z0;
+		double		rest = chord2 - dp * dp - dz * dz;
+		double		span = 4.0 * ring->p * p0;
+		int64		lo = 0,
+					hi = -1;
+
+		if (rest >= 0 && rest >= span)
+			hi = ring->ncell - 1;
+		else if (rest >= 0)
+		{
+			double		half = sr_asin_sqrt(rest / span) * (ring->ncell / SR_PI);
+			double		mid = turn * ring->ncell - ring->shift;
+
+			lo = (int64) ceil(mid - half);
+			hi = (int64) floor(mid + half);
+		}
+		if (i == home_ring)
+		{
+			int64		at = (home - ring->start - lo) % ring->ncell;
+
+			if (at < 0)
+				at += ring->ncell;
+			if (lo > hi || at > hi - lo)
+				span_list_add(out, home, home);
+		}
+		add_wrapped(out, ring, lo, hi);
+	}
+}
+
+/*
+ * Polygons. Edges are great circles on the sphere of geodetic longitude and
+ * latitude; a linear ring's inside is what an odd number of crossings separates
+ * from a point outside its geocentric box, as in PostGIS's ST_Covers(geography).
+ * Boundaries count as covered.
+ *
+ * For each linear ring the parity at one meridian, the one through the outside
+ * point, is followed from parallel to parallel; along a parallel it flips at
+ * every crossing. All comparisons are half-open on the same numbers for both
+ * edges that meet in a vertex, so a vertex never counts twice.
+ */
+
+/* Longitudes at which one grid ring is crossed, or touched along an interval. */
+typedef struct Crossing
+{
+	int32		ring;
+	double		turn;			/* east of the outside point's meridian, [0, 1) */
+} Crossing;
+
+typedef struct Touch
+{
+	int32		ring;
+	double		from;			/* turns east of Greenwich */
+	double		width;			/* turns, may be 0 */
+} Touch;
+
+/* Cells lo .. hi of a grid ring covered by one linear ring. */
+typedef struct RingSpan
+{
+	int32		ring;
+	int64		lo;
+	int64		hi;
+} RingSpan;
+
+/* A growing array of fixed-size items. */
+typedef struct Array
+{
+	char	   *items;
+	int64		count;
+	int64		capacity;
+	size_t		size;
+} Array;
+
+static void *
+array_add(Array *a)
+{
+	if (a->count == a->capacity)
+	{
+		a->capacity = a->capacity ? 2 * a->capacity : 64;
+		a->items = a->items == NULL ? sr_alloc((size_t) a->capacity * a->size)
+			: sr_realloc(a->items, (size_t) a->capacity * a->size);
+	}
+	return a->items + (size_t) (a->count++) * a->size;
+}
+
+static void
+array_free(Array *a)
+{
+	if (a->items != NULL)
+		sr_free(a->items);
+	a->items = NULL;
+	a->count = a->capacity = 0;
+}
+
+#define ARRAY_OF(type) {NULL, 0, 0, sizeof(type)}
+#define ARRAY_ITEMS(type, a) ((type *) (a)->items)
+
+static inline double
+dot(Vec3 a, Vec3 b)
+{
+	return a.x * b.x + a.y * b.y + a.z * b.z;
+}
+
+static inline Vec3
+cross(Vec3 a, Vec3 b)
+{
+	Vec3		r = {a.y * b.z - a.z * b.y, a.z * b.x - a.x * b.z, a.x * b.y - a.y * b.x};
+
+	return r;
+}
+
+/* Unit vector of a position on the sphere of geodetic coordinates. */
+static Vec3
+unit_vector(double lon, double lat)
+{
+	double		s,
+				c,
+				sl,
+				cl;
+	Vec3		v;
+
+	sr_sincos_deg(lat, &s, &c);
+	sr_sincos_deg(lon, &sl, &cl);
+	v.x = c * cl;
+	v.y = c * sl;
+	v.z = s;
+	return v;
+}
+
+/* Unit normal of the great circle through two points; false when it is undefined. */
+static bool
+edge_normal(Vec3 a, Vec3 b, Vec3 *n)
+{
+	/* (a - b) x (a + b) = 2 a x b, without its cancellation for short edges */
+	Vec3		d = {a.x - b.x, a.y - b.y, a.z - b.z};
+	Vec3		s = {a.x + b.x, a.y + b.y, a.z + b.z};
+	double		len;
+
+	*n = cross(d, s);
+	len = sqrt(dot(*n, *n));
+	if (len < 1e-300 || dot(s, s) < 1e-28)
+		return false;
+	n->x /= len;
+	n->y /= len;
+	n->z /= len;
+	return true;
+}
+
+/* Component of a vector by number. */
+static inline double
+component(Vec3 v, int axis)
+{
+	return axis == 0 ? v.x : axis == 1 ? v.y : v.z;
+}
+
+/* Is a point of an edge's great circle between its ends? */
+static inline bool
+on_arc(Vec3 a, Vec3 b, Vec3 n, Vec3 p)
+{
+	return dot(cross(a, p), n) >= 0 && dot(cross(p, b), n) >= 0;
+}
+
+/* Widens a geocentric box by an edge, bulge included. */
+static void
+box_add_edge(double lo[3], double hi[3], Vec3 a, Vec3 b)
+{
+	Vec3		n;
+
+	for (int k = 0; k < 3; k++)
+	{
+		lo[k] = Min(lo[k], Min(component(a, k), component(b, k)));
+		hi[k] = Max(hi[k], Max(component(a, k), component(b, k)));
+	}
+	if (!edge_normal(a, b, &n))
+		return;
+	for (int k = 0; k < 3; k++)
+	{
+		/* where the great circle reaches farthest along axis k */
+		double		nk = component(n, k);
+		Vec3		m = {(k == 0) - nk * n.x, (k == 1) - nk * n.y, (k == 2) - nk * n.z};
+		double		len = sqrt(dot(m, m));
+		Vec3		far,
+					near;
+
+		if (len < 1e-14)
+			continue;
+		far.x = m.x / len;
+		far.y = m.y / len;
+		far.z = m.z / len;
+		near.x = -far.x;
+		near.y = -far.y;
+		near.z = -far.z;
+		if (on_arc(a, b, n, far))
+			hi[k] = Max(hi[k], component(far, k));
+		if (on_arc(a, b, n, near))
+			lo[k] = Min(lo[k], component(near, k));
+	}
+}
+
+/*
+ * A point outside a polygon: a corner of its geocentric box, pushed outwards
+ * until the sphere's point below it leaves the box. The box of a shell that
+ * winds around an axis is extended to that pole first.
+ */
+static Vec3
+point_outside(const Polygon *polygon)
+{
+	static const int corner[8][3] = {
+		{0, 0, 0}, {0, 1, 0}, {0, 0, 1}, {1, 0, 0},
+		{1, 1, 0}, {1, 0, 1}, {0, 1, 1}, {1, 1, 1}
+	};
+	double		lo[3] = {2, 2, 2};
+	double		hi[3] = {-2, -2, -2};
+	Vec3		fallback = {0.6, 0.48, 0.64};
+
+	for (int r = 0; r < polygon->nrings; r++)
+	{
+		const LinearRing *lr = &polygon->rings[r];
+
+		for (int i = 0; i + 1 < lr->npoints; i++)
+			box_add_edge(lo, hi,
+						 unit_vector(lr->xy[2 * i], lr->xy[2 * i + 1]),
+						 unit_vector(lr->xy[2 * i + 2], lr->xy[2 * i + 3]));
+	}
+	for (int axis = 2; axis >= 0; axis--)
+	{
+		int			u = (axis + 1) % 3;
+		int			v = (axis + 2) % 3;
+
+		if (lo[u] < 0 && hi[u] > 0 && lo[v] < 0 && hi[v] > 0)
+		{
+			if (hi[axis] > 0)
+				hi[axis] = 1.0;
+			if (lo[axis] < 0)
+				lo[axis] = -1.0;
+		}
+	}
+	/* one arc-minute, then twice as far until a corner is out */
+	for (double grow = SR_PI / 10800; grow < SR_PI; grow *= 2)
+	{
+		for (int c = 0; c < 8; c++)
+		{
+			double		q[3];
+			double		len;
+			bool		inside = true;
+
+			for (int k = 0; k < 3; k++)
+				q[k] = corner[c][k] ? (hi[k] < 1 ? hi[k] + grow : hi[k])
+					: (lo[k] > -1 ? lo[k] - grow : lo[k]);
+			len = sqrt(q[0] * q[0] + q[1] * q[1] + q[2] * q[2]);
+			if (len == 0)
+				continue;
+			for (int k = 0; k < 3; k++)
+			{
+				q[k] /= len;
+				inside = inside && q[k] >= lo[k] && q[k] <= hi[k];
+			}
+			if (!inside)
+			{
+				Vec3		v = {q[0], q[1], q[2]};
+
+				return v;
+			}
+		}
+	}
+	return fallback;
+}
+
+/* Difference of two longitudes in turns, in (-1/2, 1/2]. */
+static inline double
+turn_diff(double a, double b)
+{
+	double		d = a - b;
+
+	d -= floor(d);
+	return d > 0.5 ? d - 1.0 : d;
+}
+
+/*
+ * Records where the monotone piece z1 -> z2 of an edge crosses parallels. The
+ * edge runs from longitude lon1 over dlon turns; normal n.
+ */
+static void
+cross_parallels(const HpxGrid *grid, Array *crossings, Vec3 n, double z1, double z2,
+				double lon1, double dlon, double origin)
+{
+	double		north = Max(z1, z2);
+	double		south = Min(z1, z2);
+	double		nxy = sqrt(n.x * n.x + n.y * n.y);
+	double		axis = sr_atan2_turn(n.y, n.x);
+	bool		rising = z2 > z1;
+	int32		first = Max(1, hpx_ring_above(grid, hpx_authalic_z(north)) - 1);
+
+	for (int32 i = first; i <= grid->nring; i++)
+	{
+		const HpxRing *ring = HPX_RING(grid, i);
+		double		h,
+					turn,
+					along;
+		Crossing   *c;
+
+		if (ring->sinlat < south)
+			break;
+		if ((z1 > ring->sinlat) == (z2 > ring->sinlat))
+			continue;
+		/* nx cos + ny sin = -nz tan(lat); the side is the one the edge rises on */
+		h = nxy > 0 ? -n.z * ring->sinlat / (ring->coslat * nxy) : 0;
+		h = Max(-1.0, Min(1.0, h));
+		h = (SR_PI / 2 - sr_asin(h)) / (2 * SR_PI);
+		turn = axis + (rising ? h : -h);
+		/* inside the edge, whatever the rounding; exact on meridians */
+		if (fabs(dlon) < 0.49)
+		{
+			along = turn_diff(turn, lon1);
+			along = dlon >= 0 ? Max(0.0, Min(dlon, along)) : Min(0.0, Max(dlon, along));
+			turn = lon1 + along;
+		}
+		c = array_add(crossings);
+		c->ring = i;
+		turn -= origin;
+		c->turn = turn - floor(turn);
+	}
+}
+
+/* Notes a parallel that an edge along the equator, or a vertex, lies on. */
+static void
+touch_parallel(const HpxGrid *grid, Array *touches, double z, double lon, double dlon)
+{
+	int32		above = hpx_ring_above(grid, hpx_authalic_z(z));
+
+	for (int32 i = Max(1, above - 1); i <= Min(grid->nring, above + 1); i++)
+		if (fabs(HPX_RING(grid, i)->sinlat - z) < 1e-15)
+		{
+			Touch	   *t = array_add(touches);
+
+			t->ring = i;
+			t->from = dlon >= 0 ? lon : lon + dlon;
+			t->width = fabs(dlon);
+		}
+}
+
+static int
+compare_crossings(const void *a, const void *b)
+{
+	const Crossing *x = a;
+	const Crossing *y = b;
+
+	if (x->ring != y->ring)
+		return x->ring < y->ring ? -1 : 1;
+	return (x->turn > y->turn) - (x->turn < y->turn);
+}
+
+static int
+compare_doubles_descending(const void *a, const void *b)
+{
+	double		x = *(const double *) a;
+	double		y = *(const double *) b;
+
+	return (x < y) - (x > y);
+}
+
+static int
+compare_touches(const void *a, const void *b)
+{
+	const Touch *x = a;
+	const Touch *y = b;
+
+	return (x->ring > y->ring) - (x->ring < y->ring);
+}
+
+static int
+compare_ring_spans(const void *a, const void *b)
+{
+	const RingSpan *x = a;
+	const RingSpan *y = b;
+
+	if (x->ring != y->ring)
+		return x->ring < y->ring ? -1 : 1;
+	return (x->lo > y->lo) - (x->lo < y->lo);
+}
+
+/* Adds the centres in [from, from + width] turns of a ring, split at longitude 0. */
+static void
+add_arc(const HpxGrid *grid, Array *out, int32 i, double from, double width)
+{
+	const HpxRing *ring = HPX_RING(grid, i);
+	int64		n = ring->ncell;
+	double		start = (from - floor(from)) * (double) n - ring->shift;
+	int64		lo = (int64) ceil(start - BOUNDARY_SLACK);
+	int64		hi = (int64) floor(start + width * (double) n + BOUNDARY_SLACK);
+	RingSpan   *s;
+
+	if (lo > hi)
+		return;
+	if (hi - lo + 1 >= n)
+	{
+		lo = 0;
+		hi = n - 1;
+	}
+	if (lo < 0)
+	{
+		s = array_add(out);
+		s->ring = i;
+		s->lo = lo + n;
+		s->hi = Min(hi + n, n - 1);
+		lo = 0;
+	}
+	if (hi >= n)
+	{
+		s = array_add(out);
+		s->ring = i;
+		s->lo = Max(lo, n) - n;
+		s->hi = hi - n;
+		hi = n - 1;
+	}
+	if (lo <= hi)
+	{
+		s = array_add(out);
+		s->ring = i;
+		s->lo = lo;
+		s->hi = hi;
+	}
+}
+
+/* Scans one linear ring into spans sorted by ring and merged. */
+static ScanError
+scan_linear_ring(const HpxGrid *grid, const LinearRing *lr, Vec3 outside,
+				 Array *out, double bad_edge[4])
+{
+	Array		crossings = ARRAY_OF(Crossing);
+	Array		touches = ARRAY_OF(Touch);
+	Array		meridian = ARRAY_OF(double);
+	double		origin = sr_atan2_turn(outside.y, outside.x);
+	double		outside_tan;
+	int64		ci = 0,
+				mi = 0,
+				ti = 0;
+	int64		kept = 0;
+	bool		inside;
+	RingSpan   *spans;
+
+	/* a point on the axis has no longitude; any meridian will do, from that pole */
+	outside_tan = outside.z / Max(1e-300, sqrt(outside.x * outside.x + outside.y * outside.y));
+
+	for (int e = 0; e + 1 < lr->npoints; e++)
+	{
+		double		lon1 = lr->xy[2 * e];
+		double		lat1 = lr->xy[2 * e + 1];
+		double		lon2 = lr->xy[2 * e + 2];
+		double		lat2 = lr->xy[2 * e + 3];
+		Vec3		a = unit_vector(lon1, lat1);
+		Vec3		b = unit_vector(lon2, lat2);
+		Vec3		n;
+		double		turn1 = sr_lon_turn(fabs(lat1) == 90.0 ? lon2 : lon1);
+		double		turn2 = sr_lon_turn(fabs(lat2) == 90.0 ? lon1 : lon2);
+		double		dlon = turn_diff(turn2, turn1);
+		double		nxy2,
+					rise1,
+					rise2,
+					from1,
+					from2;
+
+		sr_check_interrupts();
+		if (a.x == b.x && a.y == b.y && a.z == b.z)
+			continue;
+		if (!edge_normal(a, b, &n))
+		{
+			if (dot(a, b) > 0)
+				continue;		/* ends closer than a vector can tell apart */
+			bad_edge[0] = lon1;
+			bad_edge[1] = lat1;
+			bad_edge[2] = lon2;
+			bad_edge[3] = lat2;
+			array_free(&crossings);
+			array_free(&touches);
+			array_free(&meridian);
+			return SCAN_ANTIPODAL;
+		}
+
+		/* parallels: split where the edge turns from rising to falling */
+		touch_parallel(grid, &touches, a.z, turn1, a.z == 0 && b.z == 0 ? dlon : 0);
+		nxy2 = n.x * n.x + n.y * n.y;
+		rise1 = n.x * a.y - n.y * a.x;
+		rise2 = n.x * b.y - n.y * b.x;
+		if ((rise1 > 0) != (rise2 > 0) && rise1 != 0 && rise2 != 0 && nxy2 > 0)
+		{
+			double		top = sqrt(nxy2);
+			double		zm = rise1 > 0 ? Max(top, Max(a.z, b.z)) : Min(-top, Min(a.z, b.z));
+
+			cross_parallels(grid, &crossings, n, a.z, zm, turn1, dlon, origin);
+			cross_parallels(grid, &crossings, n, zm, b.z, turn1, dlon, origin);
+		}
+		else
+			cross_parallels(grid, &crossings, n, a.z, b.z, turn1, dlon, origin);
+
+		/* the outside point's meridian */
+		from1 = turn_diff(turn1, origin);
+		from2 = turn_diff(turn2, origin);
+		if ((from1 > 0) != (from2 > 0) && fabs(from1 - from2) < 0.5 && n.z != 0)
+		{
+			double	   *t = array_add(&meridian);
+			double		s,
+						c;
+
+			sr_sincos_deg(origin * 360.0, &s, &c);
+			*t = -(n.x * c + n.y * s) / n.z;
+		}
+	}
+
+	if (crossings.count > 0)
+		qsort(crossings.items, crossings.count, sizeof(Crossing), compare_crossings);
+	if (touches.count > 0)
+		qsort(touches.items, touches.count, sizeof(Touch), compare_touches);
+	if (meridian.count > 0)
+		qsort(meridian.items, meridian.count, sizeof(double), compare_doubles_descending);
+
+	/* parity at the north pole's end of the meridian */
+	inside = false;
+	for (int64 k = 0; k < meridian.count; k++)
+		if (ARRAY_ITEMS(double, &meridian)[k] > outside_tan)
+			inside = !inside;
+
+	for (int32 i = 1; i <= grid->nring; i++)
+	{
+		const HpxRing *ring = HPX_RING(grid, i);
+		double		tan = ring->sinlat / ring->coslat;
+		bool		in;
+		double		from = 0;
+		Crossing   *c = ARRAY_ITEMS(Crossing, &crossings);
+
+		while (mi < meridian.count && ARRAY_ITEMS(double, &meridian)[mi] > tan)
+		{
+			inside = !inside;
+			mi++;
+		}
+		in = inside;
+		for (; ci < crossings.count && c[ci].ring == i; ci++)
+		{
+			if (in)
+				add_arc(grid, out, i, from + origin, c[ci].turn - from);
+			from = c[ci].turn;
+			in = !in;
+		}
+		if (in)
+			add_arc(grid, out, i, from + origin, 1.0 - from);
+		for (; ti < touches.count && ARRAY_ITEMS(Touch, &touches)[ti].ring == i; ti++)
+			add_arc(grid, out, i, ARRAY_ITEMS(Touch, &touches)[ti].from,
+					ARRAY_ITEMS(Touch, &touches)[ti].width);
+	}
+	array_free(&crossings);
+	array_free(&touches);
+	array_free(&meridian);
+
+	/* merge */
+	spans = ARRAY_ITEMS(RingSpan, out);
+	if (out->count > 0)
+		qsort(spans, out->count, sizeof(RingSpan), compare_ring_spans);
+	for (int64 k = 0; k < out->count; k++)
+	{
+		if (kept > 0 && spans[kept - 1].ring == spans[k].ring &&
+			spans[kept - 1].hi + 1 >= spans[k].lo)
+			spans[kept - 1].hi = Max(spans[kept - 1].hi, spans[k].hi);
+		else
+			spans[kept++] = spans[k];
+	}
+	out->count = kept;
+	return SCAN_OK;
+}
+
+/* A change of what covers the cells from one on. */
+typedef struct Event
+{
+	int32		ring;
+	int32		polygon;
+	int64		at;
+	int			shell;			/* +1, -1 or 0 */
+	int			hole;
+} Event;
+
+static int
+compare_events(const void *a, const void *b)
+{
+	const Event *x = a;
+	const Event *y = b;
+
+	if (x->polygon != y->polygon)
+		return x->polygon < y->polygon ? -1 : 1;
+	if (x->ring != y->ring)
+		return x->ring < y->ring ? -1 : 1;
+	return (x->at > y->at) - (x->at < y->at);
+}
+
+static int
+compare_spans(const void *a, const void *b)
+{
+	const CellSpan *x = a;
+	const CellSpan *y = b;
+
+	return (x->first > y->first) - (x->first < y->first);
+}
+
+/*
+ * The cells whose centres are covered by any of the polygons: in the shell, and
+ * not in an odd number of holes. Spans come out disjoint and in order.
+ */
+ScanError
+scan_polygons(const HpxGrid *grid, const Polygon *polygons, int32 npolygons,
+			  SpanList *out, double bad_edge[4])
+{
+	Array		events = ARRAY_OF(Event);
+	int64		kept = 0;
+
+	for (int32 p = 0; p < npolygons; p++)
+	{
+		const Polygon *polygon = &polygons[p];
+		Vec3		outside;
+
+		if (polygon->nrings == 0 || polygon->rings[0].npoints == 0)
+			continue;
+		outside = point_outside(polygon);
+		for (int32 r = 0; r < polygon->nrings; r++)
+		{
+			Array		spans = ARRAY_OF(RingSpan);
+			ScanError	error = scan_linear_ring(grid, &polygon->rings[r], outside, &spans, bad_edge);
+
+			if (error != SCAN_OK)
+			{
+				array_free(&spans);
+				array_free(&events);
+				return error;
+			}
+			for (int64 k = 0; k < spans.count; k++)
+			{
+				const RingSpan *s = &ARRAY_ITEMS(RingSpan, &spans)[k];
+
+				/* a polygon without holes needs no second sweep */
+				if (polygon->nrings == 1)
+				{
+					const HpxRing *ring = HPX_RING(grid, s->ring);
+
+					span_list_add(out, ring->start + s->lo, ring->start + s->hi);
+					continue;
+				}
+				for (int end = 0; end <= 1; end++)
+				{
+					Event	   *e = array_add(&events);
+					int			step = end ? -1 : 1;
+
+					e->ring = s->ring;
+					e->polygon = p;
+					e->at = end ? s->hi + 1 : s->lo;
+					e->shell = r == 0 ? step : 0;
+					e->hole = r == 0 ? 0 : step;
+				}
+			}
+			array_free(&spans);
+		}
+	}
+
+	if (events.count > 0)
+	{
+		Event	   *e = ARRAY_ITEMS(Event, &events);
+		int			shell = 0,
+					hole = 0;
+
+		qsort(e, events.count, sizeof(Event), compare_events);
+		for (int64 k = 0; k < events.count; k++)
+		{
+			shell += e[k].shell;
+			hole += e[k].hole;
+			/* every ring's events cancel out, so a next one is on the same ring */
+			if (shell > 0 && hole % 2 == 0 && e[k + 1].at > e[k].at)
+				span_list_add(out, HPX_RING(grid, e[k].ring)->start + e[k].at,
+							  HPX_RING(grid, e[k].ring)->start + e[k + 1].at - 1);
+		}
+	}
+	array_free(&events);
+
+	/* union of the polygons */
+	if (out->nspans > 0)
+		qsort(out->spans, out->nspans, sizeof(CellSpan), compare_spans);
+	for (int64 k = 0; k < out->nspans; k++)
+	{
+		CellSpan   *last = kept > 0 ? &out->spans[kept - 1] : NULL;
+
+		if (last != NULL && last->last + 1 >= out->spans[k].first)
+			last->last = Max(last->last, out->spans[k].last);
+		else
+			out->spans[kept++] = out->spans[k];
+	}
+	out->nspans = kept;
+	return SCAN_OK;
+}
