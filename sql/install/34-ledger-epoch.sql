@@ -67,15 +67,17 @@ COMMENT ON COLUMN epoch.note IS 'free text; not an input';
 CREATE TABLE epoch_seal (
 	epoch_id bigint NOT NULL REFERENCES epoch,
 	relation code NOT NULL,
+	columns text[] NOT NULL,
 	row_count bigint NOT NULL CHECK (row_count >= 0),
 	digest bytea NOT NULL CHECK (length(digest) = 32),
 	PRIMARY KEY (epoch_id, relation)
 );
-COMMENT ON TABLE epoch_seal IS 'for a computed epoch, how many rows each table holds of it and their SHA-256';
+COMMENT ON TABLE epoch_seal IS 'for a computed epoch, how many rows each table holds of it and their SHA-256; also of the epoch itself, its policy and the rules';
+COMMENT ON COLUMN epoch_seal.columns IS 'the columns that were hashed';
 COMMENT ON COLUMN epoch_seal.epoch_id IS 'the epoch';
 COMMENT ON COLUMN epoch_seal.relation IS 'name of the table in this schema';
 COMMENT ON COLUMN epoch_seal.row_count IS 'rows of this epoch';
-COMMENT ON COLUMN epoch_seal.digest IS 'SHA-256 of the rows in the order of their key, see epoch_rows_digest()';
+COMMENT ON COLUMN epoch_seal.digest IS 'SHA-256 of the rows in any order, see epoch_rows_digest()';
 
 CREATE TABLE epoch_node (
 	epoch_id bigint NOT NULL REFERENCES epoch,
