@@ -54,6 +54,7 @@ typedef struct Partition
 	MemoryContext scratch;		/* goes away when all is computed */
 	MemoryContext row;			/* reset every so many rows */
 	int64		rows;
+	bool		at_end;			/* where the last pass over the rows has ended */
 	bool		has_caps;
 	bool		amount_is_null;
 	uint128	amount;
@@ -267,6 +268,19 @@ next_row(Partition *partition, int64 row)
 	}
 }
 
+/*
+ * Starts a pass over so many rows and says whether it goes backward. Passes go to
+ * and fro: the rows may be on disk, and going back to the first reads them too.
+ */
+static inline bool
+begin_pass(Partition *partition, int64 rows)
+{
+	bool		backward = partition->at_end && rows > 1;
+
+	partition->at_end = rows > 1 && !backward;
+	return backward;
+}
+
 /* An argument of a row. */
 static inline Datum
 get_argument(Partition *partition, int argument, int64 row, bool *is_null)
@@ -296,6 +310,7 @@ static void
 read_amount(Partition *partition, FunctionCallInfo fcinfo)
 {
 	int64		rows = rows_to_read(partition, fcinfo, AMOUNT);
+	bool		backward = begin_pass(partition, rows);
 	Numeric		first = NULL;
 
 	for (int64 i = 0; i < rows; i++)
@@ -305,7 +320,7 @@ read_amount(Partition *partition, FunctionCallInfo fcinfo)
 		Numeric		amount;
 
 		next_row(partition, i);
-		value = get_argument(partition, AMOUNT, i, &is_null);
+		value = get_argument(partition, AMOUNT, backward ? rows - 1 - i : i, &is_null);
 		amount = is_null ? NULL : DatumGetNumeric(value);
 		if (i > 0)
 			CheckSameAmount(first, amount);
@@ -328,21 +343,24 @@ static void
 read_caps(Partition *partition, FunctionCallInfo fcinfo)
 {
 	int64		rows;
+	bool		backward;
 
 	if (PG_NARGS() <= CAP)
 		return;
 
 	partition->cap = row_array(partition->scratch, partition->rows, sizeof(uint128));
 	rows = rows_to_read(partition, fcinfo, CAP);
+	backward = begin_pass(partition, rows);
 	for (int64 i = 0; i < rows; i++)
 	{
+		int64		row = backward ? rows - 1 - i : i;
 		bool		is_null;
 		Datum		value;
 
 		next_row(partition, i);
-		value = get_argument(partition, CAP, i, &is_null);
-		partition->cap[i] = is_null ? NO_CAP : CheckCap(DatumGetNumeric(value));
-		if (partition->cap[i] < partition->amount)
+		value = get_argument(partition, CAP, row, &is_null);
+		partition->cap[row] = is_null ? NO_CAP : CheckCap(DatumGetNumeric(value));
+		if (partition->cap[row] < partition->amount)
 			partition->has_caps = true;
 	}
 	for (int64 i = rows; i < partition->rows; i++)
@@ -589,19 +607,21 @@ read_float8_scores(Partition *partition)
 	double	   *score = row_array(partition->scratch, partition->rows, sizeof(double));
 	uint64	   *weight;
 	double		largest = 0;
+	bool		backward = begin_pass(partition, partition->rows);
 	int			exponent;
 
 	for (int64 i = 0; i < partition->rows; i++)
 	{
+		int64		row = backward ? partition->rows - 1 - i : i;
 		bool		is_null;
 		Datum		value;
 
 		next_row(partition, i);
-		value = get_argument(partition, SCORE, i, &is_null);
-		score[i] = is_null ? 0 : DatumGetFloat8(value);
-		CheckScore(score[i]);
-		if (score[i] > largest)
-			largest = score[i];
+		value = get_argument(partition, SCORE, row, &is_null);
+		score[row] = is_null ? 0 : DatumGetFloat8(value);
+		CheckScore(score[row]);
+		if (score[row] > largest)
+			largest = score[row];
 	}
 	if (largest == 0)
 		return NULL;
@@ -625,18 +645,20 @@ read_numeric_scores(Partition *partition, Numeric *scores, bool *any)
 {
 	uint64	   *weight;
 	int			scale = PG_INT16_MIN;	/* negative: all are multiples of 10000^-scale */
+	bool		backward = begin_pass(partition, partition->rows);
 
 	*any = false;
 	for (int64 i = 0; i < partition->rows; i++)
 	{
+		int64		row = backward ? partition->rows - 1 - i : i;
 		bool		is_null;
 		Datum		value;
 		Digits		digits;
 		MemoryContext before;
 
 		next_row(partition, i);
-		scores[i] = NULL;
-		value = get_argument(partition, SCORE, i, &is_null);
+		scores[row] = NULL;
+		value = get_argument(partition, SCORE, row, &is_null);
 		if (is_null)
 			continue;
 		digits = CheckNumericScore(DatumGetNumeric(value));
@@ -644,7 +666,7 @@ read_numeric_scores(Partition *partition, Numeric *scores, bool *any)
 			continue;
 		scale = Max(scale, digits.count - digits.weight - 1);
 		before = MemoryContextSwitchTo(partition->scratch);
-		scores[i] = DatumGetNumericCopy(value);
+		scores[row] = DatumGetNumericCopy(value);
 		MemoryContextSwitchTo(before);
 		*any = true;
 	}

@@ -556,7 +556,7 @@ static void
 read_slots(TextReader *reader, BitWriter *out)
 {
 	SlotWriter	writer = {0};
-	int64		next = -LAST_WORD * 32;
+	int64		next = PG_INT64_MIN;
 	int64		word = 0;
 	uint64		bits = 0;
 
@@ -574,7 +574,7 @@ read_slots(TextReader *reader, BitWriter *out)
 			expect(reader, ",");
 			count = expect_at_least(reader, 1);
 			expect(reader, "]");
-			if (first > LAST_WORD * 32 || count > LAST_WORD * 32 - first)
+			if (first > 0 && count > PG_INT64_MAX - first)
 				text_fail(reader, "a slot in the range of timestamps");
 			add_range(&writer, first, first + count - 1, &word, &bits);
 			next = first + count;

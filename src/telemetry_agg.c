@@ -35,22 +35,33 @@ SR_FUNCTION(sr_telemetry_final);
 #define NO_CHUNK PG_INT64_MIN	/* the number of no chunk */
 #define FIRST_CHUNKS 4
 #define BUCKET_STEP 32			/* the counts grow by so many at a time */
+#define PENDING 30				/* buckets kept back, see TelemetryState */
 
 typedef struct SlotChunk
 {
 	uint64		words[CHUNK_WORDS];
 } SlotChunk;
 
+/*
+ * With many groups every access to another part of a state is a cache miss. What
+ * each row needs comes first, and buckets are collected in pending and counted
+ * together, so that their misses overlap.
+ */
 typedef struct TelemetryState
 {
 	int64		slot_us;
-	int64		phase;			/* sr_slot_phase(slot_us) */
 	int64		samples;
+	int64		last_number;	/* the chunk last met */
+	SlotChunk  *last_chunk;
+	double		min;			/* exact; min > max: no latency */
+	double		max;
+	uint16		npending;
+	uint16		pending[PENDING];	/* buckets yet to be counted */
+
+	int64		phase;			/* sr_slot_phase(slot_us) */
 	int64		errors;
 	uint64		zero;			/* latencies below 1 microsecond */
 	uint64		overflow;		/* latencies above 1 hour */
-	double		min;			/* min > max: no latency */
-	double		max;
 
 	/* counts of the buckets from first_bucket on, in units and in 65536s; high may be NULL */
 	uint16	   *low;
@@ -58,11 +69,9 @@ typedef struct TelemetryState
 	int32		first_bucket;
 	int32		buckets;
 
-	/* slots: open addressing by chunk number, and the chunk last met */
+	/* slots: open addressing by chunk number */
 	int64	   *numbers;
 	SlotChunk  *chunks;
-	int64		last_number;
-	SlotChunk  *last_chunk;
 	uint32		used;
 	uint32		capacity;		/* 0 or a power of two */
 } TelemetryState;
@@ -318,6 +327,20 @@ bucket_index(TelemetryState *state, int bucket)
 	return index;
 }
 
+/* Counts the buckets kept back. */
+static pg_noinline void
+count_pending(TelemetryState *state)
+{
+	for (int i = 0; i < state->npending; i++)
+	{
+		int			index = bucket_index(state, state->pending[i]);
+
+		if (unlikely(++state->low[index] == 0))
+			add_high(state, index, 1);
+	}
+	state->npending = 0;
+}
+
 /* Counts the latency of an ok sample. */
 static inline void
 add_latency(TelemetryState *state, double latency_ms)
@@ -335,10 +358,9 @@ add_latency(TelemetryState *state, double latency_ms)
 		state->overflow++;
 	else
 	{
-		int			index = bucket_index(state, bucket);
-
-		if (unlikely(++state->low[index] == 0))
-			add_high(state, index, 1);
+		state->pending[state->npending++] = (uint16) bucket;
+		if (state->npending == PENDING)
+			count_pending(state);
 	}
 }
 
@@ -406,10 +428,11 @@ merge_summary(TelemetryState *state, const TelemetrySummary *summary)
 	AssertCheckState(state);
 }
 
-/* Adds another state, which stays as it is. */
+/* Adds another state, whose content stays as it is. */
 static void
-merge_state(TelemetryState *state, const TelemetryState *other)
+merge_state(TelemetryState *state, TelemetryState *other)
 {
+	count_pending(other);
 	CheckSameSlot(state->slot_us, other->slot_us);
 	add_count(&state->samples, (uint64) other->samples);
 	add_count(&state->errors, (uint64) other->errors);
@@ -516,12 +539,13 @@ write_latencies(const TelemetryState *state, BitWriter *out)
 	}
 }
 
-/* The summary of a state, which stays as it is. */
+/* The summary of a state, whose content stays as it is. */
 static TelemetrySummary *
-summarise(const TelemetryState *state)
+summarise(TelemetryState *state)
 {
 	BitWriter	bits = {0};
 
+	count_pending(state);
 	AssertCheckState(state);
 	write_slots(state, &bits);
 	write_latencies(state, &bits);
@@ -626,7 +650,7 @@ sr_telemetry_combine(PG_FUNCTION_ARGS)
 {
 	MemoryContext context = aggregate_context(fcinfo);
 	TelemetryState *state = PG_ARGISNULL(0) ? NULL : (TelemetryState *) PG_GETARG_POINTER(0);
-	const TelemetryState *other = PG_ARGISNULL(1) ? NULL : (const TelemetryState *) PG_GETARG_POINTER(1);
+	TelemetryState *other = PG_ARGISNULL(1) ? NULL : (TelemetryState *) PG_GETARG_POINTER(1);
 
 	if (other != NULL)
 	{
@@ -647,7 +671,7 @@ sr_telemetry_serialize(PG_FUNCTION_ARGS)
 	bytea	   *out;
 
 	aggregate_context(fcinfo);
-	summary = summarise((const TelemetryState *) PG_GETARG_POINTER(0));
+	summary = summarise((TelemetryState *) PG_GETARG_POINTER(0));
 	out = palloc(VARHDRSZ + 1 + (Size) VARSIZE(summary));
 	SET_VARSIZE(out, VARHDRSZ + 1 + (Size) VARSIZE(summary));
 	*VARDATA(out) = STATE_VERSION;
@@ -687,5 +711,5 @@ sr_telemetry_final(PG_FUNCTION_ARGS)
 	aggregate_context(fcinfo);
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	PG_RETURN_POINTER(summarise((const TelemetryState *) PG_GETARG_POINTER(0)));
+	PG_RETURN_POINTER(summarise((TelemetryState *) PG_GETARG_POINTER(0)));
 }

@@ -3,7 +3,7 @@ BEGIN;
 SET LOCAL client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS swarm_reward CASCADE;
-SET LOCAL search_path = swarm_reward, public;
+SET LOCAL search_path = public, swarm_reward;
 SELECT plan(19);
 SELECT setseed(0.25);
 
