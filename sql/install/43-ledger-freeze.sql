@@ -1,0 +1,236 @@
+-- From the live tables to the frozen ones. After these functions have run,
+-- nothing of an epoch is read from provider, node, demand, telemetry, … again.
+
+CREATE FUNCTION freeze_node(epoch_id bigint) RETURNS bigint
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+	e epoch;
+	p policy;
+	seconds numeric;
+	made bigint;
+BEGIN
+	SELECT * INTO STRICT e FROM epoch WHERE epoch.epoch_id = freeze_node.epoch_id;
+	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
+	seconds := overlap_seconds(e.period, e.period);
+
+	WITH member AS MATERIALIZED (
+		SELECT m.*,
+			-- Uptime is measured over the node's own part of the epoch: its units
+			-- are averaged over the whole period already, and a newcomer would
+			-- otherwise be punished twice. But whoever takes hardware out and puts
+			-- it back must not do better than whoever is down for as long, so the
+			-- same hardware of the same provider is measured from first to last.
+			CASE WHEN m.hardware_id IS NULL THEN m.active ELSE
+				tstzrange(min(lower(m.active)) OVER (PARTITION BY m.provider_id, m.hardware_id),
+					max(upper(m.active)) OVER (PARTITION BY m.provider_id, m.hardware_id)) END AS measured,
+			m.hardware_id IS NOT NULL AND count(*) OVER (PARTITION BY m.provider_id, m.hardware_id) > 1 AS several
+		FROM (SELECT n.node_id, n.provider_id, n.hardware_id, n.location, n.service_radius_m,
+				tstzrange(n.joined_at, n.left_at) * e.period AS active
+			FROM node n
+			WHERE n.status IN ('active', 'left') AND tstzrange(n.joined_at, n.left_at) && e.period) m
+	),
+	sample AS MATERIALIZED (
+		SELECT * FROM telemetry_window(e.period, p.telemetry_slot)
+	),
+	seen AS MATERIALIZED (	-- node by node
+		SELECT s.node_id, rollup(s.summary) AS summary, rollup(s.summary) FILTER (WHERE s.service_type IS NULL) AS heartbeat
+		FROM sample s GROUP BY s.node_id
+	),
+	again AS (	-- hardware that one provider had as several nodes
+		SELECT m.provider_id, m.hardware_id, rollup(s.summary) AS summary
+		FROM member m JOIN seen s USING (node_id)
+		WHERE m.several
+		GROUP BY m.provider_id, m.hardware_id
+	),
+	bound AS (
+		SELECT f.node_id, count(*)::int AS beacons, max(f.excess) AS excess
+		FROM (SELECT m.node_id, ST_Distance(m.location, b.location) - rtt_distance(min(r.rtt_ms)) AS excess
+			FROM member m JOIN beacon_rtt r USING (node_id) JOIN beacon b USING (beacon_id)
+			WHERE r.measured_at <@ m.active
+			GROUP BY m.node_id, m.location, b.beacon_id, b.location) f
+		GROUP BY f.node_id
+	),
+	size AS MATERIALIZED (
+		SELECT r.code, ST_Area(r.boundary) AS area FROM region r
+	),
+	place AS MATERIALIZED (
+		SELECT DISTINCT ON (l.location) l.location, s.code
+		FROM (SELECT DISTINCT m.location FROM member m) l
+			JOIN region r ON ST_Covers(r.boundary, l.location)
+			JOIN size s ON s.code = r.code
+		ORDER BY l.location, s.area, s.code
+	),
+	held AS MATERIALIZED (
+		SELECT m.node_id, r.resource_type,
+			round(round(sum(r.units * overlap_seconds(r.valid, m.active)), 30) / seconds, 30) AS units
+		FROM member m JOIN node_resource r ON r.node_id = m.node_id AND r.valid && m.active
+		GROUP BY m.node_id, r.resource_type
+	),
+	worth AS (
+		SELECT h.node_id, sum(t.unit_value * h.units) AS value
+		FROM held h JOIN resource_type t ON t.code = h.resource_type
+		GROUP BY h.node_id
+	),
+	provider_first AS (
+		SELECT f.provider_id, f.region, g.epoch_no FROM epoch_first f JOIN epoch g ON g.epoch_id = f.epoch_id
+		WHERE f.provider_id IS NOT NULL AND g.epoch_no < e.epoch_no
+	),
+	hardware_first AS (
+		SELECT f.hardware_id, f.region, g.epoch_no FROM epoch_first f JOIN epoch g ON g.epoch_id = f.epoch_id
+		WHERE f.hardware_id IS NOT NULL AND g.epoch_no < e.epoch_no
+	),
+	fact AS (
+		SELECT m.*, l.code AS region,
+			e.epoch_no - least(pf.epoch_no, hf.epoch_no, e.epoch_no) AS age,
+			CASE WHEN s.summary IS NULL OR slot_count(m.measured, p.telemetry_slot) = 0 THEN 0
+				ELSE uptime(coalesce(a.summary, s.summary), m.measured) END AS uptime,
+			coalesce(response_time(s.heartbeat, p.response_quantile::double precision),
+				response_time(s.summary, p.response_quantile::double precision)) AS response_ms,
+			error_rate_upper(s.summary, p.error_confidence::double precision) AS error_rate_upper,
+			coalesce(samples(s.summary), 0) AS samples, coalesce(errors(s.summary), 0) AS errors,
+			coalesce(b.beacons, 0) AS beacons, b.excess, coalesce(w.value, 0) AS value
+		FROM member m
+			LEFT JOIN seen s ON s.node_id = m.node_id
+			LEFT JOIN again a ON m.several AND a.provider_id = m.provider_id AND a.hardware_id = m.hardware_id
+			LEFT JOIN bound b ON b.node_id = m.node_id
+			LEFT JOIN place l ON l.location = m.location
+			LEFT JOIN worth w ON w.node_id = m.node_id
+			LEFT JOIN provider_first pf ON pf.provider_id = m.provider_id AND pf.region = l.code
+			LEFT JOIN hardware_first hf ON hf.hardware_id = m.hardware_id AND hf.region = l.code
+	),
+	rated AS (
+		SELECT f.*, ramp(f.uptime, p.uptime_floor::double precision, p.uptime_target::double precision) AS availability,
+			node_performance(f.response_ms, f.error_rate_upper,
+				p.response_limit_ms::double precision, p.response_target_ms::double precision,
+				p.error_limit::double precision, p.error_target::double precision) AS performance,
+			node_trust(f.beacons, f.excess, p.min_beacons, p.unattested_trust::double precision,
+				p.location_slack_m::double precision) AS trust
+		FROM fact f
+	),
+	put_node AS (
+		INSERT INTO epoch_node (epoch_id, node_id, provider_id, hardware_id, location, service_radius_m, region, age,
+			active, measured, uptime, response_ms, error_rate_upper, samples, errors, beacons, location_excess_m,
+			value, availability, performance, trust, quality, contribution)
+		SELECT e.epoch_id, q.node_id, q.provider_id, q.hardware_id, q.location, q.service_radius_m, q.region, q.age,
+			q.active, q.measured, q.uptime, q.response_ms, q.error_rate_upper, q.samples, q.errors, q.beacons, q.excess,
+			q.value, q.availability, q.performance, q.trust, node_quality(q.availability, q.performance, q.trust),
+			node_quality(q.availability, q.performance, q.trust) * q.value
+		FROM rated q
+		RETURNING 1
+	),
+	put_resource AS (
+		INSERT INTO epoch_node_resource (epoch_id, node_id, resource_type, units, opening_mark)
+		SELECT e.epoch_id, h.node_id, h.resource_type, h.units,
+			coalesce(CASE WHEN m.hardware_id IS NULL THEN pm.units ELSE hm.units END, 0)
+		FROM held h JOIN member m USING (node_id)
+			LEFT JOIN (SELECT k.hardware_id, k.resource_type, max(k.units) AS units
+				FROM epoch_mark k JOIN epoch g ON g.epoch_id = k.epoch_id
+				WHERE k.hardware_id IS NOT NULL AND g.epoch_no < e.epoch_no GROUP BY 1, 2) hm
+				ON hm.hardware_id = m.hardware_id AND hm.resource_type = h.resource_type
+			LEFT JOIN (SELECT k.provider_id, k.resource_type, max(k.units) AS units
+				FROM epoch_mark k JOIN epoch g ON g.epoch_id = k.epoch_id
+				WHERE k.provider_id IS NOT NULL AND g.epoch_no < e.epoch_no GROUP BY 1, 2) pm
+				ON pm.provider_id = m.provider_id AND pm.resource_type = h.resource_type
+	),
+	put_service AS (
+		INSERT INTO epoch_node_service (epoch_id, node_id, service_type, work, energy_mwh, samples,
+			p50_latency_ms, p95_latency_ms, p99_latency_ms, error_rate_upper)
+		SELECT e.epoch_id, s.node_id, s.service_type, s.work, s.energy_mwh, samples(s.summary),
+			response_time(s.summary, 0.5), response_time(s.summary, 0.95), response_time(s.summary, 0.99),
+			error_rate_upper(s.summary, p.error_confidence::double precision)
+		FROM sample s JOIN member m USING (node_id)
+		WHERE s.service_type IS NOT NULL
+	)
+	SELECT count(*) INTO made FROM put_node;
+	RETURN made;
+END $$;
+COMMENT ON FUNCTION freeze_node(bigint) IS
+'run_epoch step: writes epoch_node, epoch_node_resource and epoch_node_service of an open epoch from the live tables and the closing state of earlier epochs; returns the number of nodes';
+
+-- The closing state of a region's resources, of prices and of marks stays where
+-- the epochs that made it put it; what this epoch opens with is looked up there.
+CREATE FUNCTION freeze_market(epoch_id bigint) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+	e epoch;
+	p policy;
+	seconds numeric;
+	covered coverage;
+	closing_covered coverage;
+	target double precision;
+BEGIN
+	SELECT * INTO STRICT e FROM epoch WHERE epoch.epoch_id = freeze_market.epoch_id;
+	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
+	seconds := overlap_seconds(e.period, e.period);
+	target := p.supply_target;
+
+	-- A cell counts as covered to the degree min(1, S / T), not from a threshold
+	-- on: no cliffs, and what is not covered is exactly the gap field G.
+	covered := e.demand * coverage_least(e.supply / target, 1);
+	closing_covered := e.demand * coverage_least(e.closing_supply / target, 1);
+	INSERT INTO epoch_region (epoch_id, region, target_fraction, demand, covered, closing_covered, multiplier)
+	SELECT e.epoch_id, s.code, s.target_fraction, s.demand, s.covered, s.closing_covered,
+		region_multiplier(s.covered, s.demand, s.target_fraction, p.region_multiplier_max)
+	FROM (SELECT r.code, r.target_fraction, coverage_sum(e.demand, r.boundary) AS demand,
+			coverage_sum(covered, r.boundary) AS covered, coverage_sum(closing_covered, r.boundary) AS closing_covered
+		FROM region r OFFSET 0) s;
+
+	INSERT INTO epoch_region_resource (epoch_id, region, resource_type, demand, opening_supply, supply, rate)
+	SELECT e.epoch_id, s.region, s.resource_type, s.demand, s.opening_supply, s.supply,
+		gap_rate(t.unit_value, s.demand, s.opening_supply, s.supply)
+	FROM (SELECT u.region, u.resource_type, sum(u.demand) AS demand, sum(u.opening_supply) AS opening_supply, sum(u.supply) AS supply
+		FROM (
+			SELECT d.region, d.resource_type, round(round(d.units * overlap_seconds(d.valid, e.period), 30) / seconds, 30), 0, 0
+			FROM resource_demand d WHERE d.valid && e.period
+			UNION ALL
+			SELECT o.region, o.resource_type, 0, o.supply, 0
+			FROM epoch_region_resource o WHERE o.epoch_id = e.previous_epoch_id AND o.supply > 0
+			UNION ALL
+			SELECT n.region, r.resource_type, 0, 0, sum(n.quality * r.units)
+			FROM epoch_node n JOIN epoch_node_resource r USING (epoch_id, node_id)
+			WHERE n.epoch_id = e.epoch_id AND n.region IS NOT NULL AND n.quality > 0
+			GROUP BY n.region, r.resource_type
+		) u (region, resource_type, demand, opening_supply, supply)
+		GROUP BY u.region, u.resource_type) s
+		JOIN resource_type t ON t.code = s.resource_type;
+
+	INSERT INTO epoch_resource (epoch_id, resource_type, unit_value, growth_need, previous_price, opening_mark,
+		demand, supply, price, need, growth, pot)
+	SELECT e.epoch_id, s.code, s.unit_value, s.growth_need, s.previous_price, s.opening_mark, s.demand, s.supply,
+		next_price(s.previous_price, s.demand, s.supply, p.price_elasticity, p.price_step, p.price_min, p.price_max),
+		coalesce(s.growth_need, greatest(0, s.demand - s.opening_mark)), s.growth,
+		capacity_pot(s.unit_value, s.supply, s.opening_mark, coalesce(s.growth_need, greatest(0, s.demand - s.opening_mark)))
+	FROM (SELECT t.code, t.unit_value, t.growth_need,
+			coalesce((SELECT o.price FROM epoch_resource o JOIN epoch g ON g.epoch_id = o.epoch_id
+				WHERE o.resource_type = t.code AND g.epoch_no < e.epoch_no ORDER BY g.epoch_no DESC LIMIT 1), t.initial_price) AS previous_price,
+			coalesce((SELECT max(k.units) FROM epoch_mark k JOIN epoch g ON g.epoch_id = k.epoch_id
+				WHERE k.resource_type = t.code AND k.hardware_id IS NULL AND k.provider_id IS NULL AND g.epoch_no < e.epoch_no), 0) AS opening_mark,
+			coalesce((SELECT sum(d.demand) FROM epoch_region_resource d
+				WHERE d.epoch_id = e.epoch_id AND d.resource_type = t.code), 0) AS demand,
+			coalesce(c.supply, 0) AS supply, coalesce(c.growth, 0) AS growth
+		FROM resource_type t LEFT JOIN epoch_capacity(e.epoch_id) c ON c.resource_type = t.code) s;
+
+	INSERT INTO epoch_service (epoch_id, service_type, premium, work, quality_work, pot)
+	SELECT e.epoch_id, t.code, t.premium, coalesce(s.work, 0), coalesce(s.quality_work, 0),
+		service_pot(t.premium, coalesce(s.work, 0), p.service_alpha)
+	FROM service_type t LEFT JOIN epoch_work(e.epoch_id) s ON s.service_type = t.code;
+
+	INSERT INTO epoch_mark (epoch_id, resource_type, hardware_id, provider_id, units)
+	SELECT e.epoch_id, o.resource_type, o.hardware_id, o.provider_id, o.units
+	FROM epoch_owner(e.epoch_id) o WHERE o.units > o.opening_mark
+	UNION ALL
+	SELECT e.epoch_id, r.resource_type, NULL, NULL, r.supply
+	FROM epoch_resource r WHERE r.epoch_id = e.epoch_id AND r.supply > r.opening_mark;
+
+	INSERT INTO epoch_first (epoch_id, region, hardware_id, provider_id)
+	SELECT e.epoch_id, f.region, f.hardware_id, f.provider_id
+	FROM (SELECT DISTINCT n.region, NULL::code AS hardware_id, n.provider_id FROM epoch_node n
+			WHERE n.epoch_id = e.epoch_id AND n.region IS NOT NULL AND n.contribution > 0
+		UNION ALL
+		SELECT DISTINCT n.region, n.hardware_id, NULL::bigint FROM epoch_node n
+			WHERE n.epoch_id = e.epoch_id AND n.region IS NOT NULL AND n.contribution > 0 AND n.hardware_id IS NOT NULL) f
+	WHERE NOT EXISTS (SELECT FROM epoch_first x WHERE x.region = f.region AND x.hardware_id = f.hardware_id)
+		AND NOT EXISTS (SELECT FROM epoch_first x WHERE x.region = f.region AND x.provider_id = f.provider_id);
+END $$;
+COMMENT ON FUNCTION freeze_market(bigint) IS
+'run_epoch step, after freeze_node and the fields: writes epoch_region, epoch_region_resource, epoch_resource, epoch_service, epoch_mark and epoch_first of an open epoch';

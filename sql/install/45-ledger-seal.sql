@@ -1,0 +1,71 @@
+-- Digests: what makes a flipped bit visible.
+
+CREATE FUNCTION sealed_relation() RETURNS TABLE (relation text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT r FROM unnest(ARRAY['epoch_node', 'epoch_node_resource', 'epoch_node_service', 'epoch_region',
+		'epoch_region_resource', 'epoch_resource', 'epoch_service', 'epoch_mark', 'epoch_first',
+		'epoch_pool', 'epoch_pool_part', 'reward', 'reward_part']) r;
+END;
+COMMENT ON FUNCTION sealed_relation() IS 'tables whose rows belong to an epoch and are sealed with it';
+
+-- The columns are recorded in the seal, so that a column added by a later
+-- version of the extension does not disturb the digests of the past.
+CREATE FUNCTION epoch_columns(relation text) RETURNS text[]
+LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $$
+	SELECT array_agg(a.attname::text ORDER BY a.attnum)
+	FROM pg_attribute a
+	WHERE a.attrelid = to_regclass('@extschema@.' || quote_ident(relation)) AND a.attnum > 0 AND NOT a.attisdropped
+		AND NOT (relation = 'epoch' AND a.attname IN ('status', 'digest', 'opened_at', 'computed_at', 'final_at', 'note'))
+		AND NOT (relation = 'policy' AND a.attname IN ('sealed_rules', 'is_builtin', 'note'))
+		AND NOT (relation = 'specialization' AND a.attname IN ('is_builtin'))
+$$;
+COMMENT ON FUNCTION epoch_columns(text) IS 'columns of a table that enter the digest of an epoch, in their order';
+
+CREATE FUNCTION epoch_rows_digest(epoch_id bigint, relation text, columns text[], OUT row_count bigint, OUT digest bytea)
+LANGUAGE plpgsql STABLE STRICT SET search_path FROM CURRENT
+SET extra_float_digits = 1 SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres' SET bytea_output = 'hex' AS $$
+DECLARE
+	list text;
+	filter text := 'epoch_id = $1';
+BEGIN
+	IF relation IN ('policy', 'specialization') THEN
+		filter := 'policy_id = (SELECT e.policy_id FROM epoch e WHERE e.epoch_id = $1)';
+	ELSIF relation <> 'epoch' AND relation NOT IN (SELECT s.relation FROM sealed_relation() s) THEN
+		RAISE EXCEPTION 'table % is not sealed with an epoch', quote_literal(relation) USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	-- fields are hashed in their binary form: it is smaller and just as canonical
+	SELECT string_agg(format(CASE WHEN a.atttypid = 'coverage'::regtype THEN 'sha256(coverage_send(t.%I))' ELSE 't.%I' END, c.name), ', ' ORDER BY c.ord)
+	INTO list
+	FROM unnest(columns) WITH ORDINALITY c (name, ord)
+		JOIN pg_attribute a ON a.attrelid = to_regclass('@extschema@.' || quote_ident(relation)) AND a.attname = c.name AND a.attnum > 0;
+	-- every row is hashed, the hashes are sorted and hashed in up to 256 groups
+	EXECUTE format($q$
+		SELECT coalesce(sum(g.n), 0), sha256(coalesce(string_agg(g.h, '' ORDER BY g.k), ''))
+		FROM (SELECT get_byte(r.h, 0) AS k, count(*) AS n, sha256(string_agg(r.h, '' ORDER BY r.h)) AS h
+			FROM (SELECT sha256(convert_to(ROW(%s)::text, 'UTF8')) AS h FROM %I t WHERE %s) r
+			GROUP BY 1) g $q$, list, relation, filter) INTO row_count, digest USING epoch_id;
+END $$;
+COMMENT ON FUNCTION epoch_rows_digest(bigint, text, text[]) IS
+'number and SHA-256 of an epoch''s rows in a table over the given columns; the same for the same rows in any order, whatever the settings of the session. Errors: a table that is not sealed';
+
+CREATE FUNCTION epoch_seal_digest(epoch_id bigint) RETURNS bytea
+LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET bytea_output = 'hex' AS $$
+	SELECT sha256(coalesce((SELECT p.digest FROM epoch e JOIN epoch p ON p.epoch_id = e.previous_epoch_id WHERE e.epoch_id = $1), '')
+		|| (SELECT string_agg(sha256(convert_to(ROW(s.relation, s.columns, s.row_count, s.digest)::text, 'UTF8')), '' ORDER BY s.relation)
+			FROM epoch_seal s WHERE s.epoch_id = $1))
+$$;
+COMMENT ON FUNCTION epoch_seal_digest(bigint) IS
+'digest of an epoch: SHA-256 over the digest of the previous epoch and the seals of this one';
+
+CREATE FUNCTION seal_epoch(epoch_id bigint) RETURNS bytea
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+	INSERT INTO epoch_seal (epoch_id, relation, columns, row_count, digest)
+	SELECT seal_epoch.epoch_id, r.relation, c.columns, d.row_count, d.digest
+	FROM (SELECT s.relation FROM sealed_relation() s UNION ALL VALUES ('epoch'), ('policy'), ('specialization')) r,
+		LATERAL (SELECT epoch_columns(r.relation) AS columns) c,
+		LATERAL epoch_rows_digest(seal_epoch.epoch_id, r.relation, c.columns) d;
+	RETURN epoch_seal_digest(seal_epoch.epoch_id);
+END $$;
+COMMENT ON FUNCTION seal_epoch(bigint) IS 'run_epoch step: writes epoch_seal and returns the digest of the epoch';

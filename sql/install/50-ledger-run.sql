@@ -1,0 +1,166 @@
+-- The epoch computation.
+
+CREATE FUNCTION pay_epoch(epoch_id bigint) RETURNS numeric
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+#variable_conflict use_column
+DECLARE
+	e epoch;
+	p policy;
+	pool record;
+	half record;
+	growth numeric;
+	available numeric;
+	released numeric;
+	paid numeric;
+	score numeric;
+	total numeric := 0;
+BEGIN
+	SELECT * INTO STRICT e FROM epoch WHERE epoch.epoch_id = $1;
+	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
+	FOR pool IN
+		SELECT c.code, allocate(c.bps::numeric, e.budget) OVER (ORDER BY c.position) AS budget,
+			coalesce((SELECT o.carried_out FROM epoch_pool o WHERE o.epoch_id = e.previous_epoch_id AND o.component = c.code), 0) AS carried_in
+		FROM epoch_weight($1) c ORDER BY c.position
+	LOOP
+		available := pool.budget + pool.carried_in;
+		released := available;
+		IF pool.code = 'network_capacity' THEN
+			SELECT coalesce(sum(r.pot), 0) INTO growth FROM epoch_resource r WHERE r.epoch_id = $1;
+			released := CASE WHEN growth >= p.growth_target THEN available ELSE div(available * growth, p.growth_target) END;
+		END IF;
+		IF pool.code = 'coverage_gaps' THEN
+			-- the pool first, as the halves refer to it; its sums follow
+			INSERT INTO epoch_pool (epoch_id, component, budget, carried_in, released, paid, carried_out, treasury, score)
+			VALUES ($1, pool.code, pool.budget, pool.carried_in, released, 0, available, 0, 0);
+			FOR half IN
+				SELECT h.part, allocate(h.bps, released) OVER (ORDER BY h.part) AS released
+				FROM (VALUES ('geographic', p.gaps_geographic_bps::numeric), ('resource', 10000 - p.gaps_geographic_bps)) h (part, bps)
+			LOOP
+				INSERT INTO reward_part (epoch_id, node_id, provider_id, component, part, score, amount)
+				SELECT $1, s.node_id, s.provider_id, pool.code, half.part, s.score, s.amount
+				FROM epoch_share($1, pool.code, half.part, half.released) s;
+				INSERT INTO epoch_pool_part (epoch_id, component, part, released, paid, score)
+				SELECT $1, pool.code, half.part, half.released, coalesce(sum(r.amount), 0), coalesce(sum(r.score), 0)
+				FROM reward_part r WHERE r.epoch_id = $1 AND r.component = pool.code AND r.part = half.part;
+			END LOOP;
+			INSERT INTO reward (epoch_id, node_id, provider_id, component, score, amount)
+			SELECT $1, r.node_id, r.provider_id, r.component, sum(r.score), sum(r.amount)
+			FROM reward_part r WHERE r.epoch_id = $1 AND r.component = pool.code
+			GROUP BY r.node_id, r.provider_id, r.component;
+			SELECT coalesce(sum(h.paid), 0), coalesce(sum(h.score), 0) INTO paid, score
+			FROM epoch_pool_part h WHERE h.epoch_id = $1 AND h.component = pool.code;
+			UPDATE epoch_pool t SET paid = pay.paid, score = pay.score,
+				carried_out = CASE p.unpaid_to WHEN 'carry' THEN available - pay.paid ELSE 0 END,
+				treasury = CASE p.unpaid_to WHEN 'treasury' THEN available - pay.paid ELSE 0 END
+			FROM (SELECT paid, score) pay
+			WHERE t.epoch_id = $1 AND t.component = pool.code;
+		ELSE
+			WITH put AS (
+				INSERT INTO reward (epoch_id, node_id, provider_id, component, score, amount)
+				SELECT $1, s.node_id, s.provider_id, pool.code, s.score, s.amount
+				FROM epoch_share($1, pool.code, NULL, released) s
+				RETURNING amount, score
+			)
+			SELECT coalesce(sum(put.amount), 0), coalesce(sum(put.score), 0) INTO paid, score FROM put;
+			INSERT INTO epoch_pool (epoch_id, component, budget, carried_in, released, paid, carried_out, treasury, score)
+			VALUES ($1, pool.code, pool.budget, pool.carried_in, released, paid,
+				CASE p.unpaid_to WHEN 'carry' THEN available - paid ELSE 0 END,
+				CASE p.unpaid_to WHEN 'treasury' THEN available - paid ELSE 0 END, score);
+		END IF;
+		total := total + paid;
+		RAISE NOTICE 'epoch %: % pays % of %', $1, pool.code, paid, available;
+	END LOOP;
+	RETURN total;
+END $$;
+COMMENT ON FUNCTION pay_epoch(bigint) IS
+'run_epoch step, last: splits the budget over the pools, apportions each and writes epoch_pool, epoch_pool_part, reward and reward_part; returns the base units paid';
+
+CREATE PROCEDURE run_epoch(epoch_id bigint)
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+#variable_conflict use_column
+DECLARE
+	e epoch;
+	prior epoch;
+	p policy;
+	one bigint;
+	todo bigint[];
+	nodes bigint;
+	paid numeric;
+	t text;
+BEGIN
+	IF NOT pg_try_advisory_xact_lock('epoch'::regclass::oid::int, 0) THEN
+		RAISE EXCEPTION 'another session is computing an epoch'
+			USING ERRCODE = 'lock_not_available', HINT = 'Try again when it has finished.';
+	END IF;
+	SELECT * INTO e FROM epoch WHERE epoch.epoch_id = $1 FOR UPDATE;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'epoch % does not exist', $1 USING ERRCODE = 'no_data_found', HINT = 'Insert it into the table epoch.';
+	END IF;
+	IF e.status = 'final' THEN
+		RAISE EXCEPTION 'epoch % is final and cannot be computed again', $1
+			USING ERRCODE = 'restrict_violation', HINT = 'Corrections of a final epoch are rows of restatement.';
+	END IF;
+	IF upper(e.period) > now() THEN
+		RAISE EXCEPTION 'epoch % has not ended: its period is %', $1, e.period
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Compute it after its end.';
+	END IF;
+	SELECT * INTO prior FROM epoch WHERE upper(epoch.period) <= lower(e.period) ORDER BY epoch.period DESC LIMIT 1;
+	IF prior.status IN ('planned', 'open') THEN
+		RAISE EXCEPTION 'epoch % comes before epoch % and is %', prior.epoch_id, $1, prior.status
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('CALL swarm_reward.run_epoch(%s) first.', prior.epoch_id);
+	END IF;
+
+	-- the epochs after it that were computed start from its closing state
+	SELECT array_agg(l.epoch_id ORDER BY l.period) INTO todo FROM epoch l
+	WHERE l.epoch_id = $1 OR (l.status IN ('open', 'computed') AND lower(l.period) >= upper(e.period));
+	FOR one IN SELECT u FROM unnest(todo) WITH ORDINALITY x (u, o) ORDER BY o DESC LOOP
+		UPDATE epoch SET status = 'open' WHERE epoch.epoch_id = one AND status = 'computed';
+		FOR t IN SELECT 'epoch_seal' UNION ALL (SELECT r.relation FROM sealed_relation() WITH ORDINALITY r (relation, o) ORDER BY r.o DESC) LOOP
+			EXECUTE format('DELETE FROM %I WHERE epoch_id = $1', t) USING one;
+		END LOOP;
+	END LOOP;
+
+	FOREACH one IN ARRAY todo LOOP
+		SELECT * INTO STRICT e FROM epoch WHERE epoch.epoch_id = one FOR UPDATE;
+		SELECT * INTO prior FROM epoch WHERE upper(epoch.period) <= lower(e.period) ORDER BY epoch.period DESC LIMIT 1;
+		IF e.status = 'planned' THEN
+			SELECT * INTO STRICT p FROM policy
+			WHERE policy_id = coalesce(e.policy_id, (SELECT l.policy_id FROM policy l
+				WHERE l.effective_from <= lower(e.period) ORDER BY l.effective_from DESC LIMIT 1))
+			FOR UPDATE;
+			IF p.sealed_rules IS NULL THEN
+				UPDATE policy SET sealed_rules = (SELECT count(*) FROM specialization s WHERE s.policy_id = p.policy_id)
+				WHERE policy_id = p.policy_id;
+			END IF;
+			UPDATE epoch SET status = 'open', policy_id = p.policy_id, epoch_no = coalesce(prior.epoch_no, 0) + 1,
+				previous_epoch_id = prior.epoch_id, opened_at = clock_timestamp()
+			WHERE epoch.epoch_id = one RETURNING * INTO e;
+		ELSE
+			SELECT * INTO STRICT p FROM policy WHERE policy_id = e.policy_id;
+		END IF;
+		RAISE NOTICE 'epoch %: % under policy %', one, e.period, p.name;
+
+		nodes := freeze_node(one);
+		RAISE NOTICE 'epoch %: % nodes frozen', one, nodes;
+		IF nodes > 1000 THEN
+			-- fresh rows have no statistics, and plans for few would be slow for many
+			ANALYZE epoch_node, epoch_node_resource, epoch_node_service;
+		END IF;
+
+		UPDATE epoch SET demand = demand_field(e.period, p.grid_order), closing_supply = supply_field(one, p.grid_order),
+			supply = CASE WHEN prior.epoch_id IS NULL THEN zero_coverage(p.grid_order)
+				WHEN coverage_order(prior.closing_supply) = p.grid_order THEN prior.closing_supply
+				ELSE supply_field(prior.epoch_id, p.grid_order) END
+		WHERE epoch.epoch_id = one;
+		RAISE NOTICE 'epoch %: fields drawn', one;
+
+		PERFORM freeze_market(one);
+		RAISE NOTICE 'epoch %: regions, prices and marks set', one;
+
+		paid := pay_epoch(one);
+		UPDATE epoch SET status = 'computed', digest = seal_epoch(one), computed_at = clock_timestamp() WHERE epoch.epoch_id = one;
+		RAISE NOTICE 'epoch %: computed, % of % paid', one, paid, e.budget;
+	END LOOP;
+END $$;
+COMMENT ON PROCEDURE run_epoch(bigint) IS
+'computes an epoch that has ended, in one transaction: freezes its inputs, draws its fields, apportions its pools, seals the result. A computed epoch is computed again from the tables as they are now, and with it every computed epoch after it. Errors: no such epoch, final, not ended, an earlier one not computed, another session computing';

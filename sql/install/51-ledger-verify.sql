@@ -1,0 +1,128 @@
+-- Verification: recompute from what was frozen and compare.
+
+CREATE FUNCTION verify_epoch(epoch_id bigint)
+RETURNS TABLE (check_name text, ok boolean, detail text)
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+#variable_conflict use_column
+DECLARE
+	e epoch;
+	prior epoch;
+	p policy;
+	bad bigint;
+	target double precision;
+	part record;
+BEGIN
+	SELECT * INTO e FROM epoch WHERE epoch.epoch_id = $1;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'epoch % does not exist', $1 USING ERRCODE = 'no_data_found';
+	END IF;
+	IF e.status NOT IN ('computed', 'final') THEN
+		RAISE EXCEPTION 'epoch % is % and has no result to verify', $1, e.status
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('CALL swarm_reward.run_epoch(%s) first.', $1);
+	END IF;
+	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
+	SELECT * INTO prior FROM epoch WHERE epoch.epoch_id = e.previous_epoch_id;
+	target := p.supply_target;
+
+	-- 1. nothing that was sealed has changed
+	RETURN QUERY
+	SELECT 'seal of ' || r.relation, s.relation IS NOT NULL AND d.row_count = s.row_count AND d.digest = s.digest,
+		CASE WHEN s.relation IS NULL THEN 'not sealed'
+			WHEN d.row_count <> s.row_count THEN format('%s rows, %s were sealed', d.row_count, s.row_count)
+			WHEN d.digest <> s.digest THEN 'rows differ from those sealed' ELSE format('%s rows', d.row_count) END
+	FROM (SELECT x.relation FROM sealed_relation() x UNION ALL VALUES ('epoch'), ('policy'), ('specialization')) r
+		LEFT JOIN epoch_seal s ON s.epoch_id = $1 AND s.relation = r.relation
+		LEFT JOIN LATERAL epoch_rows_digest($1, r.relation, s.columns) d ON true;
+	RETURN QUERY SELECT 'digest', e.digest IS NOT DISTINCT FROM epoch_seal_digest($1), encode(e.digest, 'hex');
+
+	-- 2. the money
+	RETURN QUERY
+	SELECT concat_ws(': ', b.component, b.rule), b.wanted = b.found, format('wanted %s, found %s', b.wanted, b.found)
+	FROM epoch_balance($1) b;
+	RETURN QUERY
+	SELECT 'weights of the policy', NOT EXISTS (
+			SELECT p.component, p.budget FROM epoch_pool p WHERE p.epoch_id = $1
+			EXCEPT SELECT w.code, allocate(w.bps::numeric, e.budget) OVER (ORDER BY w."position") FROM epoch_weight($1) w), NULL;
+
+	-- 3. every frozen row follows from the frozen inputs
+	SELECT count(*) INTO bad FROM epoch_node n
+	WHERE n.epoch_id = $1 AND (n.availability, n.performance, n.trust, n.quality) IS DISTINCT FROM
+		(ramp(n.uptime, p.uptime_floor::double precision, p.uptime_target::double precision),
+		node_performance(n.response_ms, n.error_rate_upper, p.response_limit_ms::double precision, p.response_target_ms::double precision,
+			p.error_limit::double precision, p.error_target::double precision),
+		node_trust(n.beacons, n.location_excess_m, p.min_beacons, p.unattested_trust::double precision, p.location_slack_m::double precision),
+		node_quality(n.availability, n.performance, n.trust));
+	RETURN QUERY SELECT 'quality of nodes', bad = 0, format('%s nodes differ', bad);
+
+	SELECT count(*) INTO bad
+	FROM (SELECT n.node_id, n.value FROM epoch_node n WHERE n.epoch_id = $1) a
+		LEFT JOIN (SELECT r.node_id, sum(t.unit_value * r.units) AS value
+			FROM epoch_node_resource r JOIN epoch_resource t ON t.epoch_id = r.epoch_id AND t.resource_type = r.resource_type
+			WHERE r.epoch_id = $1 GROUP BY r.node_id) b USING (node_id)
+	WHERE a.value <> coalesce(b.value, 0);
+	RETURN QUERY SELECT 'value of nodes', bad = 0, format('%s nodes differ', bad);
+
+	RETURN QUERY SELECT 'closing supply field', e.closing_supply = supply_field($1, p.grid_order), NULL;
+	RETURN QUERY SELECT 'opening supply field', e.supply = CASE WHEN prior.epoch_id IS NULL THEN zero_coverage(p.grid_order)
+		WHEN coverage_order(prior.closing_supply) = p.grid_order THEN prior.closing_supply
+		ELSE supply_field(prior.epoch_id, p.grid_order) END, NULL;
+	RETURN QUERY SELECT 'order of epochs', e.epoch_no = coalesce(prior.epoch_no, 0) + 1
+		AND (prior.epoch_id IS NULL OR (prior.status IN ('computed', 'final') AND upper(prior.period) <= lower(e.period))), NULL;
+
+	SELECT count(*) INTO bad FROM epoch_region r
+	WHERE r.epoch_id = $1 AND r.multiplier IS DISTINCT FROM region_multiplier(r.covered, r.demand, r.target_fraction, p.region_multiplier_max);
+	RETURN QUERY SELECT 'multipliers', bad = 0, format('%s regions differ', bad);
+
+	SELECT count(*) INTO bad
+	FROM epoch_region_resource r JOIN epoch_resource t ON t.epoch_id = r.epoch_id AND t.resource_type = r.resource_type
+		LEFT JOIN epoch_region_resource o ON o.epoch_id = e.previous_epoch_id AND o.region = r.region AND o.resource_type = r.resource_type
+		LEFT JOIN (SELECT n.region, x.resource_type, sum(n.quality * x.units) AS supply
+			FROM epoch_node n JOIN epoch_node_resource x ON x.epoch_id = n.epoch_id AND x.node_id = n.node_id
+			WHERE n.epoch_id = $1 GROUP BY 1, 2) s ON s.region = r.region AND s.resource_type = r.resource_type
+	WHERE r.epoch_id = $1 AND (r.opening_supply <> coalesce(o.supply, 0) OR r.supply <> coalesce(s.supply, 0)
+		OR r.rate <> gap_rate(t.unit_value, r.demand, r.opening_supply, r.supply));
+	RETURN QUERY SELECT 'resources of regions', bad = 0, format('%s rows differ', bad);
+
+	SELECT count(*) INTO bad
+	FROM epoch_resource r LEFT JOIN epoch_capacity($1) c ON c.resource_type = r.resource_type
+	WHERE r.epoch_id = $1 AND ((r.supply, r.growth) IS DISTINCT FROM (coalesce(c.supply, 0), coalesce(c.growth, 0))
+		OR r.demand <> coalesce((SELECT sum(d.demand) FROM epoch_region_resource d WHERE d.epoch_id = $1 AND d.resource_type = r.resource_type), 0)
+		OR r.price <> next_price(r.previous_price, r.demand, r.supply, p.price_elasticity, p.price_step, p.price_min, p.price_max)
+		OR r.need <> coalesce(r.growth_need, greatest(0, r.demand - r.opening_mark))
+		OR r.pot <> capacity_pot(r.unit_value, r.supply, r.opening_mark, r.need)
+		OR r.previous_price <> coalesce((SELECT o.price FROM epoch_resource o WHERE o.epoch_id = e.previous_epoch_id AND o.resource_type = r.resource_type), r.previous_price)
+		OR r.opening_mark <> coalesce((SELECT greatest(o.opening_mark, o.supply) FROM epoch_resource o
+			WHERE o.epoch_id = e.previous_epoch_id AND o.resource_type = r.resource_type), r.opening_mark));
+	RETURN QUERY SELECT 'prices, marks and pots of resources', bad = 0, format('%s kinds differ', bad);
+
+	SELECT count(*) INTO bad
+	FROM epoch_service r LEFT JOIN epoch_work($1) s ON s.service_type = r.service_type
+	WHERE r.epoch_id = $1 AND (r.work, r.quality_work, r.pot) IS DISTINCT FROM
+		(coalesce(s.work, 0), coalesce(s.quality_work, 0), service_pot(r.premium, coalesce(s.work, 0), p.service_alpha));
+	RETURN QUERY SELECT 'pots of services', bad = 0, format('%s services differ', bad);
+
+	SELECT count(*) INTO bad
+	FROM (SELECT m.resource_type, m.hardware_id, m.provider_id, m.units FROM epoch_mark m WHERE m.epoch_id = $1) a
+		FULL JOIN (SELECT o.resource_type, o.hardware_id, o.provider_id, o.units FROM epoch_owner($1) o WHERE o.units > o.opening_mark
+			UNION ALL SELECT r.resource_type, NULL, NULL, r.supply FROM epoch_resource r WHERE r.epoch_id = $1 AND r.supply > r.opening_mark) b
+		ON a.resource_type = b.resource_type AND coalesce('h' || a.hardware_id, 'p' || a.provider_id, '') = coalesce('h' || b.hardware_id, 'p' || b.provider_id, '')
+	WHERE a.units IS DISTINCT FROM b.units;
+	RETURN QUERY SELECT 'high-water marks', bad = 0, format('%s marks differ', bad);
+
+	-- 4. every reward follows from them
+	FOR part IN
+		SELECT t.component, NULL::text AS part, t.released FROM epoch_pool t WHERE t.epoch_id = $1 AND t.component <> 'coverage_gaps'
+		UNION ALL SELECT t.component, t.part, t.released FROM epoch_pool_part t WHERE t.epoch_id = $1
+	LOOP
+		SELECT count(*) INTO bad
+		FROM epoch_share($1, part.component, part.part, part.released) a
+			FULL JOIN (SELECT r.node_id, r.provider_id, r.score, r.amount FROM reward r
+					WHERE r.epoch_id = $1 AND r.component = part.component AND part.part IS NULL
+				UNION ALL SELECT r.node_id, r.provider_id, r.score, r.amount FROM reward_part r
+					WHERE r.epoch_id = $1 AND r.component = part.component AND r.part = part.part) b USING (node_id)
+		WHERE (a.provider_id, a.score, a.amount) IS DISTINCT FROM (b.provider_id, b.score, b.amount);
+		RETURN QUERY SELECT concat_ws(' ', 'rewards of', part.component, part.part), bad = 0, format('%s rewards differ', bad);
+	END LOOP;
+END $$;
+COMMENT ON FUNCTION verify_epoch(bigint) IS
+'recomputes a computed or final epoch from its frozen inputs and compares seals, digest, money, every derived row and every reward; one row per check, ok is false where something differs. Errors: unknown epoch, not computed';

@@ -1,0 +1,152 @@
+-- Views: what people and services read.
+
+CREATE VIEW node_reward AS
+SELECT r.epoch_id, e.period, e.status, r.node_id, r.provider_id, n.region,
+	sum(r.amount) FILTER (WHERE r.component = 'new_regions') AS new_regions,
+	sum(r.amount) FILTER (WHERE r.component = 'coverage_gaps') AS coverage_gaps,
+	sum(r.amount) FILTER (WHERE r.component = 'resource_types') AS resource_types,
+	sum(r.amount) FILTER (WHERE r.component = 'network_capacity') AS network_capacity,
+	sum(r.amount) FILTER (WHERE r.component = 'service_types') AS service_types,
+	sum(r.amount) FILTER (WHERE r.component = 'specialization') AS specialization,
+	sum(r.amount) AS total
+FROM reward r JOIN epoch e ON e.epoch_id = r.epoch_id JOIN epoch_node n ON n.epoch_id = r.epoch_id AND n.node_id = r.node_id
+GROUP BY r.epoch_id, e.period, e.status, r.node_id, r.provider_id, n.region;
+COMMENT ON VIEW node_reward IS 'what each node earned in each epoch, by component and in total, base units; NULL where it did not score. Nodes that scored nowhere have no row';
+COMMENT ON COLUMN node_reward.epoch_id IS 'the epoch';
+COMMENT ON COLUMN node_reward.period IS 'its period';
+COMMENT ON COLUMN node_reward.status IS 'computed (may still change) or final';
+COMMENT ON COLUMN node_reward.node_id IS 'the node';
+COMMENT ON COLUMN node_reward.provider_id IS 'its provider in that epoch';
+COMMENT ON COLUMN node_reward.region IS 'its region in that epoch; NULL: none';
+COMMENT ON COLUMN node_reward.new_regions IS 'for new_regions';
+COMMENT ON COLUMN node_reward.coverage_gaps IS 'for coverage_gaps';
+COMMENT ON COLUMN node_reward.resource_types IS 'for resource_types';
+COMMENT ON COLUMN node_reward.network_capacity IS 'for network_capacity';
+COMMENT ON COLUMN node_reward.service_types IS 'for service_types';
+COMMENT ON COLUMN node_reward.specialization IS 'for specialization';
+COMMENT ON COLUMN node_reward.total IS 'together';
+
+CREATE VIEW provider_statement AS
+SELECT s.epoch_id, e.period, e.status, s.provider_id, p.name AS provider,
+	s.nodes, s.new_regions, s.coverage_gaps, s.resource_types, s.network_capacity, s.service_types, s.specialization,
+	s.earned, s.restated, s.earned + s.restated AS total
+FROM (SELECT coalesce(w.epoch_id, t.epoch_id) AS epoch_id, coalesce(w.provider_id, t.provider_id) AS provider_id,
+		coalesce(w.nodes, 0) AS nodes, coalesce(w.new_regions, 0) AS new_regions, coalesce(w.coverage_gaps, 0) AS coverage_gaps,
+		coalesce(w.resource_types, 0) AS resource_types, coalesce(w.network_capacity, 0) AS network_capacity,
+		coalesce(w.service_types, 0) AS service_types, coalesce(w.specialization, 0) AS specialization,
+		coalesce(w.earned, 0) AS earned, coalesce(t.restated, 0) AS restated
+	FROM (SELECT r.epoch_id, r.provider_id, count(DISTINCT r.node_id) AS nodes,
+			sum(r.amount) FILTER (WHERE r.component = 'new_regions') AS new_regions,
+			sum(r.amount) FILTER (WHERE r.component = 'coverage_gaps') AS coverage_gaps,
+			sum(r.amount) FILTER (WHERE r.component = 'resource_types') AS resource_types,
+			sum(r.amount) FILTER (WHERE r.component = 'network_capacity') AS network_capacity,
+			sum(r.amount) FILTER (WHERE r.component = 'service_types') AS service_types,
+			sum(r.amount) FILTER (WHERE r.component = 'specialization') AS specialization,
+			sum(r.amount) AS earned
+		FROM reward r GROUP BY r.epoch_id, r.provider_id) w
+	FULL JOIN (SELECT x.posted_epoch_id AS epoch_id, x.provider_id, sum(x.amount) AS restated
+		FROM restatement x GROUP BY x.posted_epoch_id, x.provider_id) t
+		ON t.epoch_id = w.epoch_id AND t.provider_id = w.provider_id) s
+	JOIN epoch e ON e.epoch_id = s.epoch_id JOIN provider p ON p.provider_id = s.provider_id;
+COMMENT ON VIEW provider_statement IS 'what each provider earned in each epoch, by component, with corrections of earlier epochs, base units';
+COMMENT ON COLUMN provider_statement.epoch_id IS 'the epoch';
+COMMENT ON COLUMN provider_statement.period IS 'its period';
+COMMENT ON COLUMN provider_statement.status IS 'computed (may still change) or final';
+COMMENT ON COLUMN provider_statement.provider_id IS 'the provider';
+COMMENT ON COLUMN provider_statement.provider IS 'its name';
+COMMENT ON COLUMN provider_statement.nodes IS 'nodes that scored';
+COMMENT ON COLUMN provider_statement.new_regions IS 'for new_regions';
+COMMENT ON COLUMN provider_statement.coverage_gaps IS 'for coverage_gaps';
+COMMENT ON COLUMN provider_statement.resource_types IS 'for resource_types';
+COMMENT ON COLUMN provider_statement.network_capacity IS 'for network_capacity';
+COMMENT ON COLUMN provider_statement.service_types IS 'for service_types';
+COMMENT ON COLUMN provider_statement.specialization IS 'for specialization';
+COMMENT ON COLUMN provider_statement.earned IS 'together';
+COMMENT ON COLUMN provider_statement.restated IS 'corrections of earlier epochs posted in this one, signed';
+COMMENT ON COLUMN provider_statement.total IS 'earned + restated, may be negative';
+
+CREATE VIEW region_status AS
+SELECT r.epoch_id, e.period, r.region, g.name, g.jurisdiction, r.demand, r.target_fraction,
+	CASE WHEN r.demand > 0 THEN r.covered / r.demand END AS opening_fraction,
+	CASE WHEN r.demand > 0 THEN r.closing_covered / r.demand END AS covered_fraction,
+	r.demand - r.closing_covered AS gap,
+	r.multiplier,
+	region_multiplier(r.closing_covered, r.demand, r.target_fraction, p.region_multiplier_max) AS next_multiplier,
+	coalesce(n.nodes, 0) AS nodes, coalesce(n.providers, 0) AS providers, coalesce(n.capacity, 0) AS capacity,
+	coalesce(x.resource_gaps, '{}') AS resource_gaps
+FROM epoch_region r
+	JOIN epoch e ON e.epoch_id = r.epoch_id
+	JOIN policy p ON p.policy_id = e.policy_id
+	JOIN region g ON g.code = r.region
+	LEFT JOIN (SELECT m.epoch_id, m.region, count(*) FILTER (WHERE m.contribution > 0) AS nodes,
+			count(DISTINCT m.provider_id) FILTER (WHERE m.contribution > 0) AS providers, sum(m.contribution) AS capacity
+		FROM epoch_node m GROUP BY m.epoch_id, m.region) n ON n.epoch_id = r.epoch_id AND n.region = r.region
+	LEFT JOIN (SELECT q.epoch_id, q.region, jsonb_object_agg(q.resource_type, trim_scale(round(q.demand - q.supply, 9))) AS resource_gaps
+		FROM epoch_region_resource q WHERE q.demand > q.supply GROUP BY q.epoch_id, q.region) x ON x.epoch_id = r.epoch_id AND x.region = r.region;
+COMMENT ON VIEW region_status IS 'each region in each computed epoch: how much of its demand is covered, what that made of its multiplier, who is there, what is missing. A cell counts as covered to the degree min(1, supply / target)';
+COMMENT ON COLUMN region_status.epoch_id IS 'the epoch';
+COMMENT ON COLUMN region_status.period IS 'its period';
+COMMENT ON COLUMN region_status.region IS 'code of the region';
+COMMENT ON COLUMN region_status.name IS 'its name today';
+COMMENT ON COLUMN region_status.jurisdiction IS 'its jurisdiction today';
+COMMENT ON COLUMN region_status.demand IS 'demand in it, in the unit of demand.weight';
+COMMENT ON COLUMN region_status.target_fraction IS 'share that should be covered';
+COMMENT ON COLUMN region_status.opening_fraction IS 'share covered at the opening; NULL without demand';
+COMMENT ON COLUMN region_status.covered_fraction IS 'share covered at the close; NULL without demand';
+COMMENT ON COLUMN region_status.gap IS 'demand not covered at the close';
+COMMENT ON COLUMN region_status.multiplier IS 'm of this epoch, from the opening share';
+COMMENT ON COLUMN region_status.next_multiplier IS 'm that the closing share will give the next epoch under the same policy and demand';
+COMMENT ON COLUMN region_status.nodes IS 'nodes of the region that contribute';
+COMMENT ON COLUMN region_status.providers IS 'their providers';
+COMMENT ON COLUMN region_status.capacity IS 'sum of their contributions';
+COMMENT ON COLUMN region_status.resource_gaps IS 'units wanted and not supplied at the close, by kind of resource, as a JSON object; empty: none';
+
+CREATE VIEW growth_metric AS
+WITH fact AS (
+	SELECT e.epoch_id, 'nodes'::text AS metric, 'nodes'::text AS unit, (SELECT count(*) FROM epoch_node n WHERE n.epoch_id = e.epoch_id AND n.contribution > 0)::numeric AS value
+	FROM epoch e WHERE e.status IN ('computed', 'final')
+	UNION ALL
+	SELECT e.epoch_id, 'providers', 'providers', (SELECT count(DISTINCT n.provider_id) FROM epoch_node n WHERE n.epoch_id = e.epoch_id AND n.contribution > 0)
+	FROM epoch e WHERE e.status IN ('computed', 'final')
+	UNION ALL
+	SELECT e.epoch_id, 'new nodes in target regions', 'nodes', (SELECT count(*) FROM epoch_node n
+			JOIN epoch_region r ON r.epoch_id = n.epoch_id AND r.region = n.region
+		WHERE n.epoch_id = e.epoch_id AND n.contribution > 0 AND r.multiplier > 1
+			AND NOT EXISTS (SELECT FROM epoch_node o WHERE o.epoch_id = e.previous_epoch_id AND o.node_id = n.node_id AND o.contribution > 0))
+	FROM epoch e WHERE e.status IN ('computed', 'final')
+	UNION ALL
+	SELECT e.epoch_id, 'regions with nodes', 'regions', (SELECT count(DISTINCT n.region) FROM epoch_node n WHERE n.epoch_id = e.epoch_id AND n.contribution > 0)
+	FROM epoch e WHERE e.status IN ('computed', 'final')
+	UNION ALL
+	SELECT e.epoch_id, 'demand served', 'demand', round(coverage_sum(e.demand * coverage_least(e.closing_supply / p.supply_target::double precision, 1))::numeric, 6)
+	FROM epoch e JOIN policy p ON p.policy_id = e.policy_id WHERE e.status IN ('computed', 'final')
+	UNION ALL
+	SELECT e.epoch_id, 'demand newly served', 'demand', round(coverage_sum(e.demand * coverage_greatest(
+		coverage_least(e.closing_supply / p.supply_target::double precision, 1) - coverage_least(e.supply / p.supply_target::double precision, 1), 0))::numeric, 6)
+	FROM epoch e JOIN policy p ON p.policy_id = e.policy_id WHERE e.status IN ('computed', 'final')
+	UNION ALL
+	SELECT r.epoch_id, 'capacity ' || r.resource_type, t.unit, round(r.supply, 9) FROM epoch_resource r JOIN resource_type t ON t.code = r.resource_type
+	UNION ALL
+	SELECT r.epoch_id, 'price ' || r.resource_type, 'factor', r.price FROM epoch_resource r
+	UNION ALL
+	SELECT r.epoch_id, 'niche resource types offered', 'types', count(*) FILTER (WHERE t.family = 'niche' AND r.supply > 0)
+	FROM epoch_resource r JOIN resource_type t ON t.code = r.resource_type GROUP BY r.epoch_id
+	UNION ALL
+	SELECT s.epoch_id, 'services offered', 'services', count(*) FILTER (WHERE s.quality_work > 0) FROM epoch_service s GROUP BY s.epoch_id
+	UNION ALL
+	SELECT s.epoch_id, 'work ' || s.service_type, t.unit, s.work FROM epoch_service s JOIN service_type t ON t.code = s.service_type
+)
+SELECT e.epoch_id, e.period, f.metric, coalesce(t.family, CASE WHEN f.metric LIKE 'work %' OR f.metric = 'services offered' THEN 'service' ELSE 'network' END) AS family,
+	f.unit, f.value, coalesce(o.value, 0) AS previous, f.value - coalesce(o.value, 0) AS change
+FROM epoch e JOIN fact f ON f.epoch_id = e.epoch_id
+	LEFT JOIN fact o ON o.epoch_id = e.previous_epoch_id AND o.metric = f.metric
+	LEFT JOIN resource_type t ON f.metric IN ('capacity ' || t.code, 'price ' || t.code);
+COMMENT ON VIEW growth_metric IS 'what an epoch brought against the one before: nodes, demand served, capacity, prices, services; one row per epoch and metric';
+COMMENT ON COLUMN growth_metric.epoch_id IS 'the epoch';
+COMMENT ON COLUMN growth_metric.period IS 'its period';
+COMMENT ON COLUMN growth_metric.metric IS 'what is measured: nodes, providers, new nodes in target regions (multiplier above 1), regions with nodes, demand served, demand newly served, capacity and price of each kind of resource, niche resource types offered, services offered, work of each service';
+COMMENT ON COLUMN growth_metric.family IS 'network, service, or the family of the kind of resource: cpu, gpu, memory, storage, bandwidth, niche';
+COMMENT ON COLUMN growth_metric.unit IS 'unit of value';
+COMMENT ON COLUMN growth_metric.value IS 'in this epoch; capacity is quality * units';
+COMMENT ON COLUMN growth_metric.previous IS 'in the epoch before, 0 where it did not have the metric';
+COMMENT ON COLUMN growth_metric.change IS 'value - previous';
