@@ -57,12 +57,12 @@ SELECT is_empty($$ SELECT seed, epoch_id, component, r.provider_id, sum(r.amount
 	WHERE label = 'cap' GROUP BY seed, epoch_id, component, r.provider_id, p.released HAVING sum(r.amount) > p.released * 2500 / 10000 $$,
 	'no provider takes more than the cap of a pool');
 SELECT is_empty($$ SELECT seed, epoch_id, component, part FROM pg_temp.paid WHERE label = 'cap'
-	GROUP BY seed, epoch_id, component, part HAVING count(DISTINCT provider_id) >= 4
+	GROUP BY seed, epoch_id, component, part HAVING count(DISTINCT provider_id) >= 5
 	EXCEPT SELECT DISTINCT seed, epoch_id, component, part FROM (
 		SELECT c.seed, c.epoch_id, c.component, c.part, sum(c.amount) OVER w AS paid, p.released
 		FROM pg_temp.paid c JOIN pg_temp.pool p USING (label, seed, epoch_id, component) WHERE label = 'cap'
 		WINDOW w AS (PARTITION BY c.seed, c.epoch_id, c.component, c.part)) x
-	WHERE component = 'coverage_gaps' OR paid = released $$, 'what the cap frees is shared out where four or more providers score');
+	WHERE component = 'coverage_gaps' OR paid = released $$, 'what the cap frees is shared out where five providers score');
 SELECT ok((SELECT count(*) FROM (SELECT DISTINCT b.seed, b.epoch_id, b.component FROM pg_temp.paid b JOIN pg_temp.pool p USING (label, seed, epoch_id, component)
 	WHERE label = 'base' AND seed IN (3, 4) GROUP BY b.seed, b.epoch_id, b.component, b.provider_id, p.released HAVING sum(b.amount) > p.released * 0.25) x) > 0,
 	'without the cap somebody takes more');
