@@ -1,4 +1,10 @@
 # swarm_reward: build, install and test with PGXS.
+#
+#   make, make install, make installcheck   as for any extension; PG_CONFIG=… names the server
+#   make demo                               the main job on real data  } each with all set-up,
+#   make test                               every test                 } in a throwaway cluster
+#   make setup                              only installs the packages that make test needs
+#   make check-c                            the unit tests of the pure C, which need no server
 EXTENSION = swarm_reward
 EXTVERSION = 0.1.0
 
@@ -9,22 +15,83 @@ SOURCE_HEADERS = $(wildcard src/*.h)
 INSTALL_SQL = sql/$(EXTENSION)--$(EXTVERSION).sql
 DATA_built = $(INSTALL_SQL)
 DATA = $(wildcard sql/updates/*.sql)
-EXTRA_CLEAN = $(INSTALL_SQL)
+EXTRA_CLEAN = $(INSTALL_SQL) .build-id tmp_check demo/output
+
+# pg_regress reads test/sql and expected/, pg_isolation_regress test/specs and expected/.
+REGRESS := $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
+REGRESS_OPTS = --inputdir=test --load-extension=postgis --load-extension=$(EXTENSION)
+ISOLATION := $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=postgis --load-extension=$(EXTENSION)
 
 # The bits of every result must be the same everywhere: no contraction into
 # fused multiply-adds, no value-changing optimisation, no machine-specific code.
-PG_CFLAGS = -std=gnu11 -ffp-contract=off -fno-fast-math -fvisibility=hidden
-PG_CONFIG ?= pg_config
+SAME_BITS = -std=gnu11 -ffp-contract=off -fno-fast-math
+WARNINGS = -Wall -Wextra -Werror
+PG_CFLAGS = $(SAME_BITS) -fvisibility=hidden
+
+# The server this is written for first; any from 14 to 18 by PG_CONFIG=…
+PG_CONFIG ?= $(firstword $(wildcard /usr/lib/postgresql/15/bin/pg_config) pg_config)
 ifdef WERROR
 # as in CI; PostgreSQL's own headers are not ours to judge, hence -isystem
-PG_CFLAGS += -Wall -Wextra -Werror
+PG_CFLAGS += $(WARNINGS)
 PG_CPPFLAGS = -isystem $(shell $(PG_CONFIG) --includedir-server)
 endif
 
-PGXS := $(shell $(PG_CONFIG) --pgxs)
+.DEFAULT_GOAL = all
+
+# What needs no server's makefiles: these also run where none is installed yet.
+SELF_CONTAINED = demo test setup check-c
+NEEDS_PGXS = $(filter-out $(SELF_CONTAINED),$(or $(MAKECMDGOALS),all))
+
+ifneq ($(NEEDS_PGXS),)
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+# Debian's server comes with the makefiles but not with the headers.
+ifeq ($(and $(wildcard $(PGXS)),$(wildcard $(shell $(PG_CONFIG) --includedir-server)/postgres.h)),)
+$(error no PostgreSQL development files found through '$(PG_CONFIG)': install postgresql-server-dev-15 \
+(make setup does it on Debian), or name another server's pg_config with PG_CONFIG=…)
+endif
 include $(PGXS)
 
-$(OBJS): $(SOURCE_HEADERS)
+# The just-in-time compiler may inline the bitcode into a query: same bits there too.
+BITCODE_CFLAGS += $(SAME_BITS)
+
+$(OBJS) $(OBJS:.o=.bc): $(SOURCE_HEADERS) .build-id
 
 $(INSTALL_SQL): $(sort $(wildcard sql/install/*.sql))
 	cat $^ > $@
+
+# Objects made for another server or with other flags are made anew.
+BUILD_ID := $(shell $(PG_CONFIG) --version) $(CC) $(CPPFLAGS) $(CFLAGS)
+.build-id: .force
+	@echo '$(BUILD_ID)' | cmp -s - $@ || echo '$(BUILD_ID)' > $@
+.PHONY: .force
+endif
+
+# The files that know nothing of the server, and the programs that test them:
+# test/c/NAME.c is linked with all of PURE_C, with SR_STANDALONE defined and, where
+# the reference HEALPix library chealpix is installed, HAVE_CHEALPIX too.
+PURE_C = $(wildcard $(addprefix src/,healpix.c scan.c diff.c latency.c wilson.c))
+C_TESTS = $(patsubst test/c/%.c,tmp_check/c/%,$(sort $(wildcard test/c/*.c)))
+C_TEST_FLAGS = $(SAME_BITS) $(WARNINGS) -O2 -g -Isrc -DSR_STANDALONE
+C_TEST_LIBS = -lm
+ifneq ($(wildcard /usr/include/chealpix.h),)
+C_TEST_FLAGS += -DHAVE_CHEALPIX
+C_TEST_LIBS := -lchealpix $(C_TEST_LIBS)
+endif
+
+tmp_check/c/%: test/c/%.c $(PURE_C) $(SOURCE_HEADERS) $(wildcard test/c/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(C_TEST_FLAGS) -o $@ $< $(PURE_C) $(C_TEST_LIBS)
+
+check-c: $(C_TESTS)
+	@set -e; for t in $(C_TESTS); do echo "# $$t"; $$t; done
+
+demo test setup: export SR_PG_CONFIG = $(if $(filter file,$(origin PG_CONFIG)),,$(PG_CONFIG))
+demo:
+	@tools/run-demo
+test:
+	@tools/run-tests
+setup:
+	@tools/setup test
+
+.PHONY: demo test setup check-c

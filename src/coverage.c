@@ -31,11 +31,11 @@ check_weight(double weight)
 	if (isnan(weight) || isinf(weight) || weight < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("weight %g is not a finite number of at least 0", weight)));
+				 errmsg("weight %.15g is not a finite number of at least 0", weight)));
 	if (weight > WEIGHT_LIMIT)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("weight %g exceeds 2^37, the most that the weights of one aggregate may add up to", weight),
+				 errmsg("weight %.15g exceeds 2^37, the most that the weights of one aggregate may add up to", weight),
 				 errhint("Use a larger unit.")));
 	return rint(weight * WEIGHT_SCALE) / WEIGHT_SCALE;
 }
@@ -57,7 +57,7 @@ check_scalar(double x)
 	if (isnan(x) || isinf(x))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%g is not a finite number", x)));
+				 errmsg("%.15g is not a finite number", x)));
 	return x;
 }
 
@@ -67,7 +67,7 @@ check_disc(const Disc *disc)
 	if (isnan(disc->radius) || disc->radius <= 0 || disc->radius > SR_MAX_RADIUS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("radius %g m is out of range", disc->radius),
+				 errmsg("radius %.15g m is out of range", disc->radius),
 				 errhint("A radius is more than 0 and at most %.0f metres.", SR_MAX_RADIUS)));
 }
 
@@ -88,7 +88,7 @@ scan_region(FunctionCallInfo fcinfo, int argno, int order, SpanList *out)
 	if (scan_polygons(hpx_grid(order), region.polygons, region.npolygons, out, edge) != SCAN_OK)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("region has an edge between antipodal points: (%g %g) and (%g %g)",
+				 errmsg("region has an edge between antipodal points: (%.15g %.15g) and (%.15g %.15g)",
 						edge[0], edge[1], edge[2], edge[3]),
 				 errdetail("No single great circle joins antipodal points."),
 				 errhint("Add a vertex between them.")));
@@ -114,7 +114,7 @@ builder_out_of_range(double value)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-			 errmsg("coverage value out of range: %g", value),
+			 errmsg("coverage value out of range: %.15g", value),
 			 errdetail("A cell's value is always a finite number.")));
 }
 

@@ -168,7 +168,7 @@ check_summand(double value)
 	if (fabs(value) > WEIGHT_LIMIT)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("coverage value %g is beyond 2^37, the most that can be summed exactly", value)));
+				 errmsg("coverage value %.15g is beyond 2^37, the most that can be summed exactly", value)));
 	if (rint(value * WEIGHT_SCALE) != value * WEIGHT_SCALE)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -6,13 +6,19 @@
 #include "funcapi.h"
 
 /*
- * Points per side of a cell's boundary. The sides are not great circles; so
- * many chords keep the polygon's area within 0.1 % of the cell's.
+ * Chords per side of a cell's boundary. The sides are not great circles: large
+ * cells bend with the grid, and those near a pole at every order. So many chords
+ * keep the polygon's area within 0.1 % of the cell's.
  */
 static int
-side_steps(int order)
+side_steps(const HpxGrid *grid, int64 cell)
 {
-	return order < 5 ? 32 >> order : 1;
+	int32		ring = hpx_cell_ring(grid, cell);
+	int32		from_pole = Min(ring, grid->nring + 1 - ring);
+	int			by_order = grid->order < 6 ? 64 >> grid->order : 1;
+	int			by_pole = (int) ceil(12.0 / sqrt(from_pole));
+
+	return Max(by_order, by_pole);
 }
 
 typedef struct CellCursor
@@ -106,14 +112,16 @@ coverage_cell_boundary_wkb(PG_FUNCTION_ARGS)
 	int32		order = PG_GETARG_INT32(0);
 	int64		cell = PG_GETARG_INT64(1);
 	double		nside = (double) (INT64_C(1) << order);
-	int			steps = side_steps(order);
-	int			npoints = 4 * steps + 1;
+	int			steps;
+	int			npoints;
 	double	   *xy;
 	int			face;
 	int64		ix,
 				iy;
 
 	check_cell(order, cell);
+	steps = side_steps(hpx_grid(order), cell);
+	npoints = 4 * steps + 1;
 	hpx_cell_to_face(order, cell, &face, &ix, &iy);
 	xy = palloc(npoints * 2 * sizeof(double));
 	for (int side = 0; side < 4; side++)

@@ -148,7 +148,7 @@ coverage_mask(PG_FUNCTION_ARGS)
 	if (!(at_least > 0) || isinf(at_least))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("threshold %g is not a finite number above 0", at_least)));
+				 errmsg("threshold %.15g is not a finite number above 0", at_least)));
 	scalar_operand(&r, at_least);
 	PG_RETURN_POINTER(combine_mask(c->order, &l, &r));
 }

@@ -116,7 +116,7 @@ check_position(double lon, double lat)
 	if (isnan(lon) || isnan(lat) || isinf(lon) || isinf(lat) || fabs(lat) > 90.0)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("invalid position: longitude %g, latitude %g", lon, lat),
+				 errmsg("invalid position: longitude %.15g, latitude %.15g", lon, lat),
 				 errhint("Coordinates are finite degrees, latitude between -90 and 90.")));
 }
 

@@ -179,6 +179,12 @@ hpx_cell(int order, double authalic_z, double turn)
 	double		az = fabs(authalic_z);
 	double		tt = turn * 4.0;
 
+	/*
+	 * Longitude 0 on the equator is a corner of four cells. Reference libraries
+	 * arrive there with z = cos(pi / 2), a hair north of it; so do we.
+	 */
+	if (authalic_z == 0)
+		authalic_z = 6.123233995736766e-17;
 	if (az <= 2.0 / 3.0)
 	{
 		/* equatorial belt: the lines of constant jp and jm bound the cells */

@@ -359,8 +359,11 @@ box_add_edge(double lo[3], double hi[3], Vec3 a, Vec3 b)
 
 /*
  * A point outside a polygon: a corner of its geocentric box, pushed outwards
- * until the sphere's point below it leaves the box. The box of a shell that
- * winds around an axis is extended to that pole first.
+ * until the sphere's point below it leaves the box, as PostGIS chooses it. The
+ * box of a shell that winds around an axis is extended to that pole first. A
+ * box that has all its corners inside the sphere's reach leaves none; then it is
+ * the antipode of the vertices' mean, which is outside any polygon that fits
+ * into a hemisphere.
  */
 static Vec3
 point_outside(const Polygon *polygon)
@@ -371,16 +374,23 @@ point_outside(const Polygon *polygon)
 	};
 	double		lo[3] = {2, 2, 2};
 	double		hi[3] = {-2, -2, -2};
-	Vec3		fallback = {0.6, 0.48, 0.64};
+	Vec3		mean = {0, 0, 0};
 
 	for (int r = 0; r < polygon->nrings; r++)
 	{
 		const LinearRing *lr = &polygon->rings[r];
 
 		for (int i = 0; i + 1 < lr->npoints; i++)
-			box_add_edge(lo, hi,
-						 unit_vector(lr->xy[2 * i], lr->xy[2 * i + 1]),
-						 unit_vector(lr->xy[2 * i + 2], lr->xy[2 * i + 3]));
+		{
+			Vec3		a = unit_vector(lr->xy[2 * i], lr->xy[2 * i + 1]);
+			Vec3		b = unit_vector(lr->xy[2 * i + 2], lr->xy[2 * i + 3]);
+
+			sr_check_interrupts();
+			box_add_edge(lo, hi, a, b);
+			mean.x -= a.x;
+			mean.y -= a.y;
+			mean.z -= a.z;
+		}
 	}
 	for (int axis = 2; axis >= 0; axis--)
 	{
@@ -423,7 +433,7 @@ point_outside(const Polygon *polygon)
 			}
 		}
 	}
-	return fallback;
+	return mean;
 }
 
 /* Difference of two longitudes in turns, in (-1/2, 1/2]. */

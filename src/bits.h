@@ -1,0 +1,182 @@
+/*
+ * bits.h: a bit stream with Elias gamma codes, lowest bit first, for stored values.
+ *
+ * The reader never leaves its bytes: a value that ends too soon is an error.
+ */
+#ifndef SR_BITS_H
+#define SR_BITS_H
+
+#include "port/pg_bitutils.h"
+#include "port/pg_bswap.h"
+
+typedef struct BitWriter
+{
+	uint8	   *data;
+	Size		size;			/* whole bytes written */
+	Size		capacity;
+	uint64		pending;
+	int			pending_bits;	/* < 64 */
+} BitWriter;
+
+typedef struct BitReader
+{
+	const uint8 *data;
+	uint64		position;		/* in bits */
+	uint64		end;
+	int			sqlstate;		/* of the error for bits that make no sense */
+} BitReader;
+
+/* Refuses what cannot have been written by us. */
+static inline void
+bits_fail(const BitReader *reader, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(reader->sqlstate),
+			 errmsg("invalid telemetry_summary"),
+			 errdetail_internal("%s", detail)));
+}
+
+static inline uint64
+bits_swap(uint64 word)
+{
+#ifdef WORDS_BIGENDIAN
+	return pg_bswap64(word);
+#else
+	return word;
+#endif
+}
+
+/* Appends the low count bits (1 to 64) of value; the higher ones are zero. */
+static inline void
+bits_put(BitWriter *writer, uint64 value, int count)
+{
+	writer->pending |= value << writer->pending_bits;
+	if (writer->pending_bits + count < 64)
+	{
+		writer->pending_bits += count;
+		return;
+	}
+
+	if (writer->size + 2 * sizeof(uint64) > writer->capacity)
+	{
+		writer->capacity = Max(writer->capacity * 2, 64);
+		writer->data = writer->data ? repalloc_huge(writer->data, writer->capacity) : palloc(writer->capacity);
+	}
+	writer->pending = bits_swap(writer->pending);
+	memcpy(writer->data + writer->size, &writer->pending, sizeof(uint64));
+	writer->size += sizeof(uint64);
+	writer->pending = writer->pending_bits > 0 ? value >> (64 - writer->pending_bits) : 0;
+	writer->pending_bits += count - 64;
+}
+
+/* Appends value ≥ 1 in 2 log2(value) + 1 bits. */
+static inline void
+bits_put_gamma(BitWriter *writer, uint64 value)
+{
+	int			length = pg_leftmost_one_pos64(value);
+
+	if (length > 0)
+		bits_put(writer, 0, length);
+	bits_put(writer, 1, 1);
+	if (length > 0)
+		bits_put(writer, value ^ (UINT64CONST(1) << length), length);
+}
+
+/* Appends a float8 bit by bit. */
+static inline void
+bits_put_double(BitWriter *writer, double value)
+{
+	uint64		bits;
+
+	memcpy(&bits, &value, sizeof(bits));
+	bits_put(writer, bits, 64);
+}
+
+/* Pads with zeros to a whole byte and returns the length in bytes. */
+static inline Size
+bits_finish(BitWriter *writer)
+{
+	int			rest = (writer->pending_bits + 7) / 8;
+
+	/* makes room by way of a whole word that is then taken back */
+	if (rest > 0)
+	{
+		Size		size = writer->size;
+
+		bits_put(writer, 0, 64);
+		writer->size = size + rest;
+		writer->pending_bits = 0;
+		writer->pending = 0;
+	}
+	return writer->size;
+}
+
+/* The next 64 bits, as zeros where there are none. */
+static inline uint64
+bits_peek(const BitReader *reader)
+{
+	uint64		at = reader->position >> 3;
+	uint64		size = reader->end >> 3;
+	int			shift = reader->position & 7;
+	uint64		word = 0;
+	uint64		next = 0;
+
+	if (at + 9 <= size)
+	{
+		memcpy(&word, reader->data + at, sizeof(word));
+		word = bits_swap(word);
+		next = reader->data[at + 8];
+	}
+	else
+	{
+		for (int i = 0; i < 8 && at + i < size; i++)
+			word |= (uint64) reader->data[at + i] << (8 * i);
+	}
+	return shift == 0 ? word : word >> shift | next << (64 - shift);
+}
+
+/* Moves on over count bits. */
+static inline void
+bits_skip(BitReader *reader, uint64 count)
+{
+	if (count > reader->end - reader->position)
+		bits_fail(reader, "The value ends too soon.");
+	reader->position += count;
+}
+
+/* Reads count bits, 1 to 64. */
+static inline uint64
+bits_get(BitReader *reader, int count)
+{
+	uint64		word = bits_peek(reader);
+
+	bits_skip(reader, count);
+	return count == 64 ? word : word & ((UINT64CONST(1) << count) - 1);
+}
+
+/* Reads what bits_put_gamma wrote. */
+static inline uint64
+bits_get_gamma(BitReader *reader)
+{
+	uint64		word = bits_peek(reader);
+	int			length;
+
+	if (word == 0)
+		bits_fail(reader, "The value ends too soon, or a number in it is too large.");
+	length = pg_rightmost_one_pos64(word);
+	bits_skip(reader, length + 1);
+	return length == 0 ? 1 : bits_get(reader, length) | UINT64CONST(1) << length;
+}
+
+/* Reads what bits_put_double wrote. */
+static inline double
+bits_get_double(BitReader *reader)
+{
+	uint64		bits = bits_get(reader, 64);
+	double		value;
+
+	memcpy(&value, &bits, sizeof(value));
+	return value;
+}
+
+#endif							/* SR_BITS_H */

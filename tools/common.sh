@@ -1,0 +1,72 @@
+# What the scripts in tools/ share; sourced, not run. Leaves the shell in the project's root.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# One progress line.
+say() { printf '\n== %s\n' "$*"; }
+
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+# Runs a command as root: directly, or through sudo.
+as_root()
+{
+	if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# May this user run commands as root? Asks for a password where there is somebody to ask.
+can_be_root()
+{
+	[ "$(id -u)" -eq 0 ] && return
+	command -v sudo >/dev/null || return
+	sudo -n true 2>/dev/null || { [ -t 2 ] && sudo -v; }
+}
+
+# Prints the pg_config to build with: the one asked for, else PostgreSQL 15's,
+# else another supported server's. Prints nothing when there is none.
+find_pg_config()
+{
+	local candidate major
+
+	if [ -n "${SR_PG_CONFIG:-}" ]; then
+		echo "$SR_PG_CONFIG"
+		return
+	fi
+	for candidate in /usr/lib/postgresql/{15,16,17,18,14}/bin/pg_config "$(command -v pg_config || :)"; do
+		[ -x "$candidate" ] || continue
+		major=$("$candidate" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
+		if [ "$major" -ge 14 ] && [ "$major" -le 18 ] &&
+			[ -x "$("$candidate" --bindir)/initdb" ] && [ -e "$("$candidate" --includedir-server)/postgres.h" ]; then
+			echo "$candidate"
+			return
+		fi
+	done
+}
+
+# Sets PG_CONFIG, or ends with what to do.
+need_pg_config()
+{
+	PG_CONFIG=$(find_pg_config)
+	[ -n "$PG_CONFIG" ] || die "no PostgreSQL 14 to 18 with its development files found"
+	export PG_CONFIG
+}
+
+# Builds and installs, the first as the user who owns the tree. "$@" goes to make.
+build_and_install()
+{
+	local log=tmp_check/build.log dir writable=yes
+
+	mkdir -p tmp_check
+	say "building with $("$PG_CONFIG" --version)"
+	make --no-print-directory -j2 PG_CONFIG="$PG_CONFIG" "$@" all >"$log" 2>&1 ||
+		{ cat "$log" >&2; die "the build failed"; }
+	for dir in "$("$PG_CONFIG" --pkglibdir)" "$("$PG_CONFIG" --sharedir)/extension"; do
+		[ -w "$dir" ] || writable=no
+	done
+	say "installing into $("$PG_CONFIG" --pkglibdir)"
+	if [ $writable = yes ]; then
+		make --no-print-directory PG_CONFIG="$PG_CONFIG" "$@" install >>"$log" 2>&1
+	else
+		can_be_root || die "installing needs root: run 'make install' as root first, or name a server of your own with PG_CONFIG=…"
+		as_root make --no-print-directory PG_CONFIG="$PG_CONFIG" "$@" install >>"$log" 2>&1
+	fi || { tail -n 20 "$log" >&2; die "the installation failed"; }
+}
