@@ -30,6 +30,7 @@ SR_FUNCTION(sr_telemetry_final);
 #define STATE_VERSION 1
 #define DEFAULT_SLOT_US (60 * USECS_PER_SEC)
 
+#define CACHE_LINE 64
 #define CHUNK_WORDS 8			/* 512 slots: one cache line */
 #define CHUNK_BITS 9
 #define NO_CHUNK PG_INT64_MIN	/* the number of no chunk */
@@ -52,7 +53,7 @@ typedef struct PendingSample
 
 /*
  * With many groups every access to another part of a state is a cache miss. What
- * each row needs comes first; slots and buckets are collected in pending and
+ * each row reads is the first cache line; slots and buckets are collected in pending and
  * counted together, so that their misses overlap.
  */
 typedef struct TelemetryState
@@ -67,6 +68,7 @@ typedef struct TelemetryState
 	int32		npending;
 	PendingSample pending[PENDING];
 
+	MemoryContext context;		/* of the aggregate */
 	uint64		zero;			/* latencies below 1 microsecond */
 	uint64		overflow;		/* latencies above 1 hour */
 
@@ -172,9 +174,11 @@ AssertCheckState(const TelemetryState *state)
 static TelemetryState *
 make_state(MemoryContext context, int64 slot_us)
 {
-	TelemetryState *state = MemoryContextAllocZero(context, sizeof(TelemetryState));
+	char	   *memory = MemoryContextAllocZero(context, sizeof(TelemetryState) + CACHE_LINE);
+	TelemetryState *state = (TelemetryState *) TYPEALIGN(CACHE_LINE, memory);
 
 	sr_latency_init();
+	state->context = context;
 	state->slot_us = slot_us;
 	state->phase = sr_slot_phase(slot_us);
 	state->min = HUGE_VAL;
@@ -187,7 +191,7 @@ make_state(MemoryContext context, int64 slot_us)
 static void
 make_chunks(TelemetryState *state, uint32 capacity)
 {
-	MemoryContext context = GetMemoryChunkContext(state);
+	MemoryContext context = state->context;
 
 	state->numbers = MemoryContextAlloc(context, capacity * sizeof(int64));
 	state->chunks = MemoryContextAllocZero(context, capacity * sizeof(SlotChunk));
@@ -284,7 +288,7 @@ add_slot(TelemetryState *state, int64 slot)
 static pg_noinline void
 grow_buckets(TelemetryState *state, int bucket)
 {
-	MemoryContext context = GetMemoryChunkContext(state);
+	MemoryContext context = state->context;
 	int			first = bucket / BUCKET_STEP * BUCKET_STEP;
 	int			end = first + BUCKET_STEP;
 	uint16	   *low;
@@ -318,7 +322,7 @@ static pg_noinline void
 add_high(TelemetryState *state, int index, uint64 multiples)
 {
 	if (state->high == NULL)
-		state->high = MemoryContextAllocZero(GetMemoryChunkContext(state), state->buckets * sizeof(uint64));
+		state->high = MemoryContextAllocZero(state->context, state->buckets * sizeof(uint64));
 	state->high[index] += multiples;
 }
 
