@@ -30,36 +30,45 @@ SR_FUNCTION(sr_telemetry_final);
 #define STATE_VERSION 1
 #define DEFAULT_SLOT_US (60 * USECS_PER_SEC)
 
+#define CACHE_LINE 64
 #define CHUNK_WORDS 8			/* 512 slots: one cache line */
 #define CHUNK_BITS 9
 #define NO_CHUNK PG_INT64_MIN	/* the number of no chunk */
 #define FIRST_CHUNKS 4
 #define BUCKET_STEP 32			/* the counts grow by so many at a time */
-#define PENDING 30				/* buckets kept back, see TelemetryState */
+#define PENDING 24				/* samples kept back, see TelemetryState */
+#define NO_LATENCY (-2)			/* stands for the bucket of a sample without a latency */
 
 typedef struct SlotChunk
 {
 	uint64		words[CHUNK_WORDS];
 } SlotChunk;
 
+/* An ok sample whose slot and latency are yet to be counted. */
+typedef struct PendingSample
+{
+	int32		slot;			/* from base_slot */
+	int32		bucket;			/* also SR_LATENCY_ZERO, SR_LATENCY_OVERFLOW, NO_LATENCY */
+} PendingSample;
+
 /*
  * With many groups every access to another part of a state is a cache miss. What
- * each row needs comes first, and buckets are collected in pending and counted
- * together, so that their misses overlap.
+ * each row reads is the first cache line; slots and buckets are collected in pending and
+ * counted together, so that their misses overlap.
  */
 typedef struct TelemetryState
 {
 	int64		slot_us;
 	int64		samples;
-	int64		last_number;	/* the chunk last met */
-	SlotChunk  *last_chunk;
+	int64		errors;
 	double		min;			/* exact; min > max: no latency */
 	double		max;
-	uint16		npending;
-	uint16		pending[PENDING];	/* buckets yet to be counted */
-
+	int64		base_slot;
 	int64		phase;			/* sr_slot_phase(slot_us) */
-	int64		errors;
+	int32		npending;
+	PendingSample pending[PENDING];
+
+	MemoryContext context;		/* of the aggregate */
 	uint64		zero;			/* latencies below 1 microsecond */
 	uint64		overflow;		/* latencies above 1 hour */
 
@@ -69,9 +78,11 @@ typedef struct TelemetryState
 	int32		first_bucket;
 	int32		buckets;
 
-	/* slots: open addressing by chunk number */
+	/* slots: open addressing by chunk number, and the chunk last met */
 	int64	   *numbers;
 	SlotChunk  *chunks;
+	int64		last_number;
+	SlotChunk  *last_chunk;
 	uint32		used;
 	uint32		capacity;		/* 0 or a power of two */
 } TelemetryState;
@@ -163,9 +174,11 @@ AssertCheckState(const TelemetryState *state)
 static TelemetryState *
 make_state(MemoryContext context, int64 slot_us)
 {
-	TelemetryState *state = MemoryContextAllocZero(context, sizeof(TelemetryState));
+	char	   *memory = MemoryContextAllocZero(context, sizeof(TelemetryState) + CACHE_LINE);
+	TelemetryState *state = (TelemetryState *) TYPEALIGN(CACHE_LINE, memory);
 
 	sr_latency_init();
+	state->context = context;
 	state->slot_us = slot_us;
 	state->phase = sr_slot_phase(slot_us);
 	state->min = HUGE_VAL;
@@ -178,7 +191,7 @@ make_state(MemoryContext context, int64 slot_us)
 static void
 make_chunks(TelemetryState *state, uint32 capacity)
 {
-	MemoryContext context = GetMemoryChunkContext(state);
+	MemoryContext context = state->context;
 
 	state->numbers = MemoryContextAlloc(context, capacity * sizeof(int64));
 	state->chunks = MemoryContextAllocZero(context, capacity * sizeof(SlotChunk));
@@ -275,7 +288,7 @@ add_slot(TelemetryState *state, int64 slot)
 static pg_noinline void
 grow_buckets(TelemetryState *state, int bucket)
 {
-	MemoryContext context = GetMemoryChunkContext(state);
+	MemoryContext context = state->context;
 	int			first = bucket / BUCKET_STEP * BUCKET_STEP;
 	int			end = first + BUCKET_STEP;
 	uint16	   *low;
@@ -309,7 +322,7 @@ static pg_noinline void
 add_high(TelemetryState *state, int index, uint64 multiples)
 {
 	if (state->high == NULL)
-		state->high = MemoryContextAllocZero(GetMemoryChunkContext(state), state->buckets * sizeof(uint64));
+		state->high = MemoryContextAllocZero(state->context, state->buckets * sizeof(uint64));
 	state->high[index] += multiples;
 }
 
@@ -327,41 +340,48 @@ bucket_index(TelemetryState *state, int bucket)
 	return index;
 }
 
-/* Counts the buckets kept back. */
+/* Counts the samples kept back. */
 static pg_noinline void
 count_pending(TelemetryState *state)
 {
 	for (int i = 0; i < state->npending; i++)
-	{
-		int			index = bucket_index(state, state->pending[i]);
+		add_slot(state, state->base_slot + state->pending[i].slot);
 
-		if (unlikely(++state->low[index] == 0))
-			add_high(state, index, 1);
+	for (int i = 0; i < state->npending; i++)
+	{
+		int			bucket = state->pending[i].bucket;
+
+		if (bucket == NO_LATENCY)
+			continue;
+		if (unlikely(bucket == SR_LATENCY_ZERO))
+			state->zero++;
+		else if (unlikely(bucket == SR_LATENCY_OVERFLOW))
+			state->overflow++;
+		else
+		{
+			int			index = bucket_index(state, bucket);
+
+			if (unlikely(++state->low[index] == 0))
+				add_high(state, index, 1);
+		}
 	}
 	state->npending = 0;
 }
 
-/* Counts the latency of an ok sample. */
+/* Takes in an ok sample. */
 static inline void
-add_latency(TelemetryState *state, double latency_ms)
+add_sample(TelemetryState *state, int64 slot, int bucket)
 {
-	int			bucket = sr_latency_bucket(latency_ms);
+	PendingSample *sample;
 
-	if (latency_ms < state->min)
-		state->min = latency_ms;
-	if (latency_ms > state->max)
-		state->max = latency_ms;
-
-	if (unlikely(bucket == SR_LATENCY_ZERO))
-		state->zero++;
-	else if (unlikely(bucket == SR_LATENCY_OVERFLOW))
-		state->overflow++;
-	else
+	if (unlikely(state->npending == PENDING || slot - state->base_slot != (int32) (slot - state->base_slot)))
 	{
-		state->pending[state->npending++] = (uint16) bucket;
-		if (state->npending == PENDING)
-			count_pending(state);
+		count_pending(state);
+		state->base_slot = slot;
 	}
+	sample = &state->pending[state->npending++];
+	sample->slot = (int32) (slot - state->base_slot);
+	sample->bucket = bucket;
 }
 
 /* Adds a bucket of another state or summary. */
@@ -571,6 +591,7 @@ sr_telemetry_transition(PG_FUNCTION_ARGS)
 	TelemetryState *state = PG_ARGISNULL(0) ? NULL : (TelemetryState *) PG_GETARG_POINTER(0);
 	TimestampTz sampled_at;
 	int64		slot_us = DEFAULT_SLOT_US;
+	int			bucket;
 
 	/* an aggregate context is certain once there is a state */
 	if (state == NULL)
@@ -611,15 +632,24 @@ sr_telemetry_transition(PG_FUNCTION_ARGS)
 		PG_RETURN_POINTER(state);
 	}
 
+	bucket = NO_LATENCY;
+	if (!PG_ARGISNULL(2))
+	{
+		/* adding zero turns -0 into 0 */
+		double		latency_ms = PG_GETARG_FLOAT8(2) + 0.0;
+
+		bucket = sr_latency_bucket(latency_ms);
+		if (latency_ms < state->min)
+			state->min = latency_ms;
+		if (latency_ms > state->max)
+			state->max = latency_ms;
+	}
+
 	/* dividing by a constant is several times faster */
 	if (slot_us == DEFAULT_SLOT_US)
-		add_slot(state, sr_slot_of(sampled_at, DEFAULT_SLOT_US, 0));
+		add_sample(state, sr_slot_of(sampled_at, DEFAULT_SLOT_US, 0), bucket);
 	else
-		add_slot(state, sr_slot_of(sampled_at, slot_us, state->phase));
-
-	/* adding zero turns -0 into 0 */
-	if (!PG_ARGISNULL(2))
-		add_latency(state, PG_GETARG_FLOAT8(2) + 0.0);
+		add_sample(state, sr_slot_of(sampled_at, slot_us, state->phase), bucket);
 	PG_RETURN_POINTER(state);
 }
 

@@ -29,7 +29,7 @@ CREATE TABLE policy (
 	error_limit numeric(13,12) NOT NULL DEFAULT 0.10 CHECK (error_limit BETWEEN 0 AND 1),
 	error_target numeric(13,12) NOT NULL DEFAULT 0.02 CHECK (error_target BETWEEN 0 AND 1),
 	telemetry_slot interval NOT NULL DEFAULT '1 minute' CHECK (telemetry_slot > interval '0'),
-	min_beacons int NOT NULL DEFAULT 0 CHECK (min_beacons BETWEEN 0 AND 1000000),
+	min_beacons int NOT NULL DEFAULT 3 CHECK (min_beacons BETWEEN 0 AND 1000000),
 	unattested_trust numeric(13,12) NOT NULL DEFAULT 0.5 CHECK (unattested_trust BETWEEN 0 AND 1),
 	location_slack_m numeric(18,6) NOT NULL DEFAULT 50000 CHECK (location_slack_m BETWEEN 0 AND 20100000),
 	-- new_regions
@@ -80,7 +80,7 @@ COMMENT ON COLUMN policy.error_confidence IS 'confidence of the upper bound of t
 COMMENT ON COLUMN policy.error_limit IS 'error rate (upper bound) at or above which performance is 0';
 COMMENT ON COLUMN policy.error_target IS 'error rate (upper bound) at or below which it is as good as wanted';
 COMMENT ON COLUMN policy.telemetry_slot IS 'slot of uptime: a node is up in a slot with at least one good sample; as long as the interval between heartbeats';
-COMMENT ON COLUMN policy.min_beacons IS 'with fewer beacons than this trust is unattested_trust';
+COMMENT ON COLUMN policy.min_beacons IS 'with fewer beacons than this having measured the node within the epoch, trust is unattested_trust; 0 trusts nodes that nobody measures';
 COMMENT ON COLUMN policy.unattested_trust IS 'trust of a node that too few beacons have measured';
 COMMENT ON COLUMN policy.location_slack_m IS 'metres by which a distance may exceed what the round-trip time allows before the place is impossible';
 COMMENT ON COLUMN policy.region_multiplier_max IS 'M: multiplier of a region without any coverage, at least 1';
