@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "diff.h"
+#include "disc.h"
 #include "geog.h"
 #include "healpix.h"
 #include "scan.h"

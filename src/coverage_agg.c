@@ -5,6 +5,8 @@
  * All three add to one difference array. Every number that enters is a multiple
  * of 2^-16 and their sum is at most 2^37, so each addition is exact: the result
  * does not depend on the order of rows, nor on how workers shared them.
+ *
+ * Discs wait in a buffer until there are many, and are then swept together.
  */
 #include "coverage.h"
 
@@ -12,12 +14,21 @@
 
 #define STATE_VERSION 1
 
+/* Discs that wait at most: 8 MB of them. */
+#define MAX_PENDING (256 * 1024)
+
+/* So few discs travel between processes as they are: less than what they cover. */
+#define SEND_PENDING (8 * 1024)
+
 typedef struct FieldState
 {
 	int			order;
 	double		total;			/* of the weights so far; exact */
 	Diff	   *diff;
-	SpanList	scratch;
+	MemoryContext context;
+	WeightedDisc *pending;		/* not in diff yet */
+	int64		npending;
+	int64		capacity;
 } FieldState;
 
 /* An empty state in the current context. */
@@ -29,8 +40,47 @@ state_create(int order)
 	state->order = order;
 	state->total = 0;
 	state->diff = diff_create(INT64_C(12) << (2 * order));
-	span_list_init(&state->scratch);
+	state->context = CurrentMemoryContext;
+	state->pending = NULL;
+	state->npending = state->capacity = 0;
 	return state;
+}
+
+/* Adds the waiting discs to the difference array; what the state means stays the same. */
+static void
+flush_pending(FieldState *state)
+{
+	MemoryContext old;
+
+	if (state->npending == 0)
+		return;
+	old = MemoryContextSwitchTo(state->context);
+	sweep_discs(hpx_grid(state->order), state->pending, state->npending, state->diff);
+	state->npending = 0;
+	MemoryContextSwitchTo(old);
+}
+
+/* Adds a disc. */
+static inline void
+add_disc(FieldState *state, const Disc *disc, double weight)
+{
+	WeightedDisc *last;
+
+	if (state->npending == state->capacity)
+	{
+		if (state->npending >= MAX_PENDING)
+			flush_pending(state);
+		else
+		{
+			state->capacity = state->capacity ? 4 * state->capacity : 16;
+			state->pending = state->pending == NULL
+				? MemoryContextAllocHuge(state->context, state->capacity * sizeof(WeightedDisc))
+				: repalloc_huge(state->pending, state->capacity * sizeof(WeightedDisc));
+		}
+	}
+	last = &state->pending[state->npending++];
+	last->disc = *disc;
+	last->weight = weight;
 }
 
 /* Counts weights towards the limit that keeps sums exact. */
@@ -120,13 +170,7 @@ coverage_agg_transfn(PG_FUNCTION_ARGS)
 	state = state_for(fcinfo, order_argument(fcinfo, 4));
 	add_to_total(state, weight);
 	if (weight > 0)
-	{
-		state->scratch.nspans = 0;
-		scan_disc(hpx_grid(state->order), &disc, &state->scratch);
-		for (int64 i = 0; i < state->scratch.nspans; i++)
-			diff_add(state->diff, state->scratch.spans[i].first,
-					 state->scratch.spans[i].last, weight);
-	}
+		add_disc(state, &disc, weight);
 	MemoryContextSwitchTo(old);
 	PG_RETURN_POINTER(state);
 }
@@ -233,7 +277,9 @@ state_merge(FieldState *into, const FieldState *from)
 				 errmsg("grid order varies within the aggregate: %d and %d",
 						into->order, from->order)));
 	add_to_total(into, from->total);
-	for (int64 i = 0; i < nleaves; i++)
+	for (int64 i = 0; i < from->npending; i++)
+		add_disc(into, &from->pending[i].disc, from->pending[i].weight);
+	for (int64 i = 0; i < nleaves && from->diff->nleaves > 0; i++)
 	{
 		const double *src = diff_leaf_if(from->diff, i);
 		double	   *dst;
@@ -266,10 +312,20 @@ coverage_combine(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(into);
 }
 
+/* The bits of a float8. */
+static inline uint64
+float8_bits(double v)
+{
+	uint64		bits;
+
+	memcpy(&bits, &v, sizeof(bits));
+	return bits;
+}
+
 /*
- * A state as bytes: version, order, total, and for every leaf that is not zero
- * its number, the number of its entries that are not zero, and these entries
- * with their places.
+ * A state as bytes: version, order, total, the discs that wait, and for every
+ * leaf that is not zero its number, the number of its entries that are not zero,
+ * and these entries with their places, or all entries when most are not zero.
  */
 SR_FUNCTION(coverage_serialize);
 Datum
@@ -281,12 +337,22 @@ coverage_serialize(PG_FUNCTION_ARGS)
 
 	(void) aggregate_context(fcinfo);
 	state = (FieldState *) PG_GETARG_POINTER(0);
-	nleaves = state->diff->nbranches << DIFF_BRANCH_BITS;
+	if (state->npending > SEND_PENDING)
+		flush_pending(state);
+	nleaves = state->diff->nleaves > 0 ? state->diff->nbranches << DIFF_BRANCH_BITS : 0;
 
 	pq_begintypsend(&buf);
 	pq_sendbyte(&buf, STATE_VERSION);
 	pq_sendbyte(&buf, (uint8) state->order);
 	pq_sendfloat8(&buf, state->total);
+	pq_sendint64(&buf, state->npending);
+	for (int64 i = 0; i < state->npending; i++)
+	{
+		pq_sendfloat8(&buf, state->pending[i].disc.lon);
+		pq_sendfloat8(&buf, state->pending[i].disc.lat);
+		pq_sendfloat8(&buf, state->pending[i].disc.radius);
+		pq_sendfloat8(&buf, state->pending[i].weight);
+	}
 	for (int64 i = 0; i < nleaves; i++)
 	{
 		const double *leaf = diff_leaf_if(state->diff, i);
@@ -300,17 +366,21 @@ coverage_serialize(PG_FUNCTION_ARGS)
 		if (count == 0)
 			continue;
 		enlargeStringInfo(&buf, sizeof(uint32) + sizeof(uint16) +
-						  count * (sizeof(uint16) + sizeof(uint64)));
+						  DIFF_LEAF_SIZE * (sizeof(uint16) + sizeof(uint64)));
 		pq_writeint32(&buf, (uint32) i);
+		if (count > DIFF_LEAF_SIZE / 2)
+		{
+			pq_writeint16(&buf, DIFF_LEAF_SIZE);
+			for (int j = 0; j < DIFF_LEAF_SIZE; j++)
+				pq_writeint64(&buf, float8_bits(leaf[j]));
+			continue;
+		}
 		pq_writeint16(&buf, count);
 		for (uint16 j = 0; j < DIFF_LEAF_SIZE; j++)
 			if (leaf[j] != 0)
 			{
-				uint64		bits;
-
-				memcpy(&bits, &leaf[j], sizeof(bits));
 				pq_writeint16(&buf, j);
-				pq_writeint64(&buf, bits);
+				pq_writeint64(&buf, float8_bits(leaf[j]));
 			}
 	}
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
@@ -325,8 +395,10 @@ coverage_deserialize(PG_FUNCTION_ARGS)
 	FieldState *state;
 	int			version,
 				order;
-	int64		nleaves;
+	int64		nleaves,
+				npending;
 
+	/* in the caller's short-lived context: combining copies what it keeps */
 	(void) aggregate_context(fcinfo);
 	bytes = PG_GETARG_BYTEA_PP(0);
 	buf.data = VARDATA_ANY(bytes);
@@ -343,6 +415,16 @@ coverage_deserialize(PG_FUNCTION_ARGS)
 	check_order(order);
 	state = state_create(order);
 	state->total = pq_getmsgfloat8(&buf);
+	npending = pq_getmsgint64(&buf);
+	for (int64 i = 0; i < npending; i++)
+	{
+		Disc		disc;
+
+		disc.lon = pq_getmsgfloat8(&buf);
+		disc.lat = pq_getmsgfloat8(&buf);
+		disc.radius = pq_getmsgfloat8(&buf);
+		add_disc(state, &disc, pq_getmsgfloat8(&buf));
+	}
 	nleaves = state->diff->nbranches << DIFF_BRANCH_BITS;
 	while (buf.cursor < buf.len)
 	{
@@ -354,6 +436,12 @@ coverage_deserialize(PG_FUNCTION_ARGS)
 		if (number >= nleaves)
 			elog(ERROR, "coverage state names leaf " INT64_FORMAT " of " INT64_FORMAT, number, nleaves);
 		leaf = diff_leaf(state->diff, number);
+		if (count == DIFF_LEAF_SIZE)
+		{
+			for (int j = 0; j < DIFF_LEAF_SIZE; j++)
+				leaf[j] = pq_getmsgfloat8(&buf);
+			continue;
+		}
 		for (int j = 0; j < count; j++)
 		{
 			int			at = pq_getmsgint(&buf, 2);
@@ -379,8 +467,9 @@ coverage_finalfn(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	state = (FieldState *) PG_GETARG_POINTER(0);
+	flush_pending(state);
 	ncell = INT64_C(12) << (2 * state->order);
-	nleaves = state->diff->nbranches << DIFF_BRANCH_BITS;
+	nleaves = state->diff->nleaves > 0 ? state->diff->nbranches << DIFF_BRANCH_BITS : 0;
 
 	builder_init(&b, state->order, Min(state->diff->nleaves * DIFF_LEAF_SIZE / 8, ncell));
 	builder_add(&b, 0, 0.0);

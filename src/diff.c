@@ -37,3 +37,21 @@ diff_leaf(Diff *diff, int64 leaf)
 	}
 	return *slot;
 }
+
+/* Adds count neighbouring entries at once. */
+void
+diff_add_row(Diff *diff, int64 start, const double *row, int64 count)
+{
+	while (count > 0)
+	{
+		int64		at = start & (DIFF_LEAF_SIZE - 1);
+		int64		n = Min(count, DIFF_LEAF_SIZE - at);
+		double	   *leaf = diff_leaf(diff, start >> DIFF_LEAF_BITS) + at;
+
+		for (int64 i = 0; i < n; i++)
+			leaf[i] += row[i];
+		row += n;
+		start += n;
+		count -= n;
+	}
+}

@@ -31,6 +31,7 @@ typedef struct Diff
 
 extern Diff *diff_create(int64 ncell);
 extern double *diff_leaf(Diff *diff, int64 leaf);
+extern void diff_add_row(Diff *diff, int64 start, const double *row, int64 count);
 
 /* The leaf with that number, or NULL when nothing touched it. */
 static inline const double *

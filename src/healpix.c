@@ -115,6 +115,7 @@ const HpxGrid *
 hpx_grid(int order)
 {
 	HpxGrid    *grid;
+	double	   *columns;
 	int32		nring;
 
 	Assert(order >= 0 && order <= SR_MAX_ORDER);
@@ -124,14 +125,33 @@ hpx_grid(int order)
 	nring = (4 << order) - 1;
 	/* plain malloc: it lives as long as the process, in or out of a backend */
 	grid = malloc(offsetof(HpxGrid, ring) + (size_t) nring * sizeof(HpxRing));
-	if (grid == NULL)
+	columns = malloc((size_t) nring * 5 * sizeof(double));
+	if (grid == NULL || columns == NULL)
+	{
+		free(grid);
+		free(columns);
 		sr_out_of_memory();
+	}
+	grid->column.p = columns;
+	grid->column.z = columns + nring;
+	grid->column.ncell = columns + 2 * nring;
+	grid->column.shift = columns + 3 * nring;
+	grid->column.cells_per_radian = columns + 4 * nring;
 	grid->order = order;
 	grid->nside = INT64_C(1) << order;
 	grid->ncell = ncell_at(order);
 	grid->nring = nring;
 	for (int32 i = 1; i <= nring; i++)
-		ring_init(HPX_RING(grid, i), grid->nside, i);
+	{
+		HpxRing    *ring = HPX_RING(grid, i);
+
+		ring_init(ring, grid->nside, i);
+		grid->column.p[i - 1] = ring->p;
+		grid->column.z[i - 1] = ring->z;
+		grid->column.ncell[i - 1] = ring->ncell;
+		grid->column.shift[i - 1] = ring->shift;
+		grid->column.cells_per_radian[i - 1] = ring->ncell / SR_PI;
+	}
 	grid_cache[order] = grid;
 	return grid;
 }

@@ -30,12 +30,23 @@ typedef struct HpxRing
 	double		z;				/* their height over the equatorial plane, m */
 } HpxRing;
 
+/* What the scan of discs reads of every ring, as columns for vector loops. */
+typedef struct HpxColumns
+{
+	double	   *p;
+	double	   *z;
+	double	   *ncell;
+	double	   *shift;
+	double	   *cells_per_radian;	/* of half a turn: ncell / pi */
+} HpxColumns;
+
 typedef struct HpxGrid
 {
 	int			order;
 	int64		nside;
 	int64		ncell;
 	int32		nring;
+	HpxColumns	column;			/* column.p[i - 1] is of ring i */
 	HpxRing		ring[FLEXIBLE_ARRAY_MEMBER];	/* ring[i - 1] is ring i */
 } HpxGrid;
 

@@ -23,6 +23,7 @@ typedef __int128 int128;
 
 #define Assert(x) do { if (!(x)) { fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x); abort(); } } while (0)
 #define FLEXIBLE_ARRAY_MEMBER
+#define unlikely(x) __builtin_expect((x) != 0, 0)
 #define Min(a, b) ((a) < (b) ? (a) : (b))
 #define Max(a, b) ((a) > (b) ? (a) : (b))
 
