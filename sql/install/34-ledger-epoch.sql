@@ -175,6 +175,7 @@ COMMENT ON COLUMN epoch_node_service.error_rate_upper IS 'upper bound of the err
 CREATE TABLE epoch_region (
 	epoch_id bigint NOT NULL REFERENCES epoch,
 	region code NOT NULL REFERENCES region,
+	boundary_digest bytea NOT NULL CHECK (length(boundary_digest) = 32),
 	target_fraction numeric(7,6) NOT NULL,
 	demand double precision NOT NULL CHECK (demand >= 0),
 	covered double precision NOT NULL CHECK (covered >= 0),
@@ -185,6 +186,7 @@ CREATE TABLE epoch_region (
 COMMENT ON TABLE epoch_region IS 'every region of an epoch';
 COMMENT ON COLUMN epoch_region.epoch_id IS 'the epoch';
 COMMENT ON COLUMN epoch_region.region IS 'code of the region';
+COMMENT ON COLUMN epoch_region.boundary_digest IS 'SHA-256 of the WKB of its boundary then';
 COMMENT ON COLUMN epoch_region.target_fraction IS 'its target then';
 COMMENT ON COLUMN epoch_region.demand IS 'demand in it: integral of D';
 COMMENT ON COLUMN epoch_region.covered IS 'demand covered at the opening: integral of D * min(1, S0 / T)';
