@@ -11,6 +11,9 @@ CREATE TEMP TABLE country (iso2 text, iso3 text, name text, geojson text);
 \copy city FROM 'demo/data/cities_100k.csv' (FORMAT csv, HEADER)
 \copy country FROM 'demo/data/countries_110m.csv' (FORMAT csv, HEADER)
 
+-- one name carries a stray quotation mark in the source
+UPDATE site SET provider = btrim(provider, '"') WHERE provider LIKE '"%';
+
 -- Three countries of the map have no ISO code: codes from ISO's range for private use,
 -- of which XK for Kosovo is in wide use.
 INSERT INTO region (code, name, boundary, jurisdiction, target_fraction)
