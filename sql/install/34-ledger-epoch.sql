@@ -31,7 +31,9 @@ CREATE TABLE epoch (
 	budget numeric(38,0) NOT NULL CHECK (budget BETWEEN 0 AND 1e37),
 	policy_id bigint REFERENCES policy,
 	epoch_no int CHECK (epoch_no >= 1),
-	previous_epoch_id bigint UNIQUE REFERENCES epoch CHECK (previous_epoch_id <> epoch_id),
+	-- no foreign key to itself: it would make pg_dump warn, and a row of a dump
+	-- could come before the one it refers to; a computed epoch cannot be deleted
+	previous_epoch_id bigint UNIQUE CHECK (previous_epoch_id <> epoch_id),
 	supply coverage,
 	demand coverage,
 	closing_supply coverage,
