@@ -34,7 +34,7 @@ WHERE n <> 2 OR d >= '2024-01-06 00:00+00';
 INSERT INTO telemetry (node_id, service_type, sampled_at, latency_ms, ok, work, energy_mwh)
 SELECT n, 'inference', timestamptz '2024-01-08 12:00+00' + k * interval '1 hour', 100, true, 10 * n, 100 FROM generate_series(1, 2) n, generate_series(1, 40) k;
 INSERT INTO epoch (epoch_id, period, budget) VALUES
-	(1, '[2024-01-01 00:00+00,2024-01-11 00:00+00)', 1000001), (2, '[2024-01-11 00:00+00,2024-01-21 00:00+00)', 1000000);
+	(1, '[2024-01-01 00:00+00,2024-01-11 00:00+00)', 1000007), (2, '[2024-01-11 00:00+00,2024-01-21 00:00+00)', 1000000);
 
 CALL run_epoch(1);
 -- node 2 was there for half of the epoch: half of its units, all of its uptime
