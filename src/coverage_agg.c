@@ -11,11 +11,12 @@
 #include "coverage.h"
 
 #include "libpq/pqformat.h"
+#include "port/pg_bitutils.h"
 
 #define STATE_VERSION 1
 
-/* Discs that wait at most: 8 MB of them. */
-#define MAX_PENDING (256 * 1024)
+/* Discs that wait at most: 32 MB of them, and as much again twice while they are swept. */
+#define MAX_PENDING (1024 * 1024)
 
 /* So few discs travel between processes as they are: less than what they cover. */
 #define SEND_PENDING (8 * 1024)
@@ -29,6 +30,8 @@ typedef struct FieldState
 	WeightedDisc *pending;		/* not in diff yet */
 	int64		npending;
 	int64		capacity;
+	const char *packed;			/* rows of a serialised state, not in diff yet */
+	const char *packed_end;
 } FieldState;
 
 /* An empty state in the current context. */
@@ -43,6 +46,7 @@ state_create(int order)
 	state->context = CurrentMemoryContext;
 	state->pending = NULL;
 	state->npending = state->capacity = 0;
+	state->packed = state->packed_end = NULL;
 	return state;
 }
 
@@ -55,7 +59,7 @@ flush_pending(FieldState *state)
 	if (state->npending == 0)
 		return;
 	old = MemoryContextSwitchTo(state->context);
-	sweep_discs(hpx_grid(state->order), state->pending, state->npending, state->diff);
+	sweep_discs(hpx_grid(state->order), state->pending, state->npending, state->diff, NULL, NULL);
 	state->npending = 0;
 	MemoryContextSwitchTo(old);
 }
@@ -265,6 +269,219 @@ coverage_sum_transfn(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(state);
 }
 
+/*
+ * A state as bytes, for another process of this server or of a like one: version
+ * and byte order, grid order, total, the discs that wait, then rows: neighbouring
+ * entries of the difference array. Entries are multiples of 2^-16, mostly of more,
+ * so they are sent as integers times 2^(shift - 16), of 2, 4 or 8 bytes as the
+ * row needs.
+ */
+typedef struct StateHead
+{
+	uint8		version;		/* reads as another one in the other byte order */
+	uint8		order;
+	uint16		reserved;
+	uint32		reserved2;
+	int64		npending;
+	double		total;
+} StateHead;
+
+typedef struct RowHead
+{
+	int64		start;			/* position of the first entry */
+	int32		count;
+	int16		width;			/* bytes per entry */
+	int16		shift;
+} RowHead;
+
+#ifdef WORDS_BIGENDIAN
+#define STATE_ID (STATE_VERSION | 0x80)
+#else
+#define STATE_ID STATE_VERSION
+#endif
+
+/* Appends a row, unless all of it is zero. */
+static void
+pack_row(StringInfo buf, int64 start, const double *row, int32 count)
+{
+	RowHead		head = {.start = start, .count = count};
+	uint64		any = 0;
+	double		most = 0,
+				scale;
+	char	   *out;
+
+	CHECK_FOR_INTERRUPTS();
+	for (int32 j = 0; j < count; j++)
+	{
+		any |= (uint64) (int64) (row[j] * WEIGHT_SCALE);
+		most = Max(most, fabs(row[j]));
+	}
+	if (any == 0)
+		return;
+	head.shift = (int16) pg_rightmost_one_pos64(any);
+	scale = ldexp(WEIGHT_SCALE, -head.shift);
+	most *= scale;
+	head.width = most < 0x7fff ? 2 : most < 0x7fffffff ? 4 : 8;
+	enlargeStringInfo(buf, sizeof(RowHead) + count * head.width);
+	out = buf->data + buf->len;
+	memcpy(out, &head, sizeof(RowHead));
+	out += sizeof(RowHead);
+
+#define PACK(type) \
+	for (int32 j = 0; j < count; j++) \
+	{ \
+		type		v = (type) (row[j] * scale); \
+		memcpy(out + j * sizeof(type), &v, sizeof(type)); \
+	}
+	if (head.width == 2)
+		PACK(int16)
+	else if (head.width == 4)
+		PACK(int32)
+	else
+		PACK(int64)
+	buf->len += sizeof(RowHead) + count * head.width;
+}
+
+static void
+pack_ring(void *arg, const HpxRing *ring, const double *row)
+{
+	pack_row((StringInfo) arg, ring->start, row, ring->ncell + 1);
+}
+
+/* Takes bytes off a serialised state; a state too short for them is none of ours. */
+static const char *
+take(const char **at, const char *end, Size size)
+{
+	const char *p = *at;
+
+	if ((Size) (end - p) < size)
+		elog(ERROR, "coverage state ends early");
+	*at = p + size;
+	return p;
+}
+
+/* Adds packed rows to a difference array. */
+static void
+unpack_rows(Diff *diff, int64 ncell, const char *at, const char *end)
+{
+	double		row[DIFF_LEAF_SIZE];
+
+	while (at < end)
+	{
+		RowHead		head;
+		const char *in;
+		double		unit;
+
+		CHECK_FOR_INTERRUPTS();
+		memcpy(&head, take(&at, end, sizeof(head)), sizeof(head));
+		if (head.start < 0 || head.count < 0 || head.start + head.count > ncell + DIFF_LEAF_SIZE)
+			elog(ERROR, "coverage state names position " INT64_FORMAT " of " INT64_FORMAT,
+				 head.start + head.count, ncell);
+		in = take(&at, end, head.count * (Size) head.width);
+		unit = ldexp(1.0 / WEIGHT_SCALE, head.shift);
+
+#define UNPACK(type) \
+	for (int32 j = 0; j < n; j++) \
+	{ \
+		type		v; \
+		memcpy(&v, in + j * sizeof(type), sizeof(type)); \
+		row[j] = (double) v * unit; \
+	}
+		for (int32 n; head.count > 0; head.count -= n)
+		{
+			n = Min(head.count, DIFF_LEAF_SIZE);
+			if (head.width == 2)
+				UNPACK(int16)
+			else if (head.width == 4)
+				UNPACK(int32)
+			else
+				UNPACK(int64)
+			diff_add_row(diff, head.start, row, n);
+			in += n * head.width;
+			head.start += n;
+		}
+	}
+}
+
+SR_FUNCTION(coverage_serialize);
+Datum
+coverage_serialize(PG_FUNCTION_ARGS)
+{
+	FieldState *state;
+	StringInfoData buf;
+	StateHead	head = {.version = STATE_ID};
+
+	(void) aggregate_context(fcinfo);
+	state = (FieldState *) PG_GETARG_POINTER(0);
+	head.order = (uint8) state->order;
+	head.npending = state->npending > SEND_PENDING ? 0 : state->npending;
+	head.total = state->total;
+
+	pq_begintypsend(&buf);
+	appendBinaryStringInfo(&buf, (char *) &head, sizeof(head));
+	if (head.npending > 0)
+		appendBinaryStringInfo(&buf, (char *) state->pending, (int) (state->npending * sizeof(WeightedDisc)));
+	else if (state->npending > 0)
+	{
+		/* swept into the buffer, not into the array: a state is serialised once, at its end */
+		sweep_discs(hpx_grid(state->order), state->pending, state->npending, state->diff, pack_ring, &buf);
+		state->npending = 0;
+	}
+	if (state->diff->nleaves > 0)
+	{
+		int64		nleaves = state->diff->nbranches << DIFF_BRANCH_BITS;
+
+		for (int64 i = 0; i < nleaves; i++)
+		{
+			const double *leaf = diff_leaf_if(state->diff, i);
+
+			if (leaf != NULL)
+				pack_row(&buf, i << DIFF_LEAF_BITS, leaf, DIFF_LEAF_SIZE);
+		}
+	}
+	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
+}
+
+/*
+ * Leaves the rows where they are: they stay valid until the state is combined
+ * with another, which follows at once.
+ */
+SR_FUNCTION(coverage_deserialize);
+Datum
+coverage_deserialize(PG_FUNCTION_ARGS)
+{
+	bytea	   *bytes;
+	const char *at,
+			   *end;
+	FieldState *state;
+	StateHead	head;
+
+	(void) aggregate_context(fcinfo);
+	bytes = PG_GETARG_BYTEA_PP(0);
+	at = VARDATA_ANY(bytes);
+	end = at + VARSIZE_ANY_EXHDR(bytes);
+
+	memcpy(&head, take(&at, end, sizeof(head)), sizeof(head));
+	if (head.version != STATE_ID)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
+				 errmsg("unsupported coverage state version %d", head.version),
+				 errhint("All nodes of a cluster must run the same version of swarm_reward, on one kind of processor.")));
+	check_order(head.order);
+	state = state_create(head.order);
+	state->total = head.total;
+	for (int64 i = 0; i < head.npending; i++)
+	{
+		WeightedDisc disc;
+
+		memcpy(&disc, take(&at, end, sizeof(disc)), sizeof(disc));
+		add_disc(state, &disc.disc, disc.weight);
+	}
+	state->packed = at;
+	state->packed_end = end;
+	PG_RETURN_POINTER(state);
+}
+
 /* Adds what one state holds to another of the same order. */
 static void
 state_merge(FieldState *into, const FieldState *from)
@@ -279,6 +496,8 @@ state_merge(FieldState *into, const FieldState *from)
 	add_to_total(into, from->total);
 	for (int64 i = 0; i < from->npending; i++)
 		add_disc(into, &from->pending[i].disc, from->pending[i].weight);
+	if (from->packed != NULL)
+		unpack_rows(into->diff, INT64_C(12) << (2 * into->order), from->packed, from->packed_end);
 	for (int64 i = 0; i < nleaves && from->diff->nleaves > 0; i++)
 	{
 		const double *src = diff_leaf_if(from->diff, i);
@@ -310,146 +529,6 @@ coverage_combine(PG_FUNCTION_ARGS)
 	state_merge(into, from);
 	MemoryContextSwitchTo(old);
 	PG_RETURN_POINTER(into);
-}
-
-/* The bits of a float8. */
-static inline uint64
-float8_bits(double v)
-{
-	uint64		bits;
-
-	memcpy(&bits, &v, sizeof(bits));
-	return bits;
-}
-
-/*
- * A state as bytes: version, order, total, the discs that wait, and for every
- * leaf that is not zero its number, the number of its entries that are not zero,
- * and these entries with their places, or all entries when most are not zero.
- */
-SR_FUNCTION(coverage_serialize);
-Datum
-coverage_serialize(PG_FUNCTION_ARGS)
-{
-	FieldState *state;
-	StringInfoData buf;
-	int64		nleaves;
-
-	(void) aggregate_context(fcinfo);
-	state = (FieldState *) PG_GETARG_POINTER(0);
-	if (state->npending > SEND_PENDING)
-		flush_pending(state);
-	nleaves = state->diff->nleaves > 0 ? state->diff->nbranches << DIFF_BRANCH_BITS : 0;
-
-	pq_begintypsend(&buf);
-	pq_sendbyte(&buf, STATE_VERSION);
-	pq_sendbyte(&buf, (uint8) state->order);
-	pq_sendfloat8(&buf, state->total);
-	pq_sendint64(&buf, state->npending);
-	for (int64 i = 0; i < state->npending; i++)
-	{
-		pq_sendfloat8(&buf, state->pending[i].disc.lon);
-		pq_sendfloat8(&buf, state->pending[i].disc.lat);
-		pq_sendfloat8(&buf, state->pending[i].disc.radius);
-		pq_sendfloat8(&buf, state->pending[i].weight);
-	}
-	for (int64 i = 0; i < nleaves; i++)
-	{
-		const double *leaf = diff_leaf_if(state->diff, i);
-		uint16		count = 0;
-
-		if (leaf == NULL)
-			continue;
-		CHECK_FOR_INTERRUPTS();
-		for (int j = 0; j < DIFF_LEAF_SIZE; j++)
-			count += leaf[j] != 0;
-		if (count == 0)
-			continue;
-		enlargeStringInfo(&buf, sizeof(uint32) + sizeof(uint16) +
-						  DIFF_LEAF_SIZE * (sizeof(uint16) + sizeof(uint64)));
-		pq_writeint32(&buf, (uint32) i);
-		if (count > DIFF_LEAF_SIZE / 2)
-		{
-			pq_writeint16(&buf, DIFF_LEAF_SIZE);
-			for (int j = 0; j < DIFF_LEAF_SIZE; j++)
-				pq_writeint64(&buf, float8_bits(leaf[j]));
-			continue;
-		}
-		pq_writeint16(&buf, count);
-		for (uint16 j = 0; j < DIFF_LEAF_SIZE; j++)
-			if (leaf[j] != 0)
-			{
-				pq_writeint16(&buf, j);
-				pq_writeint64(&buf, float8_bits(leaf[j]));
-			}
-	}
-	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
-}
-
-SR_FUNCTION(coverage_deserialize);
-Datum
-coverage_deserialize(PG_FUNCTION_ARGS)
-{
-	bytea	   *bytes;
-	StringInfoData buf;
-	FieldState *state;
-	int			version,
-				order;
-	int64		nleaves,
-				npending;
-
-	/* in the caller's short-lived context: combining copies what it keeps */
-	(void) aggregate_context(fcinfo);
-	bytes = PG_GETARG_BYTEA_PP(0);
-	buf.data = VARDATA_ANY(bytes);
-	buf.len = buf.maxlen = VARSIZE_ANY_EXHDR(bytes);
-	buf.cursor = 0;
-
-	version = pq_getmsgbyte(&buf);
-	if (version != STATE_VERSION)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
-				 errmsg("unsupported coverage state version %d", version),
-				 errhint("All nodes of a cluster must run the same version of swarm_reward.")));
-	order = pq_getmsgbyte(&buf);
-	check_order(order);
-	state = state_create(order);
-	state->total = pq_getmsgfloat8(&buf);
-	npending = pq_getmsgint64(&buf);
-	for (int64 i = 0; i < npending; i++)
-	{
-		Disc		disc;
-
-		disc.lon = pq_getmsgfloat8(&buf);
-		disc.lat = pq_getmsgfloat8(&buf);
-		disc.radius = pq_getmsgfloat8(&buf);
-		add_disc(state, &disc, pq_getmsgfloat8(&buf));
-	}
-	nleaves = state->diff->nbranches << DIFF_BRANCH_BITS;
-	while (buf.cursor < buf.len)
-	{
-		int64		number = pq_getmsgint(&buf, 4);
-		int			count = pq_getmsgint(&buf, 2);
-		double	   *leaf;
-
-		CHECK_FOR_INTERRUPTS();
-		if (number >= nleaves)
-			elog(ERROR, "coverage state names leaf " INT64_FORMAT " of " INT64_FORMAT, number, nleaves);
-		leaf = diff_leaf(state->diff, number);
-		if (count == DIFF_LEAF_SIZE)
-		{
-			for (int j = 0; j < DIFF_LEAF_SIZE; j++)
-				leaf[j] = pq_getmsgfloat8(&buf);
-			continue;
-		}
-		for (int j = 0; j < count; j++)
-		{
-			int			at = pq_getmsgint(&buf, 2);
-
-			leaf[at & (DIFF_LEAF_SIZE - 1)] = pq_getmsgfloat8(&buf);
-		}
-	}
-	PG_RETURN_POINTER(state);
 }
 
 /* Prefix sum of the differences; leaves nobody touched keep the value before them. */

@@ -3,6 +3,9 @@
  */
 #include "diff.h"
 
+/* Leaves come in slabs that grow to this many: 8 MB. */
+#define MAX_SLAB 2048
+
 /* An array for ncell cells and the position behind the last, all zero. */
 Diff *
 diff_create(int64 ncell)
@@ -31,8 +34,18 @@ diff_leaf(Diff *diff, int64 leaf)
 	slot = &(*branch)->leaf[leaf & (DIFF_BRANCH_SIZE - 1)];
 	if (*slot == NULL)
 	{
-		*slot = sr_alloc(DIFF_LEAF_SIZE * sizeof(double));
-		memset(*slot, 0, DIFF_LEAF_SIZE * sizeof(double));
+		if (diff->slab_left == 0)
+		{
+			/* a quarter of what there is: little is left unused */
+			int64		n = Max(1, Min(MAX_SLAB, diff->nleaves / 4));
+
+			diff->slab = sr_alloc((size_t) n * DIFF_LEAF_SIZE * sizeof(double));
+			memset(diff->slab, 0, (size_t) n * DIFF_LEAF_SIZE * sizeof(double));
+			diff->slab_left = n;
+		}
+		*slot = diff->slab;
+		diff->slab += DIFF_LEAF_SIZE;
+		diff->slab_left--;
 		diff->nleaves++;
 	}
 	return *slot;

@@ -25,7 +25,9 @@ typedef struct DiffBranch
 typedef struct Diff
 {
 	int64		nbranches;
-	int64		nleaves;		/* allocated */
+	int64		nleaves;		/* in use */
+	double	   *slab;			/* zeroed memory for the next leaves */
+	int64		slab_left;		/* leaves it holds still */
 	DiffBranch *branch[FLEXIBLE_ARRAY_MEMBER];
 } Diff;
 

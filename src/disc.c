@@ -71,21 +71,6 @@ ring_interval(double ring_p, double ring_z, double ncell, double shift, double c
 	*hi = floor32(mid + half);
 }
 
-/* The ring at or just north of a latitude in degrees, clamped to the rings there are. */
-static int32
-ring_of_latitude(const HpxGrid *grid, double lat)
-{
-	double		s,
-				c;
-
-	if (lat >= 90.0)
-		return 1;
-	if (lat <= -90.0)
-		return grid->nring;
-	sr_sincos_deg(lat, &s, &c);
-	return Max(1, hpx_ring_above(grid, hpx_authalic_z(s)));
-}
-
 /* Works out what the rings need to know of a disc. */
 void
 disc_prepare(const HpxGrid *grid, const Disc *disc, DiscScan *scan)
@@ -94,7 +79,6 @@ disc_prepare(const HpxGrid *grid, const Disc *disc, DiscScan *scan)
 				coslat,
 				w,
 				n,
-				z,
 				gauss,
 				s,
 				c,
@@ -111,15 +95,23 @@ disc_prepare(const HpxGrid *grid, const Disc *disc, DiscScan *scan)
 	scan->chord2 = 4.0 * gauss * gauss * s * s;
 	scan->turn = sr_lon_turn(disc->lon);
 
-	z = hpx_authalic_z(sinlat);
-	scan->home = hpx_cell(grid->order, z, scan->turn);
-	scan->home_ring = hpx_cell_ring(grid, scan->home);
+	scan->home = hpx_cell(grid->order, hpx_authalic_z(sinlat), scan->turn, &scan->home_ring);
 
-	/* the least meridional radius of curvature gives the largest angle */
+	/*
+	 * Rings between the latitudes of the disc's ends; the least meridional radius
+	 * of curvature gives the largest angle. sin(lat +- reach), unless that is
+	 * beyond a pole.
+	 */
 	reach = disc->radius / (SR_WGS84_A * (1.0 - SR_WGS84_E2)) / SR_DEGREE * 1.001;
-	scan->first_ring = Min(scan->home_ring, ring_of_latitude(grid, disc->lat + reach));
-	scan->last_ring = Max(scan->home_ring, ring_of_latitude(grid, disc->lat - reach) + 1);
-	scan->last_ring = Min(scan->last_ring, grid->nring);
+	sr_sincos_deg(reach, &s, &c);
+	scan->first_ring = 1;
+	scan->last_ring = grid->nring;
+	if (disc->lat + reach < 90.0)
+		scan->first_ring = Max(1, hpx_ring_above(grid, hpx_authalic_z(sinlat * c + coslat * s)));
+	if (disc->lat - reach > -90.0)
+		scan->last_ring = Min(grid->nring, hpx_ring_above(grid, hpx_authalic_z(sinlat * c - coslat * s)) + 1);
+	scan->first_ring = Min(scan->first_ring, scan->home_ring);
+	scan->last_ring = Max(scan->last_ring, scan->home_ring);
 }
 
 /* Intervals of up to DISC_BLOCK rings from first_ring on, as ring_interval has them. */
@@ -317,10 +309,12 @@ sweep_block(const HpxRing *ring, double cells_per_radian, const double *restrict
 /*
  * Adds discs to a difference array, ring by ring from north to south, so that
  * what is written to stays in the processor's first cache whatever the order in
- * which the discs came.
+ * which the discs came. Rings that many discs meet go to take_row instead, if
+ * there is one.
  */
 void
-sweep_discs(const HpxGrid *grid, const WeightedDisc *discs, int64 ndiscs, Diff *diff)
+sweep_discs(const HpxGrid *grid, const WeightedDisc *discs, int64 ndiscs, Diff *diff,
+			TakeRow take_row, void *arg)
 {
 	DiscScan   *scans = sr_alloc((size_t) ndiscs * sizeof(DiscScan));
 	int32	   *order = sr_alloc((size_t) ndiscs * sizeof(int32));
@@ -412,7 +406,10 @@ sweep_discs(const HpxGrid *grid, const WeightedDisc *discs, int64 ndiscs, Diff *
 		}
 		if (dense)
 		{
-			diff_add_row(diff, ring->start, row, n + 1);
+			if (take_row != NULL)
+				take_row(arg, ring, row);
+			else
+				diff_add_row(diff, ring->start, row, n + 1);
 			memset(row, 0, (size_t) (n + 1) * sizeof(double));
 		}
 

@@ -45,7 +45,15 @@ extern void disc_prepare(const HpxGrid *grid, const Disc *disc, DiscScan *scan);
 extern void disc_intervals(const HpxGrid *grid, const DiscScan *scan, int32 first_ring, int32 count,
 						   int32 *lo, int32 *hi);
 extern void scan_disc(const HpxGrid *grid, const Disc *disc, SpanList *out);
-extern void sweep_discs(const HpxGrid *grid, const WeightedDisc *discs, int64 ndiscs, Diff *diff);
+
+/*
+ * Takes the differences of one ring's cells, and of the position behind them:
+ * ncell + 1 numbers, from the ring's first cell on.
+ */
+typedef void (*TakeRow) (void *arg, const HpxRing *ring, const double *row);
+
+extern void sweep_discs(const HpxGrid *grid, const WeightedDisc *discs, int64 ndiscs, Diff *diff,
+						TakeRow take_row, void *arg);
 
 /*
  * Does an interval of a ring's cells, lo .. hi modulo its length, miss a cell?

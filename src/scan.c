@@ -53,9 +53,10 @@ point_cell(int order, double lon, double lat)
 {
 	double		s,
 				c;
+	int32		ring;
 
 	sr_sincos_deg(lat, &s, &c);
-	return hpx_cell(order, hpx_authalic_z(s), sr_lon_turn(lon));
+	return hpx_cell(order, hpx_authalic_z(s), sr_lon_turn(lon), &ring);
 }
 
 /*
