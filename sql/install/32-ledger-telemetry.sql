@@ -12,7 +12,7 @@ CREATE TABLE telemetry (
 	sampled_at timestamptz NOT NULL CHECK (isfinite(sampled_at)),
 	latency_ms double precision CHECK (latency_ms >= 0 AND latency_ms < 'Infinity'),
 	ok boolean NOT NULL,
-	work bigint NOT NULL DEFAULT 0 CHECK (work >= 0),
+	work bigint DEFAULT 0 CHECK (work >= 0),
 	energy_mwh bigint CHECK (energy_mwh >= 0),
 	service_key text COLLATE "C" NOT NULL GENERATED ALWAYS AS (coalesce(service_type::text, '')) STORED,
 	CONSTRAINT telemetry_work_has_service CHECK (work = 0 OR service_type IS NOT NULL)
@@ -23,7 +23,7 @@ COMMENT ON COLUMN telemetry.service_type IS 'the service whose work this is; NUL
 COMMENT ON COLUMN telemetry.sampled_at IS 'when';
 COMMENT ON COLUMN telemetry.latency_ms IS 'response time in milliseconds; NULL: not measured, the row counts for uptime and errors only';
 COMMENT ON COLUMN telemetry.ok IS 'did it answer, and was the work verified';
-COMMENT ON COLUMN telemetry.work IS 'units of work done; only that of ok rows is verified work';
+COMMENT ON COLUMN telemetry.work IS 'units of work done; only that of ok rows is verified work; NULL: none';
 COMMENT ON COLUMN telemetry.energy_mwh IS 'energy used, in milliwatt hours; NULL: not measured';
 COMMENT ON COLUMN telemetry.service_key IS 'service_type, or the empty string for a heartbeat: a primary key cannot hold NULL';
 
