@@ -54,6 +54,22 @@ typedef struct Chunk
 	uint32		rank;			/* runs that start before it */
 } Chunk;
 
+/*
+ * Sums by cells are laid out in tiles of four neighbouring rings by one column,
+ * a cache line each: the edge of a disc moves by less than a cell from one ring
+ * to the next on most of its way, so that neighbouring rings find their sums
+ * together. Columns count from the start of each quarter of a ring, where the
+ * cells of neighbouring rings lie one below the other even where the rings grow.
+ */
+#define TILE_RINGS 4
+
+typedef struct Tiles
+{
+	int64		base;			/* of the ring's group of rings, with the ring's place in it */
+	int32		quarter;		/* cells in a quarter of the ring */
+	int32		columns;		/* columns per quarter in the group */
+} Tiles;
+
 typedef struct Field
 {
 	MemoryContext context;		/* all that depends on the current coverage */
@@ -73,7 +89,8 @@ typedef struct Field
 	uint32	   *ring_run;		/* runs that start before ring i + 1; NULL where rings have many */
 
 	/* by cells */
-	int128	   *cell_sum;		/* sum over the cells before cell i */
+	int128	   *cell_sum;		/* sums over the cells before a cell, in tiles */
+	Tiles	   *tiles;			/* where each ring's are */
 } Field;
 
 /* A ring with at most so many runs is looked through from one end to the other. */
@@ -273,28 +290,77 @@ build_ring_runs(Field *field, const Coverage *c)
 	field->ring_run[grid->nring] = run;
 }
 
+/* Where the sum before cell j of a ring is kept; j may be the ring's length. */
+static inline int64
+tile_index(const Tiles *t, int32 j)
+{
+	int32		q = (j >= t->quarter) + (j >= 2 * t->quarter) + (j >= 3 * t->quarter);
+
+	return t->base + TILE_RINGS * ((int64) q * t->columns + j - q * t->quarter);
+}
+
+/* Lays out the rings; returns the number of sums there is room for. */
+static int64
+build_tiles(Field *field, const HpxGrid *grid)
+{
+	int64		base = 0;
+
+	field->tiles = sr_alloc((Size) grid->nring * sizeof(Tiles));
+	for (int32 first = 0; first < grid->nring; first += TILE_RINGS)
+	{
+		int32		end = Min(first + TILE_RINGS, grid->nring);
+		int32		columns = 0;
+
+		for (int32 i = first; i < end; i++)
+			columns = Max(columns, grid->ring[i].ncell / 4 + 1);
+		for (int32 i = first; i < end; i++)
+		{
+			field->tiles[i].base = base + (i - first);
+			field->tiles[i].quarter = grid->ring[i].ncell / 4;
+			field->tiles[i].columns = columns;
+		}
+		base += 4 * (int64) columns * TILE_RINGS;
+	}
+	return base;
+}
+
 /* Sums for cells. */
 static void
 build_by_cells(Field *field, const Coverage *c)
 {
-	int128	   *out = sr_alloc((Size) (COVERAGE_NCELL(c) + 1) * sizeof(int128));
+	const HpxGrid *grid = hpx_grid(c->order);
+	int64		nsums = build_tiles(field, grid);
+	int64		run_end = 0;
+	uint32		run = 0;
+	int128		value = 0;
 	int128		sum = 0;
 
-	field->cell_sum = out;
-	for (uint32 i = 0; i < c->nruns; i++)
+	field->cell_sum = sr_alloc((Size) nsums * sizeof(int128));
+	for (int32 i = 0; i < grid->nring; i++)
 	{
-		int128		value = to_fixed(measured(c->values[i], field->kind), field->shift);
-		int64		length = run_length(c, i);
+		const Tiles *t = &field->tiles[i];
+		int64		cell = grid->ring[i].start;
 
-		if (unlikely(i % 65536 == 0))
-			CHECK_FOR_INTERRUPTS();
-		for (int64 k = 0; k < length; k++)
+		CHECK_FOR_INTERRUPTS();
+		for (int q = 0; q < 4; q++)
 		{
-			*out++ = sum;
-			sum += value;
+			int128	   *out = field->cell_sum + tile_index(t, q * t->quarter);
+
+			for (int32 j = 0; j < t->quarter; j++, cell++)
+			{
+				if (cell == run_end)
+				{
+					value = to_fixed(measured(c->values[run], field->kind), field->shift);
+					run_end += run_length(c, run);
+					run++;
+				}
+				out[TILE_RINGS * (int64) j] = sum;
+				sum += value;
+			}
 		}
+		/* the sum behind the ring, in the column behind the last quarter */
+		field->cell_sum[tile_index(t, 4 * t->quarter)] = sum;
 	}
-	*out = sum;
 }
 
 /* The coverage argument with its prefix sums, made once for a run of equal values. */
@@ -394,7 +460,12 @@ static inline int128
 sum_before(const Field *field, int64 cell)
 {
 	if (field->cell_sum != NULL)
-		return field->cell_sum[cell];
+	{
+		const HpxGrid *grid = hpx_grid(field->order);
+		int32		ring = hpx_cell_ring(grid, Min(cell, grid->ncell - 1));
+
+		return field->cell_sum[tile_index(&field->tiles[ring - 1], (int32) (cell - HPX_RING(grid, ring)->start))];
+	}
 	return sum_in_run(field, find_run(field, cell), cell);
 }
 
@@ -444,7 +515,10 @@ sum_ring_interval(const Field *field, int32 i, const HpxRing *ring, int32 lo, in
 	return sum_on_ring(field, i, start, start + hi) + sum_on_ring(field, i, start + lo, start + n - 1);
 }
 
-/* Cells as two lists: what is summed is all before ends[i] less all before starts[i]. */
+/*
+ * Where the sums of intervals are, as two lists: what is summed is all at ends[i]
+ * less all at starts[i]. They are places in cell_sum or, by runs, cells.
+ */
 typedef struct Ends
 {
 	int			count;
@@ -452,23 +526,36 @@ typedef struct Ends
 	int64		ends[2 * DISC_BLOCK + 1];
 } Ends;
 
+/* Adds the cells first .. last of a ring. */
 static inline void
-ends_add(Ends *e, int64 first, int64 last)
+ends_add(Ends *e, const Field *field, int32 ring, int64 ring_start, int32 first, int32 last)
 {
-	e->starts[e->count] = first;
-	e->ends[e->count] = last + 1;
+	if (field->cell_sum != NULL)
+	{
+		const Tiles *t = &field->tiles[ring - 1];
+
+		e->starts[e->count] = tile_index(t, first);
+		e->ends[e->count] = tile_index(t, last + 1);
+	}
+	else
+	{
+		e->starts[e->count] = ring_start + first;
+		e->ends[e->count] = ring_start + last + 1;
+	}
 	e->count++;
 }
 
 /* Adds the cells lo .. hi of a ring, which may wrap around, as disc_intervals has them. */
 static inline void
-ends_add_interval(Ends *e, int64 start, int32 n, int32 lo, int32 hi)
+ends_add_interval(Ends *e, const Field *field, int32 i, const HpxRing *ring, int32 lo, int32 hi)
 {
+	int32		n = ring->ncell;
+
 	if (lo > hi)
 		return;
 	if (unlikely(hi - lo + 1 >= n))
 	{
-		ends_add(e, start, start + n - 1);
+		ends_add(e, field, i, ring->start, 0, n - 1);
 		return;
 	}
 	if (lo < 0)
@@ -480,17 +567,17 @@ ends_add_interval(Ends *e, int64 start, int32 n, int32 lo, int32 hi)
 	else if (hi >= n)
 		hi -= n;
 	if (likely(lo <= hi))
-		ends_add(e, start + lo, start + hi);
+		ends_add(e, field, i, ring->start, lo, hi);
 	else
 	{
-		ends_add(e, start, start + hi);
-		ends_add(e, start + lo, start + n - 1);
+		ends_add(e, field, i, ring->start, 0, hi);
+		ends_add(e, field, i, ring->start, lo, n - 1);
 	}
 }
 
 /*
- * Sum over listed cells. What is read lies far apart in memory, so everything of
- * one kind is asked for before the first of it is needed.
+ * Sum over listed intervals. What is read lies far apart in memory, so everything
+ * of one kind is asked for before the first of it is needed.
  */
 COUNT_CLONES static int128
 sum_ends(const Field *field, const Ends *e)
@@ -579,10 +666,14 @@ sum_disc(const Field *field, const Disc *disc)
 		{
 			const HpxRing *ring = HPX_RING(grid, first + k);
 
-			ends_add_interval(&ends, ring->start, ring->ncell, lo[k], hi[k]);
+			ends_add_interval(&ends, field, first + k, ring, lo[k], hi[k]);
 			if (unlikely(first + k == scan.home_ring) &&
 				interval_misses(lo[k], hi[k], ring->ncell, scan.home - ring->start))
-				ends_add(&ends, scan.home, scan.home);
+			{
+				int32		j = (int32) (scan.home - ring->start);
+
+				ends_add(&ends, field, first + k, ring->start, j, j);
+			}
 		}
 		sum += sum_ends(field, &ends);
 	}
