@@ -34,8 +34,8 @@ typedef struct SpanList
 	int64		capacity;
 } SpanList;
 
-/* Keeps the memory for a region below two gigabytes or so. */
-#define SCAN_MAX_CROSSINGS (INT64_C(1) << 25)
+/* Keeps the memory for a region below a gigabyte or so. */
+#define SCAN_MAX_CROSSINGS (INT64_C(1) << 24)
 
 /* Why a polygon could not be scanned. */
 typedef enum ScanError
