@@ -23,6 +23,7 @@
 
 #include "dmath.h"
 #include "outline.h"
+#include "runs.h"
 
 /* The picture, in units of the view box. */
 #define WIDTH 1200
@@ -310,12 +311,6 @@ typedef struct Walk
 	uint32		run;
 } Walk;
 
-static inline int64
-run_end(const Coverage *c, uint32 run)
-{
-	return run + 1 < c->nruns ? (int64) COVERAGE_STARTS(c)[run + 1] : COVERAGE_NCELL(c);
-}
-
 /* Moves on to the run that holds a cell, not before the current one. */
 static inline void
 walk_to(Walk *walk, int64 cell)
@@ -326,26 +321,6 @@ walk_to(Walk *walk, int64 cell)
 		if (unlikely(walk->run % 65536 == 0))
 			CHECK_FOR_INTERRUPTS();
 	}
-}
-
-/* The run that holds a cell. */
-static uint32
-run_of(const Coverage *c, int64 cell)
-{
-	const uint32 *starts = COVERAGE_STARTS(c);
-	uint32		lo = 0;
-	uint32		hi = c->nruns - 1;
-
-	while (lo < hi)
-	{
-		uint32		mid = lo + (hi - lo + 1) / 2;
-
-		if ((int64) starts[mid] <= cell)
-			lo = mid;
-		else
-			hi = mid - 1;
-	}
-	return lo;
 }
 
 /*
