@@ -18,6 +18,7 @@
 
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
@@ -324,11 +325,11 @@ walk_to(Walk *walk, int64 cell)
 }
 
 /*
- * Adds one ring of the field to the bricks of a row: sums of values that are not
- * zero, and how many there are. A cell counts in the brick that holds its centre.
+ * Adds one ring of the field to the bricks of a row: the values that are not zero.
+ * A cell counts in the brick that holds its centre.
  */
 static void
-add_ring(Walk *walk, const HpxRing *ring, const HpxRing *row, double scale, double *sum, double *count)
+add_ring(Walk *walk, const HpxRing *ring, const HpxRing *row, double scale, Mean *means)
 {
 	int64		nf = ring->ncell;
 	int64		nd = row->ncell;
@@ -355,8 +356,7 @@ add_ring(Walk *walk, const HpxRing *ring, const HpxRing *row, double scale, doub
 			int64		next = ring->start + (up + 2 * nd - 1) / (2 * nd);
 
 			next = Min(next, stop);
-			sum[j % nd] += v * scale * (double) (next - cell);
-			count[j % nd] += (double) (next - cell);
+			mean_add(&means[j % nd], v, next - cell, scale);
 			cell = next;
 		}
 		cell = stop;
@@ -376,13 +376,8 @@ field_pieces(const Coverage *c, const Rows *rows, PieceList *out)
 	int			finer = c->order - grid->order;
 	Walk		walk = {c, 0};
 	double		scale = 1.0;
-	double	   *sum = palloc(4 * grid->nside * sizeof(double));
-	double	   *count = palloc(4 * grid->nside * sizeof(double));
-
-	/* sums of the largest values must not overflow */
-	for (uint32 i = 0; i < c->nruns; i++)
-		if (fabs(c->values[i]) > 1e290)
-			scale = 0x1p-64;
+	Mean	   *means = palloc(4 * grid->nside * sizeof(Mean));
+	double	   *value = palloc(4 * grid->nside * sizeof(double));
 
 	piece_list_init(out);
 	for (int32 row = rows->first; row <= rows->last; row++)
@@ -391,27 +386,25 @@ field_pieces(const Coverage *c, const Rows *rows, PieceList *out)
 		bool		any = false;
 
 		CHECK_FOR_INTERRUPTS();
-		memset(sum, 0, ring->ncell * sizeof(double));
 		if (finer >= 0)
 		{
 			int64		first = row_last_ring(grid->order, finer, row) + 1;
 			int64		last = row_last_ring(grid->order, finer, row + 1);
 
-			memset(count, 0, ring->ncell * sizeof(double));
+			memset(means, 0, ring->ncell * sizeof(Mean));
 			for (int64 i = first; i <= last; i++)
 			{
 				const HpxRing *from = HPX_RING(fine, i);
 
 				if (walk.run == 0 || run_end(c, walk.run) <= from->start)
 					walk.run = Max(walk.run, run_of(c, from->start));
-				add_ring(&walk, from, ring, scale, sum, count);
+				add_ring(&walk, from, ring, scale, means);
 			}
 			for (int32 j = 0; j < ring->ncell; j++)
-				if (count[j] > 0)
-				{
-					sum[j] = sum[j] / count[j] / scale;
-					any |= sum[j] != 0;
-				}
+			{
+				value[j] = mean_value(&means[j], scale);
+				any |= value[j] != 0;
+			}
 		}
 		else
 		{
@@ -419,15 +412,15 @@ field_pieces(const Coverage *c, const Rows *rows, PieceList *out)
 
 			for (int32 j = 0; j < ring->ncell; j++)
 			{
-				sum[j] = c->values[run_of(c, hpx_cell(c->order, z, (j + ring->shift) / ring->ncell))];
-				any |= sum[j] != 0;
+				value[j] = c->values[run_of(c, hpx_cell(c->order, z, (j + ring->shift) / ring->ncell))];
+				any |= value[j] != 0;
 			}
 		}
 		if (any)
-			add_row(out, rows, row, sum);
+			add_row(out, rows, row, value);
 	}
-	pfree(sum);
-	pfree(count);
+	pfree(means);
+	pfree(value);
 }
 
 /* ---------- writing paths ---------- */
@@ -1298,13 +1291,13 @@ compare_dots(const void *a, const void *b)
 	return (p->x > q->x) - (p->x < q->x);
 }
 
-/* The points as dots, one for those within a unit. Returns how many. */
-static int64
+/* The points as dots, one for those within a unit. */
+static void
 write_dots(StringInfo out, const Map *map, const Regions *r)
 {
 	Dot		   *dots = sr_alloc((Size) r->npoints * sizeof(Dot));
 	int64		n = 0;
-	int64		written = 0;
+	bool		first = true;
 
 	for (int i = 0; i < r->npuntal; i++)
 	{
@@ -1334,14 +1327,14 @@ write_dots(StringInfo out, const Map *map, const Regions *r)
 			CHECK_FOR_INTERRUPTS();
 		if (i > 0 && compare_dots(&dots[i], &dots[i - 1]) == 0)
 			continue;
-		if (written++ == 0)
+		if (first)
 			appendStringInfo(out, "M%d %dh0", dots[i].x, dots[i].y);
 		else
 			appendStringInfo(out, "m%d%s%dh0", dots[i].x - dots[i - 1].x,
 							 dots[i].y - dots[i - 1].y < 0 ? "" : " ", dots[i].y - dots[i - 1].y);
+		first = false;
 	}
 	pfree(dots);
-	return written;
 }
 
 /* ---------- the frame's lines ---------- */
@@ -1484,18 +1477,24 @@ append_escaped(StringInfo out, const char *s)
 	}
 }
 
-/* One sign's colours with their bounds; returns the width taken. */
+/*
+ * One sign's colours with their bounds; returns the width taken, the heading's by a
+ * guess. A heading says what the numbers are, so they need no minus sign under one.
+ */
 static int
 write_legend(StringInfo out, const Classes *classes, int sign, const char *heading, int left, int top)
 {
 	int			swatch = classes->n > 5 ? 76 : 84;
-	const char *minus = sign < 0 ? "&#8722;" : "";
+	const char *minus = sign < 0 && *heading == '\0' ? "&#8722;" : "";
 
 	if (classes->n == 0)
 		return 0;
-	appendStringInfo(out, "<text x=\"%d\" y=\"%d\" font-weight=\"600\">", left, top);
-	append_escaped(out, heading);
-	appendStringInfoString(out, "</text>\n");
+	if (*heading)
+	{
+		appendStringInfo(out, "<text x=\"%d\" y=\"%d\" font-weight=\"600\">", left, top);
+		append_escaped(out, heading);
+		appendStringInfoString(out, "</text>\n");
+	}
 	for (int k = 0; k < classes->n; k++)
 	{
 		/* below zero the legend runs towards it */
@@ -1513,7 +1512,7 @@ write_legend(StringInfo out, const Classes *classes, int sign, const char *headi
 			appendStringInfo(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"%s\">%s%s</text>\n",
 							 at, top + 38, sign < 0 ? "end" : "start", minus, classes->label[i]);
 	}
-	return classes->n * swatch;
+	return Max(classes->n * swatch, 8 * pg_mbstrlen(heading));
 }
 
 /* ---------- SQL ---------- */
@@ -1698,11 +1697,9 @@ coverage_svg(PG_FUNCTION_ARGS)
 	if (regions.npoints > 0)
 	{
 		appendStringInfo(&out, "<path fill=\"none\" stroke=\"#fff\" stroke-width=\"46\" stroke-linecap=\"round\" d=\"");
-		x = out.len;
-		(void) write_dots(&out, &map, &regions);
-		x = out.len - x;
+		write_dots(&out, &map, &regions);
 		appendStringInfo(&out, "\"/>\n<path fill=\"none\" stroke=\"%s\" stroke-width=\"30\" stroke-linecap=\"round\" d=\"", COLOR_POINT);
-		(void) write_dots(&out, &map, &regions);
+		write_dots(&out, &map, &regions);
 		appendStringInfoString(&out, "\"/>\n");
 	}
 	appendStringInfo(&out, "<path fill=\"none\" stroke=\"%s\" stroke-width=\"10\" d=\"", COLOR_LINE);
@@ -1719,7 +1716,7 @@ coverage_svg(PG_FUNCTION_ARGS)
 		appendStringInfo(&out, "<text x=\"%d\" y=\"%d\">no cell but zero</text>\n", x, top);
 	if (below.n > 0)
 		x += write_legend(&out, &below, -1, label_below, x, top) + 40;
-	x += write_legend(&out, &above, 1, label_above, x, top);
+	(void) write_legend(&out, &above, 1, label_above, x, top);
 	appendStringInfoString(&out, "</svg>\n");
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(out.data, out.len));
 }

@@ -59,9 +59,9 @@ mercator_y(double sinlat)
 
 /* ---------- values ---------- */
 
-/* Sums up cells first .. first + n - 1: values, scaled, and how many are not zero. */
+/* Adds cells first .. first + n - 1 to a mean. */
 static void
-add_interval(const Coverage *c, int64 first, int64 n, double scale, double *sum, int64 *count)
+add_interval(const Coverage *c, int64 first, int64 n, double scale, Mean *mean)
 {
 	int64		end = first + n;
 	uint32		run = run_of(c, first);
@@ -71,10 +71,7 @@ add_interval(const Coverage *c, int64 first, int64 n, double scale, double *sum,
 		int64		stop = Min(end, run_end(c, run));
 
 		if (c->values[run] != 0)
-		{
-			*sum += c->values[run] * scale * (double) (stop - first);
-			*count += stop - first;
-		}
+			mean_add(mean, c->values[run], stop - first, scale);
 		first = stop;
 		run++;
 	}
@@ -92,8 +89,7 @@ cell_value(const Coverage *c, int order, int64 cell, double scale, double *share
 	int64		ix,
 				iy;
 	int			face;
-	double		sum = 0;
-	int64		count = 0;
+	Mean		mean = {0};
 
 	if (finer == 0)
 	{
@@ -113,12 +109,12 @@ cell_value(const Coverage *c, int order, int64 cell, double scale, double *share
 		const HpxRing *ring = HPX_RING(grid, hpx_cell_ring(grid, first));
 		int64		to_end = ring->start + ring->ncell - first;
 
-		add_interval(c, first, Min(n, to_end), scale, &sum, &count);
+		add_interval(c, first, Min(n, to_end), scale, &mean);
 		if (n > to_end)
-			add_interval(c, ring->start, n - to_end, scale, &sum, &count);
+			add_interval(c, ring->start, n - to_end, scale, &mean);
 	}
-	*share = (double) count / ((double) side * (double) side);
-	return count > 0 ? sum / (double) count / scale : 0;
+	*share = (double) mean.count / ((double) side * (double) side);
+	return mean_value(&mean, scale);
 }
 
 /* ---------- shapes ---------- */
@@ -274,11 +270,7 @@ coverage_tile_cells(PG_FUNCTION_ARGS)
 		cursor->last_ring = hpx_ring_above(cursor->grid, hpx_authalic_z(mercator_sinlat((y + 1 + TILE_BUFFER) * size))) + 2;
 		cursor->ring = Max(1, cursor->ring);
 		cursor->last_ring = Min(cursor->grid->nring, cursor->last_ring);
-		/* sums of the largest values must not overflow */
-		cursor->scale = 1;
-		for (uint32 i = 0; cursor->grid->order < cursor->c->order && i < cursor->c->nruns; i++)
-			if (fabs(cursor->c->values[i]) > 1e290)
-				cursor->scale = 0x1p-64;
+		cursor->scale = cursor->grid->order < cursor->c->order ? mean_scale(cursor->c) : 1.0;
 		start_ring(cursor);
 		funcctx->user_fctx = cursor;
 		MemoryContextSwitchTo(old);

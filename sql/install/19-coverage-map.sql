@@ -4,7 +4,7 @@ CREATE FUNCTION coverage_svg(c coverage, regions geography[] DEFAULT NULL, title
 RETURNS text
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100000;
 COMMENT ON FUNCTION coverage_svg(coverage, geography[], text, text, text) IS
-'a standalone SVG map of a field: Equal Earth projection (equal-area), of the world or, where the cells that are not zero span at most 140 degrees of longitude, of the part with them; at most seven classes, blue above zero, red below. Of regions, a Polygon or MultiPolygon is drawn as land with a thin outline, a Point or MultiPoint as dots; NULLs are skipped. title stands above the map, above and below are the headings of the legend of values above and below zero. NULL if c is NULL';
+'a standalone SVG map of a field: Equal Earth projection (equal-area), of the world or, where the cells that are not zero span at most 140 degrees of longitude, of the part with them; at most seven classes, blue above zero, red below. Of regions, a Polygon or MultiPolygon is drawn as land with a thin outline, a Point or MultiPoint as dots; NULLs are skipped. title stands above the map, above and below are the headings of the legend for values above and below zero, the latter''s numbers being shown without their sign under a heading. What is too fine for the picture is drawn as the mean of the cells that are not zero, on a grid that keeps the text below 2 MB. NULL if c is NULL';
 
 CREATE FUNCTION coverage_tile_cells(c coverage, z integer, x integer, y integer,
     OUT cell bigint, OUT grid_order integer, OUT value float8, OUT share float8, OUT boundary bytea)
