@@ -503,6 +503,7 @@ outline_point(void *arg, double across, int64 half_rows)
 	int			x = sub_units(map->left + map->width / 2 + p->rows->x[half_rows] * (across - 0.5));
 	int			y = sub_units(p->rows->y[half_rows]);
 
+	CHECK_FOR_INTERRUPTS();
 	if (p->open)
 		path_line(p, x, y);
 	else
@@ -521,7 +522,6 @@ outline_close(void *arg)
 	appendStringInfoChar(p->out, 'z');
 	p->command = 'z';
 	p->open = false;
-	CHECK_FOR_INTERRUPTS();
 }
 
 /* Writes the outlines of the pieces with at least a value (at most, with sign -1). Returns the number of points. */
@@ -574,6 +574,7 @@ compare_weighted(const void *a, const void *b)
 	double		x = ((const Weighted *) a)->value;
 	double		y = ((const Weighted *) b)->value;
 
+	CHECK_FOR_INTERRUPTS();
 	return (x > y) - (x < y);
 }
 
@@ -730,9 +731,7 @@ make_classes(const PieceList *list, int sign, int most, Classes *classes)
 			n++;
 		}
 	}
-	CHECK_FOR_INTERRUPTS();
 	qsort(v, n, sizeof(Weighted), compare_weighted);
-	CHECK_FOR_INTERRUPTS();
 	for (int64 i = 0; i < n; i++)
 	{
 		total += v[i].weight;
@@ -872,6 +871,7 @@ field_extent(const Coverage *c, int32 *north, int32 *south, double *west, double
 			double		a = ((double) (cell - ring->start) + ring->shift - 0.5) / ring->ncell;
 			double		b = ((double) (stop - ring->start) + ring->shift - 0.5) / ring->ncell;
 
+			CHECK_FOR_INTERRUPTS();
 			if (*north == 0)
 				*north = r;
 			*south = r;
@@ -1194,6 +1194,7 @@ compare_pieces(const void *a, const void *b)
 	const RowSpan *x = &((const Piece *) a)->span;
 	const RowSpan *y = &((const Piece *) b)->span;
 
+	CHECK_FOR_INTERRUPTS();
 	if (x->row != y->row)
 		return x->row < y->row ? -1 : 1;
 	if (x->from != y->from)
@@ -1259,7 +1260,6 @@ region_pieces(const Regions *r, const Rows *rows, PieceList *out)
 		}
 		span_list_free(&spans);
 	}
-	CHECK_FOR_INTERRUPTS();
 	qsort(out->pieces, out->n, sizeof(Piece), compare_pieces);
 }
 
@@ -1286,6 +1286,7 @@ compare_dots(const void *a, const void *b)
 	const Dot  *p = a;
 	const Dot  *q = b;
 
+	CHECK_FOR_INTERRUPTS();
 	if (p->y != q->y)
 		return p->y < q->y ? -1 : 1;
 	return (p->x > q->x) - (p->x < q->x);
@@ -1319,7 +1320,6 @@ write_dots(StringInfo out, const Map *map, const Regions *r)
 				n++;
 		}
 	}
-	CHECK_FOR_INTERRUPTS();
 	qsort(dots, n, sizeof(Dot), compare_dots);
 	for (int64 i = 0; i < n; i++)
 	{

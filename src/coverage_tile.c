@@ -142,7 +142,7 @@ cell_wkb(int order, int64 cell, double center_turn)
 	static const int corner[4][2] = {{0, 0}, {1, 0}, {1, 1}, {0, 1}};
 	double		nside = (double) (INT64_C(1) << order);
 	/* large cells' sides bend; neighbours agree on their points */
-	int			steps = order < 6 ? 4 : 2;
+	int			steps = order < 6 ? 4 : order < 7 ? 2 : 1;
 	int			face;
 	int64		ix,
 				iy;

@@ -50,8 +50,12 @@ static inline double
 mean_scale(const Coverage *c)
 {
 	for (uint32 i = 0; i < c->nruns; i++)
+	{
+		if (i % 65536 == 0)
+			CHECK_FOR_INTERRUPTS();
 		if (fabs(c->values[i]) > 1e290)
 			return 0x1p-64;
+	}
 	return 1.0;
 }
 
