@@ -3,6 +3,8 @@
 #   make, make install, make installcheck   as for any extension; PG_CONFIG=… names the server
 #   make demo                               the main job on real data  } each with all set-up,
 #   make test                               every test                 } in a throwaway cluster
+#   make bench                              how long things take, against peers, in a throwaway cluster
+#   make accuracy                           measures the figures of doc/accuracy.md
 #   make demo-psql                          the demo, then psql on its database
 #   make setup                              only installs the packages that make test needs
 #   make check-c                            the unit tests of the pure C, which need no server
@@ -41,7 +43,7 @@ endif
 .DEFAULT_GOAL = all
 
 # What needs no server's makefiles: these also run where none is installed yet.
-SELF_CONTAINED = demo demo-psql test setup check-c
+SELF_CONTAINED = demo demo-psql bench accuracy test setup check-c
 NEEDS_PGXS = $(filter-out $(SELF_CONTAINED),$(or $(MAKECMDGOALS),all))
 
 ifneq ($(NEEDS_PGXS),)
@@ -58,6 +60,9 @@ BITCODE_CFLAGS += $(SAME_BITS)
 
 $(OBJS) $(OBJS:.o=.bc): $(SOURCE_HEADERS) .build-id
 
+# Loops made for vectors. Errors and traps of arithmetic are not looked at, values stay.
+src/disc.o: CFLAGS += -O3 -fno-math-errno -fno-trapping-math
+
 $(INSTALL_SQL): $(sort $(wildcard sql/install/*.sql))
 	cat $^ > $@
 
@@ -71,7 +76,7 @@ endif
 # The files that know nothing of the server, and the programs that test them:
 # test/c/NAME.c is linked with all of PURE_C, with SR_STANDALONE defined and, where
 # the reference HEALPix library chealpix is installed, HAVE_CHEALPIX too.
-PURE_C = $(wildcard $(addprefix src/,healpix.c scan.c outline.c diff.c latency.c wilson.c))
+PURE_C = $(wildcard $(addprefix src/,healpix.c scan.c disc.c outline.c diff.c latency.c wilson.c))
 C_TESTS = $(patsubst test/c/%.c,tmp_check/c/%,$(sort $(wildcard test/c/*.c)))
 C_TEST_FLAGS = $(SAME_BITS) $(WARNINGS) -O2 -g -Isrc -DSR_STANDALONE
 C_TEST_LIBS = -lm
@@ -87,14 +92,18 @@ tmp_check/c/%: test/c/%.c $(PURE_C) $(SOURCE_HEADERS) $(wildcard test/c/*.h)
 check-c: $(C_TESTS)
 	@set -e; for t in $(C_TESTS); do echo "# $$t"; $$t; done
 
-demo demo-psql test setup: export SR_PG_CONFIG = $(if $(filter file,$(origin PG_CONFIG)),,$(PG_CONFIG))
+demo demo-psql bench accuracy test setup: export SR_PG_CONFIG = $(if $(filter file,$(origin PG_CONFIG)),,$(PG_CONFIG))
 demo:
 	@tools/run-demo
 demo-psql:
 	@tools/run-demo psql
+bench:
+	@bench/run
+accuracy:
+	@bench/accuracy
 test:
 	@tools/run-tests
 setup:
 	@tools/setup test
 
-.PHONY: demo demo-psql test setup check-c
+.PHONY: demo demo-psql bench accuracy test setup check-c

@@ -118,19 +118,29 @@ builder_out_of_range(double value)
 			 errdetail("A cell's value is always a finite number.")));
 }
 
+/* Points into the builder's memory for its capacity. */
+static void
+builder_layout(CoverageBuilder *b)
+{
+	b->values = b->c->values;
+	b->starts = (uint32 *) (b->c->values + b->capacity);
+}
+
 void
 builder_init(CoverageBuilder *b, int order, int64 capacity)
 {
 	b->order = order;
 	b->nruns = 0;
 	b->capacity = Max(16, Min(capacity, (int64) COVERAGE_MAX_RUNS));
-	b->values = sr_alloc((Size) b->capacity * sizeof(double));
-	b->starts = sr_alloc((Size) b->capacity * sizeof(uint32));
+	b->c = sr_alloc(COVERAGE_SIZE(b->capacity));
+	builder_layout(b);
 }
 
 void
 builder_grow(CoverageBuilder *b)
 {
+	int64		old = b->capacity;
+
 	CHECK_FOR_INTERRUPTS();
 	if ((uint64) b->nruns >= COVERAGE_MAX_RUNS)
 		ereport(ERROR,
@@ -138,8 +148,9 @@ builder_grow(CoverageBuilder *b)
 				 errmsg("coverage of order %d needs more than 1 GB", b->order),
 				 errhint("Use a lower grid_order, such as %d.", Max(b->order - 1, 0))));
 	b->capacity = Min(2 * b->capacity, (int64) COVERAGE_MAX_RUNS);
-	b->values = sr_realloc(b->values, (Size) b->capacity * sizeof(double));
-	b->starts = sr_realloc(b->starts, (Size) b->capacity * sizeof(uint32));
+	b->c = sr_realloc(b->c, COVERAGE_SIZE(b->capacity));
+	builder_layout(b);
+	memmove(b->starts, b->c->values + old, (Size) b->nruns * sizeof(uint32));
 }
 
 /* One step of a multiply-rotate hash. */
@@ -177,19 +188,17 @@ Coverage *
 builder_finish(CoverageBuilder *b)
 {
 	Size		size = COVERAGE_SIZE(b->nruns);
-	Coverage   *c;
+	Coverage   *c = b->c;
 
 	Assert(b->nruns > 0);
-	c = palloc(size);
+	memmove(c->values + b->nruns, b->starts, (Size) b->nruns * sizeof(uint32));
+	if (b->nruns < b->capacity)
+		c = repalloc_huge(c, size);
 	SET_VARSIZE(c, size);
 	c->flags = FORMAT_VERSION;
 	c->order = b->order;
 	c->nruns = (uint32) b->nruns;
-	memcpy(c->values, b->values, (Size) b->nruns * sizeof(double));
-	memcpy(COVERAGE_STARTS(c), b->starts, (Size) b->nruns * sizeof(uint32));
 	set_digest(c);
-	pfree(b->values);
-	pfree(b->starts);
 	return c;
 }
 

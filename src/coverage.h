@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "diff.h"
+#include "disc.h"
 #include "geog.h"
 #include "healpix.h"
 #include "scan.h"
@@ -44,9 +45,13 @@ typedef struct Coverage
 #define WEIGHT_SCALE 65536.0
 #define WEIGHT_LIMIT 137438953472.0
 
-/* Builds a coverage run by run. */
+/*
+ * Builds a coverage run by run, in the memory of the finished value: the values
+ * where they stay, the starts behind room for all the values there may be.
+ */
 typedef struct CoverageBuilder
 {
+	Coverage   *c;
 	int			order;
 	int64		nruns;
 	int64		capacity;
@@ -68,7 +73,7 @@ builder_add(CoverageBuilder *b, int64 start, double value)
 		builder_out_of_range(value);
 	if (b->nruns > 0 && b->values[b->nruns - 1] == value)
 		return;
-	if (b->nruns == b->capacity)
+	if (unlikely(b->nruns == b->capacity))
 		builder_grow(b);
 	b->values[b->nruns] = value;
 	b->starts[b->nruns] = (uint32) start;

@@ -5,19 +5,33 @@
  * All three add to one difference array. Every number that enters is a multiple
  * of 2^-16 and their sum is at most 2^37, so each addition is exact: the result
  * does not depend on the order of rows, nor on how workers shared them.
+ *
+ * Discs wait in a buffer until there are many, and are then swept together.
  */
 #include "coverage.h"
 
 #include "libpq/pqformat.h"
+#include "port/pg_bitutils.h"
 
 #define STATE_VERSION 1
+
+/* Discs that wait at most: 32 MB of them, and as much again twice while they are swept. */
+#define MAX_PENDING (1024 * 1024)
+
+/* So few discs travel between processes as they are: less than what they cover. */
+#define SEND_PENDING (8 * 1024)
 
 typedef struct FieldState
 {
 	int			order;
 	double		total;			/* of the weights so far; exact */
 	Diff	   *diff;
-	SpanList	scratch;
+	MemoryContext context;
+	WeightedDisc *pending;		/* not in diff yet */
+	int64		npending;
+	int64		capacity;
+	const char *packed;			/* rows of a serialised state, not in diff yet */
+	const char *packed_end;
 } FieldState;
 
 /* An empty state in the current context. */
@@ -29,8 +43,48 @@ state_create(int order)
 	state->order = order;
 	state->total = 0;
 	state->diff = diff_create(INT64_C(12) << (2 * order));
-	span_list_init(&state->scratch);
+	state->context = CurrentMemoryContext;
+	state->pending = NULL;
+	state->npending = state->capacity = 0;
+	state->packed = state->packed_end = NULL;
 	return state;
+}
+
+/* Adds the waiting discs to the difference array; what the state means stays the same. */
+static void
+flush_pending(FieldState *state)
+{
+	MemoryContext old;
+
+	if (state->npending == 0)
+		return;
+	old = MemoryContextSwitchTo(state->context);
+	sweep_discs(hpx_grid(state->order), state->pending, state->npending, state->diff, NULL, NULL);
+	state->npending = 0;
+	MemoryContextSwitchTo(old);
+}
+
+/* Adds a disc. */
+static inline void
+add_disc(FieldState *state, const Disc *disc, double weight)
+{
+	WeightedDisc *last;
+
+	if (state->npending == state->capacity)
+	{
+		if (state->npending >= MAX_PENDING)
+			flush_pending(state);
+		else
+		{
+			state->capacity = state->capacity ? 4 * state->capacity : 16;
+			state->pending = state->pending == NULL
+				? MemoryContextAllocHuge(state->context, state->capacity * sizeof(WeightedDisc))
+				: repalloc_huge(state->pending, state->capacity * sizeof(WeightedDisc));
+		}
+	}
+	last = &state->pending[state->npending++];
+	last->disc = *disc;
+	last->weight = weight;
 }
 
 /* Counts weights towards the limit that keeps sums exact. */
@@ -120,13 +174,7 @@ coverage_agg_transfn(PG_FUNCTION_ARGS)
 	state = state_for(fcinfo, order_argument(fcinfo, 4));
 	add_to_total(state, weight);
 	if (weight > 0)
-	{
-		state->scratch.nspans = 0;
-		scan_disc(hpx_grid(state->order), &disc, &state->scratch);
-		for (int64 i = 0; i < state->scratch.nspans; i++)
-			diff_add(state->diff, state->scratch.spans[i].first,
-					 state->scratch.spans[i].last, weight);
-	}
+		add_disc(state, &disc, weight);
 	MemoryContextSwitchTo(old);
 	PG_RETURN_POINTER(state);
 }
@@ -221,6 +269,219 @@ coverage_sum_transfn(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(state);
 }
 
+/*
+ * A state as bytes, for another process of this server or of a like one: version
+ * and byte order, grid order, total, the discs that wait, then rows: neighbouring
+ * entries of the difference array. Entries are multiples of 2^-16, mostly of more,
+ * so they are sent as integers times 2^(shift - 16), of 2, 4 or 8 bytes as the
+ * row needs.
+ */
+typedef struct StateHead
+{
+	uint8		version;		/* reads as another one in the other byte order */
+	uint8		order;
+	uint16		reserved;
+	uint32		reserved2;
+	int64		npending;
+	double		total;
+} StateHead;
+
+typedef struct RowHead
+{
+	int64		start;			/* position of the first entry */
+	int32		count;
+	int16		width;			/* bytes per entry */
+	int16		shift;
+} RowHead;
+
+#ifdef WORDS_BIGENDIAN
+#define STATE_ID (STATE_VERSION | 0x80)
+#else
+#define STATE_ID STATE_VERSION
+#endif
+
+/* Appends a row, unless all of it is zero. */
+static void
+pack_row(StringInfo buf, int64 start, const double *row, int32 count)
+{
+	RowHead		head = {.start = start, .count = count};
+	uint64		any = 0;
+	double		most = 0,
+				scale;
+	char	   *out;
+
+	CHECK_FOR_INTERRUPTS();
+	for (int32 j = 0; j < count; j++)
+	{
+		any |= (uint64) (int64) (row[j] * WEIGHT_SCALE);
+		most = Max(most, fabs(row[j]));
+	}
+	if (any == 0)
+		return;
+	head.shift = (int16) pg_rightmost_one_pos64(any);
+	scale = ldexp(WEIGHT_SCALE, -head.shift);
+	most *= scale;
+	head.width = most < 0x7fff ? 2 : most < 0x7fffffff ? 4 : 8;
+	enlargeStringInfo(buf, sizeof(RowHead) + count * head.width);
+	out = buf->data + buf->len;
+	memcpy(out, &head, sizeof(RowHead));
+	out += sizeof(RowHead);
+
+#define PACK(type) \
+	for (int32 j = 0; j < count; j++) \
+	{ \
+		type		v = (type) (row[j] * scale); \
+		memcpy(out + j * sizeof(type), &v, sizeof(type)); \
+	}
+	if (head.width == 2)
+		PACK(int16)
+	else if (head.width == 4)
+		PACK(int32)
+	else
+		PACK(int64)
+	buf->len += sizeof(RowHead) + count * head.width;
+}
+
+static void
+pack_ring(void *arg, const HpxRing *ring, const double *row)
+{
+	pack_row((StringInfo) arg, ring->start, row, ring->ncell + 1);
+}
+
+/* Takes bytes off a serialised state; a state too short for them is none of ours. */
+static const char *
+take(const char **at, const char *end, Size size)
+{
+	const char *p = *at;
+
+	if ((Size) (end - p) < size)
+		elog(ERROR, "coverage state ends early");
+	*at = p + size;
+	return p;
+}
+
+/* Adds packed rows to a difference array. */
+static void
+unpack_rows(Diff *diff, int64 ncell, const char *at, const char *end)
+{
+	double		row[DIFF_LEAF_SIZE];
+
+	while (at < end)
+	{
+		RowHead		head;
+		const char *in;
+		double		unit;
+
+		CHECK_FOR_INTERRUPTS();
+		memcpy(&head, take(&at, end, sizeof(head)), sizeof(head));
+		if (head.start < 0 || head.count < 0 || head.start + head.count > ncell + DIFF_LEAF_SIZE)
+			elog(ERROR, "coverage state names position " INT64_FORMAT " of " INT64_FORMAT,
+				 head.start + head.count, ncell);
+		in = take(&at, end, head.count * (Size) head.width);
+		unit = ldexp(1.0 / WEIGHT_SCALE, head.shift);
+
+#define UNPACK(type) \
+	for (int32 j = 0; j < n; j++) \
+	{ \
+		type		v; \
+		memcpy(&v, in + j * sizeof(type), sizeof(type)); \
+		row[j] = (double) v * unit; \
+	}
+		for (int32 n; head.count > 0; head.count -= n)
+		{
+			n = Min(head.count, DIFF_LEAF_SIZE);
+			if (head.width == 2)
+				UNPACK(int16)
+			else if (head.width == 4)
+				UNPACK(int32)
+			else
+				UNPACK(int64)
+			diff_add_row(diff, head.start, row, n);
+			in += n * head.width;
+			head.start += n;
+		}
+	}
+}
+
+SR_FUNCTION(coverage_serialize);
+Datum
+coverage_serialize(PG_FUNCTION_ARGS)
+{
+	FieldState *state;
+	StringInfoData buf;
+	StateHead	head = {.version = STATE_ID};
+
+	(void) aggregate_context(fcinfo);
+	state = (FieldState *) PG_GETARG_POINTER(0);
+	head.order = (uint8) state->order;
+	head.npending = state->npending > SEND_PENDING ? 0 : state->npending;
+	head.total = state->total;
+
+	pq_begintypsend(&buf);
+	appendBinaryStringInfo(&buf, (char *) &head, sizeof(head));
+	if (head.npending > 0)
+		appendBinaryStringInfo(&buf, (char *) state->pending, (int) (state->npending * sizeof(WeightedDisc)));
+	else if (state->npending > 0)
+	{
+		/* swept into the buffer, not into the array: a state is serialised once, at its end */
+		sweep_discs(hpx_grid(state->order), state->pending, state->npending, state->diff, pack_ring, &buf);
+		state->npending = 0;
+	}
+	if (state->diff->nleaves > 0)
+	{
+		int64		nleaves = state->diff->nbranches << DIFF_BRANCH_BITS;
+
+		for (int64 i = 0; i < nleaves; i++)
+		{
+			const double *leaf = diff_leaf_if(state->diff, i);
+
+			if (leaf != NULL)
+				pack_row(&buf, i << DIFF_LEAF_BITS, leaf, DIFF_LEAF_SIZE);
+		}
+	}
+	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
+}
+
+/*
+ * Leaves the rows where they are: they stay valid until the state is combined
+ * with another, which follows at once.
+ */
+SR_FUNCTION(coverage_deserialize);
+Datum
+coverage_deserialize(PG_FUNCTION_ARGS)
+{
+	bytea	   *bytes;
+	const char *at,
+			   *end;
+	FieldState *state;
+	StateHead	head;
+
+	(void) aggregate_context(fcinfo);
+	bytes = PG_GETARG_BYTEA_PP(0);
+	at = VARDATA_ANY(bytes);
+	end = at + VARSIZE_ANY_EXHDR(bytes);
+
+	memcpy(&head, take(&at, end, sizeof(head)), sizeof(head));
+	if (head.version != STATE_ID)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
+				 errmsg("unsupported coverage state version %d", head.version),
+				 errhint("All nodes of a cluster must run the same version of swarm_reward, on one kind of processor.")));
+	check_order(head.order);
+	state = state_create(head.order);
+	state->total = head.total;
+	for (int64 i = 0; i < head.npending; i++)
+	{
+		WeightedDisc disc;
+
+		memcpy(&disc, take(&at, end, sizeof(disc)), sizeof(disc));
+		add_disc(state, &disc.disc, disc.weight);
+	}
+	state->packed = at;
+	state->packed_end = end;
+	PG_RETURN_POINTER(state);
+}
+
 /* Adds what one state holds to another of the same order. */
 static void
 state_merge(FieldState *into, const FieldState *from)
@@ -233,7 +494,11 @@ state_merge(FieldState *into, const FieldState *from)
 				 errmsg("grid order varies within the aggregate: %d and %d",
 						into->order, from->order)));
 	add_to_total(into, from->total);
-	for (int64 i = 0; i < nleaves; i++)
+	for (int64 i = 0; i < from->npending; i++)
+		add_disc(into, &from->pending[i].disc, from->pending[i].weight);
+	if (from->packed != NULL)
+		unpack_rows(into->diff, INT64_C(12) << (2 * into->order), from->packed, from->packed_end);
+	for (int64 i = 0; i < nleaves && from->diff->nleaves > 0; i++)
 	{
 		const double *src = diff_leaf_if(from->diff, i);
 		double	   *dst;
@@ -266,104 +531,6 @@ coverage_combine(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(into);
 }
 
-/*
- * A state as bytes: version, order, total, and for every leaf that is not zero
- * its number, the number of its entries that are not zero, and these entries
- * with their places.
- */
-SR_FUNCTION(coverage_serialize);
-Datum
-coverage_serialize(PG_FUNCTION_ARGS)
-{
-	FieldState *state;
-	StringInfoData buf;
-	int64		nleaves;
-
-	(void) aggregate_context(fcinfo);
-	state = (FieldState *) PG_GETARG_POINTER(0);
-	nleaves = state->diff->nbranches << DIFF_BRANCH_BITS;
-
-	pq_begintypsend(&buf);
-	pq_sendbyte(&buf, STATE_VERSION);
-	pq_sendbyte(&buf, (uint8) state->order);
-	pq_sendfloat8(&buf, state->total);
-	for (int64 i = 0; i < nleaves; i++)
-	{
-		const double *leaf = diff_leaf_if(state->diff, i);
-		uint16		count = 0;
-
-		if (leaf == NULL)
-			continue;
-		CHECK_FOR_INTERRUPTS();
-		for (int j = 0; j < DIFF_LEAF_SIZE; j++)
-			count += leaf[j] != 0;
-		if (count == 0)
-			continue;
-		enlargeStringInfo(&buf, sizeof(uint32) + sizeof(uint16) +
-						  count * (sizeof(uint16) + sizeof(uint64)));
-		pq_writeint32(&buf, (uint32) i);
-		pq_writeint16(&buf, count);
-		for (uint16 j = 0; j < DIFF_LEAF_SIZE; j++)
-			if (leaf[j] != 0)
-			{
-				uint64		bits;
-
-				memcpy(&bits, &leaf[j], sizeof(bits));
-				pq_writeint16(&buf, j);
-				pq_writeint64(&buf, bits);
-			}
-	}
-	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
-}
-
-SR_FUNCTION(coverage_deserialize);
-Datum
-coverage_deserialize(PG_FUNCTION_ARGS)
-{
-	bytea	   *bytes;
-	StringInfoData buf;
-	FieldState *state;
-	int			version,
-				order;
-	int64		nleaves;
-
-	(void) aggregate_context(fcinfo);
-	bytes = PG_GETARG_BYTEA_PP(0);
-	buf.data = VARDATA_ANY(bytes);
-	buf.len = buf.maxlen = VARSIZE_ANY_EXHDR(bytes);
-	buf.cursor = 0;
-
-	version = pq_getmsgbyte(&buf);
-	if (version != STATE_VERSION)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
-				 errmsg("unsupported coverage state version %d", version),
-				 errhint("All nodes of a cluster must run the same version of swarm_reward.")));
-	order = pq_getmsgbyte(&buf);
-	check_order(order);
-	state = state_create(order);
-	state->total = pq_getmsgfloat8(&buf);
-	nleaves = state->diff->nbranches << DIFF_BRANCH_BITS;
-	while (buf.cursor < buf.len)
-	{
-		int64		number = pq_getmsgint(&buf, 4);
-		int			count = pq_getmsgint(&buf, 2);
-		double	   *leaf;
-
-		CHECK_FOR_INTERRUPTS();
-		if (number >= nleaves)
-			elog(ERROR, "coverage state names leaf " INT64_FORMAT " of " INT64_FORMAT, number, nleaves);
-		leaf = diff_leaf(state->diff, number);
-		for (int j = 0; j < count; j++)
-		{
-			int			at = pq_getmsgint(&buf, 2);
-
-			leaf[at & (DIFF_LEAF_SIZE - 1)] = pq_getmsgfloat8(&buf);
-		}
-	}
-	PG_RETURN_POINTER(state);
-}
-
 /* Prefix sum of the differences; leaves nobody touched keep the value before them. */
 SR_FUNCTION(coverage_finalfn);
 Datum
@@ -379,8 +546,9 @@ coverage_finalfn(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	state = (FieldState *) PG_GETARG_POINTER(0);
+	flush_pending(state);
 	ncell = INT64_C(12) << (2 * state->order);
-	nleaves = state->diff->nbranches << DIFF_BRANCH_BITS;
+	nleaves = state->diff->nleaves > 0 ? state->diff->nbranches << DIFF_BRANCH_BITS : 0;
 
 	builder_init(&b, state->order, Min(state->diff->nleaves * DIFF_LEAF_SIZE / 8, ncell));
 	builder_add(&b, 0, 0.0);

@@ -25,12 +25,15 @@ typedef struct DiffBranch
 typedef struct Diff
 {
 	int64		nbranches;
-	int64		nleaves;		/* allocated */
+	int64		nleaves;		/* in use */
+	double	   *slab;			/* zeroed memory for the next leaves */
+	int64		slab_left;		/* leaves it holds still */
 	DiffBranch *branch[FLEXIBLE_ARRAY_MEMBER];
 } Diff;
 
 extern Diff *diff_create(int64 ncell);
 extern double *diff_leaf(Diff *diff, int64 leaf);
+extern void diff_add_row(Diff *diff, int64 start, const double *row, int64 count);
 
 /* The leaf with that number, or NULL when nothing touched it. */
 static inline const double *

@@ -60,7 +60,7 @@ sr_cos_kernel(double x)
 static inline void
 sr_sincos_deg(double deg, double *sn, double *cs)
 {
-	double		a = fmod(fabs(deg), 360.0);
+	double		a = fabs(deg) < 360.0 ? fabs(deg) : fmod(fabs(deg), 360.0);
 	int			quadrant = (int) (a / 90.0);
 	double		r = a - 90.0 * quadrant;
 	double		s,

@@ -20,48 +20,47 @@ ncell_at(int order)
 }
 
 /*
- * Half of q(lat) / (1 - e2): the area between the equator and a latitude, up to
- * a constant. atanh(e s) / e is summed as a series in e2 s2 < 0.0067, which
- * eight terms exhaust.
+ * q(lat) / (1 - e2) = s / (1 - e2 s2) + atanh(e s) / e, s = sin(lat), is the
+ * series sum of (1 + 1 / (2k + 1)) e2^k s^(2k + 1), whose terms fall by e2 =
+ * 0.0067 each; z is that over its value at the pole, so these are its terms.
  */
-static double
-authalic_q(double s)
-{
-	double		t = SR_WGS84_E2 * s * s;
-	double		series = 1.0 / 17;
+static const double authalic_term[9] = {
+	0.9955300884366168, 0.004442971135742469, 2.6768643361100843e-05,
+	1.7066616236169782e-07, 1.1107679161331268e-09, 7.300704283971617e-12,
+	4.824710292034629e-14, 3.199083980829953e-16, 2.125841405431401e-18
+};
 
-	for (int k = 15; k >= 1; k -= 2)
-		series = series * t + 1.0 / k;
-	return 0.5 * s * (1.0 / (1.0 - t) + series);
-}
+/* Half of q(90 degrees) / (1 - e2). */
+#define AUTHALIC_POLE 1.0044899813830868
 
 /* z = q(lat) / q(90 degrees), the sine of the authalic latitude. */
 double
 hpx_authalic_z(double sinlat)
 {
-	if (sinlat >= 1.0)
-		return 1.0;
-	if (sinlat <= -1.0)
-		return -1.0;
-	return authalic_q(sinlat) / authalic_q(1.0);
+	double		t = sinlat * sinlat;
+	double		z = authalic_term[8];
+
+	if (t >= 1.0)
+		return sinlat > 0 ? 1.0 : -1.0;
+	for (int k = 7; k >= 0; k--)
+		z = z * t + authalic_term[k];
+	return sinlat * z;
 }
 
 /* The inverse: sine of the geodetic latitude, by Newton's method. */
 double
 hpx_sinlat(double authalic_z)
 {
-	double		q1 = authalic_q(1.0);
-	double		target = authalic_z * q1;
 	double		s = authalic_z;
 
 	if (authalic_z >= 1.0 || authalic_z <= -1.0)
 		return authalic_z > 0 ? 1.0 : -1.0;
-	/* dq/ds = 1 / (1 - e2 s2)^2; quadratic convergence from an error < 0.005 */
+	/* dz/ds = 1 / (1 - e2 s2)^2 / pole; quadratic convergence from an error < 0.005 */
 	for (int i = 0; i < 5; i++)
 	{
 		double		t = 1.0 - SR_WGS84_E2 * s * s;
 
-		s -= (authalic_q(s) - target) * t * t;
+		s -= (hpx_authalic_z(s) - authalic_z) * AUTHALIC_POLE * t * t;
 		s = Max(-1.0, Min(1.0, s));
 	}
 	return s;
@@ -72,7 +71,7 @@ double
 hpx_cell_area(int order)
 {
 	double		ellipsoid = 4.0 * SR_PI * SR_WGS84_A * SR_WGS84_A *
-		(1.0 - SR_WGS84_E2) * authalic_q(1.0);
+		(1.0 - SR_WGS84_E2) * AUTHALIC_POLE;
 
 	return ellipsoid / (double) ncell_at(order);
 }
@@ -115,6 +114,7 @@ const HpxGrid *
 hpx_grid(int order)
 {
 	HpxGrid    *grid;
+	double	   *columns;
 	int32		nring;
 
 	Assert(order >= 0 && order <= SR_MAX_ORDER);
@@ -124,14 +124,33 @@ hpx_grid(int order)
 	nring = (4 << order) - 1;
 	/* plain malloc: it lives as long as the process, in or out of a backend */
 	grid = malloc(offsetof(HpxGrid, ring) + (size_t) nring * sizeof(HpxRing));
-	if (grid == NULL)
+	columns = malloc((size_t) nring * 5 * sizeof(double));
+	if (grid == NULL || columns == NULL)
+	{
+		free(grid);
+		free(columns);
 		sr_out_of_memory();
+	}
+	grid->column.p = columns;
+	grid->column.z = columns + nring;
+	grid->column.ncell = columns + 2 * nring;
+	grid->column.shift = columns + 3 * nring;
+	grid->column.cells_per_radian = columns + 4 * nring;
 	grid->order = order;
 	grid->nside = INT64_C(1) << order;
 	grid->ncell = ncell_at(order);
 	grid->nring = nring;
 	for (int32 i = 1; i <= nring; i++)
-		ring_init(HPX_RING(grid, i), grid->nside, i);
+	{
+		HpxRing    *ring = HPX_RING(grid, i);
+
+		ring_init(ring, grid->nside, i);
+		grid->column.p[i - 1] = ring->p;
+		grid->column.z[i - 1] = ring->z;
+		grid->column.ncell[i - 1] = ring->ncell;
+		grid->column.shift[i - 1] = ring->shift;
+		grid->column.cells_per_radian[i - 1] = ring->ncell / SR_PI;
+	}
 	grid_cache[order] = grid;
 	return grid;
 }
@@ -171,9 +190,12 @@ hpx_ring_above(const HpxGrid *grid, double authalic_z)
 	return (int32) Min(floor(i), (double) grid->nring);
 }
 
-/* The cell that holds the position (authalic z, longitude in turns in [0, 1)). */
+/*
+ * The cell that holds the position (authalic z, longitude in turns in [0, 1)),
+ * and the ring it lies on.
+ */
 int64
-hpx_cell(int order, double authalic_z, double turn)
+hpx_cell(int order, double authalic_z, double turn, int32 *ring)
 {
 	int64		nside = INT64_C(1) << order;
 	double		az = fabs(authalic_z);
@@ -196,6 +218,7 @@ hpx_cell(int order, double authalic_z, double turn)
 		int64		shift = 1 - (ir & 1);
 		int64		ip = ((jp + jm - nside + shift + 1 + 8 * nside) >> 1) & (4 * nside - 1);
 
+		*ring = (int32) (nside + ir - 1);
 		return 2 * nside * (nside - 1) + (ir - 1) * 4 * nside + ip;
 	}
 	else
@@ -208,6 +231,7 @@ hpx_cell(int order, double authalic_z, double turn)
 		int64		ip = (int64) (tt * (double) ir);
 
 		ip = Min(ip, 4 * ir - 1);
+		*ring = (int32) (authalic_z > 0 ? ir : 4 * nside - ir);
 		if (authalic_z > 0)
 			return 2 * ir * (ir - 1) + ip;
 		return 12 * nside * nside - 2 * ir * (ir + 1) + ip;

@@ -30,12 +30,23 @@ typedef struct HpxRing
 	double		z;				/* their height over the equatorial plane, m */
 } HpxRing;
 
+/* What the scan of discs reads of every ring, as columns for vector loops. */
+typedef struct HpxColumns
+{
+	double	   *p;
+	double	   *z;
+	double	   *ncell;
+	double	   *shift;
+	double	   *cells_per_radian;	/* of half a turn: ncell / pi */
+} HpxColumns;
+
 typedef struct HpxGrid
 {
 	int			order;
 	int64		nside;
 	int64		ncell;
 	int32		nring;
+	HpxColumns	column;			/* column.p[i - 1] is of ring i */
 	HpxRing		ring[FLEXIBLE_ARRAY_MEMBER];	/* ring[i - 1] is ring i */
 } HpxGrid;
 
@@ -48,7 +59,7 @@ extern double hpx_authalic_z(double sinlat);
 extern double hpx_sinlat(double authalic_z);
 
 extern int32 hpx_ring_above(const HpxGrid *grid, double authalic_z);
-extern int64 hpx_cell(int order, double authalic_z, double turn);
+extern int64 hpx_cell(int order, double authalic_z, double turn, int32 *ring);
 extern int32 hpx_cell_ring(const HpxGrid *grid, int64 cell);
 extern void hpx_cell_center(const HpxGrid *grid, int64 cell, double *lon, double *lat);
 extern void hpx_cell_to_face(int order, int64 cell, int *face, int64 *ix, int64 *iy);

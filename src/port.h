@@ -23,6 +23,7 @@ typedef __int128 int128;
 
 #define Assert(x) do { if (!(x)) { fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x); abort(); } } while (0)
 #define FLEXIBLE_ARRAY_MEMBER
+#define unlikely(x) __builtin_expect((x) != 0, 0)
 #define Min(a, b) ((a) < (b) ? (a) : (b))
 #define Max(a, b) ((a) > (b) ? (a) : (b))
 
@@ -57,18 +58,28 @@ sr_realloc(void *p, size_t size)
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+extern void *sr_advise(void *p, size_t size);
+
 static inline void *
 sr_alloc(size_t size)
 {
-	return MemoryContextAllocHuge(CurrentMemoryContext, size ? size : 1);
+	return sr_advise(MemoryContextAllocHuge(CurrentMemoryContext, size ? size : 1), size);
 }
 
-#define sr_realloc(p, size) repalloc_huge(p, size)
+static inline void *
+sr_realloc(void *p, size_t size)
+{
+	return sr_advise(repalloc_huge(p, size), size);
+}
+
 #define sr_out_of_memory() \
 	ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")))
 #define sr_free(p) pfree(p)
 #define sr_check_interrupts() CHECK_FOR_INTERRUPTS()
 
 #endif							/* SR_STANDALONE */
+
+/* Asks for memory that will be read soon; any address will do. */
+#define sr_prefetch(p) __builtin_prefetch(p)
 
 #endif							/* SR_PORT_H */

@@ -1,10 +1,10 @@
 /*
- * scan.c: which cells' centres lie in a disc or in polygons, ring by ring.
+ * scan.c: which cells' centres lie in polygons, ring by ring.
  *
- * Rings are parallels, so a disc meets one in a single interval of longitude
- * and a polygon in the intervals between its edges' crossings. Cells are
- * numbered along the rings, so an interval of longitude is an interval of cell
- * numbers, or two where it wraps around longitude 0.
+ * Rings are parallels, so a polygon meets one in the intervals between its
+ * edges' crossings. Cells are numbered along the rings, so an interval of
+ * longitude is an interval of cell numbers, or two where it wraps around
+ * longitude 0.
  */
 #include "scan.h"
 
@@ -53,146 +53,17 @@ point_cell(int order, double lon, double lat)
 {
 	double		s,
 				c;
+	int32		ring;
 
 	sr_sincos_deg(lat, &s, &c);
-	return hpx_cell(order, hpx_authalic_z(s), sr_lon_turn(lon));
+	return hpx_cell(order, hpx_authalic_z(s), sr_lon_turn(lon), &ring);
 }
 
 /*
- * Adds cells lo .. hi of a ring to a list in ascending order. lo may be
- * negative and hi beyond the ring's end, by less than one turn.
- */
-static inline void
-add_wrapped(SpanList *out, const HpxRing *ring, int64 lo, int64 hi)
-{
-	int64		n = ring->ncell;
-	int64		start = ring->start;
-
-	if (lo > hi)
-		return;
-	if (hi - lo + 1 >= n)
-		span_list_add(out, start, start + n - 1);
-	else if (lo < 0 && hi < 0)
-		span_list_add(out, start + lo + n, start + hi + n);
-	else if (lo < 0)
-	{
-		span_list_add(out, start, start + hi);
-		span_list_add(out, start + lo + n, start + n - 1);
-	}
-	else if (hi < n)
-		span_list_add(out, start + lo, start + hi);
-	else if (lo < n)
-	{
-		span_list_add(out, start, start + hi - n);
-		span_list_add(out, start + lo, start + n - 1);
-	}
-	else
-		span_list_add(out, start + lo - n, start + hi - n);
-}
-
-/* The ring at or just north of a latitude in degrees, clamped to the rings there are. */
-static int32
-ring_of_latitude(const HpxGrid *grid, double lat)
-{
-	double		s,
-				c;
-
-	if (lat >= 90.0)
-		return 1;
-	if (lat <= -90.0)
-		return grid->nring;
-	sr_sincos_deg(lat, &s, &c);
-	return Max(1, hpx_ring_above(grid, hpx_authalic_z(s)));
-}
-
-/*
- * The cells whose centres lie within a geodesic radius of a point, and in any
- * case the cell that holds the point: disjoint spans, ring by ring.
- *
- * On a ring the squared chord from the point to a centre is
- * (p - p0)^2 + (z - z0)^2 + 4 p p0 sin^2(dlon / 2), so the half-width of the
- * interval is one arcsine, without the cancellation that 1 - cos would bring
- * to small discs. A geodesic of length r has chord 2 R sin(r / 2R) up to a
- * relative 4e-5 (3e-4 beyond 2 000 km), R the Gaussian radius at the point.
- */
-void
-scan_disc(const HpxGrid *grid, const Disc *disc, SpanList *out)
-{
-	double		sinlat,
-				coslat,
-				w,
-				n,
-				p0,
-				z0,
-				gauss,
-				half_chord_sin,
-				half_chord_cos,
-				chord2,
-				turn,
-				reach;
-	int64		home;
-	int32		home_ring,
-				first_ring,
-				last_ring;
-
-	sr_sincos_deg(disc->lat, &sinlat, &coslat);
-	w = 1.0 - SR_WGS84_E2 * sinlat * sinlat;
-	n = SR_WGS84_A / sqrt(w);
-	p0 = n * coslat;
-	z0 = n * (1.0 - SR_WGS84_E2) * sinlat;
-	/* M = a (1 - e2) / w^(3/2), N = a / w^(1/2) */
-	gauss = SR_WGS84_A * sqrt(1.0 - SR_WGS84_E2) / w;
-	sr_sincos_deg(disc->radius / (2.0 * gauss) / SR_DEGREE, &half_chord_sin, &half_chord_cos);
-	chord2 = 4.0 * gauss * gauss * half_chord_sin * half_chord_sin;
-	turn = sr_lon_turn(disc->lon);
-
-	home = hpx_cell(grid->order, hpx_authalic_z(sinlat), turn);
-	home_ring = hpx_cell_ring(grid, home);
-
-	/* the least meridional radius of curvature gives the largest angle */
-	reach = disc->radius / (SR_WGS84_A * (1.0 - SR_WGS84_E2)) / SR_DEGREE * 1.001;
-	first_ring = Min(home_ring, ring_of_latitude(grid, disc->lat + reach));
-	last_ring = Max(home_ring, ring_of_latitude(grid, disc->lat - reach));
-	last_ring = Min(last_ring + 1, grid->nring);
-
-	for (int32 i = first_ring; i <= last_ring; i++)
-	{
-		const HpxRing *ring = HPX_RING(grid, i);
-		double		dp = ring->p - p0;
-		double		dz = ring->z - z0;
-		double		rest = chord2 - dp * dp - dz * dz;
-		double		span = 4.0 * ring->p * p0;
-		int64		lo = 0,
-					hi = -1;
-
-		if (rest >= 0 && rest >= span)
-			hi = ring->ncell - 1;
-		else if (rest >= 0)
-		{
-			double		half = sr_asin_sqrt(rest / span) * (ring->ncell / SR_PI);
-			double		mid = turn * ring->ncell - ring->shift;
-
-			lo = (int64) ceil(mid - half);
-			hi = (int64) floor(mid + half);
-		}
-		if (i == home_ring)
-		{
-			int64		at = (home - ring->start - lo) % ring->ncell;
-
-			if (at < 0)
-				at += ring->ncell;
-			if (lo > hi || at > hi - lo)
-				span_list_add(out, home, home);
-		}
-		add_wrapped(out, ring, lo, hi);
-	}
-}
-
-/*
- * Polygons. Edges are great circles on the sphere of geodetic longitude and
- * latitude; a linear ring's inside is what an odd number of crossings separates
- * from a point outside its geocentric box, as in PostGIS's ST_Covers(geography).
- * Boundaries count as covered.
+ * Edges are great circles on the sphere of geodetic longitude and latitude; a
+ * linear ring's inside is what an odd number of crossings separates from a point
+ * outside its geocentric box, as in PostGIS's ST_Covers(geography). Boundaries
+ * count as covered.
  *
  * For each linear ring the parity at one meridian, the one through the outside
  * point, is followed from parallel to parallel; along a parallel it flips at

@@ -1,18 +1,10 @@
 /*
- * scan.h: discs and polygons as intervals of cells on rings. Pure C.
+ * scan.h: polygons as intervals of cells on rings. Pure C.
  */
 #ifndef SR_SCAN_H
 #define SR_SCAN_H
 
 #include "healpix.h"
-
-/* A disc of geodesic radius around a point. */
-typedef struct Disc
-{
-	double		lon;			/* degrees */
-	double		lat;
-	double		radius;			/* m */
-} Disc;
 
 /* Linear rings of one polygon; xy holds lon, lat pairs in degrees. */
 typedef struct LinearRing
@@ -49,10 +41,7 @@ typedef enum ScanError
 	SCAN_ANTIPODAL				/* an edge joins antipodal points */
 } ScanError;
 
-#define SR_MAX_RADIUS 5000000.0
-
 extern int64 point_cell(int order, double lon, double lat);
-extern void scan_disc(const HpxGrid *grid, const Disc *disc, SpanList *out);
 extern ScanError scan_polygons(const HpxGrid *grid, const Polygon *polygons, int32 npolygons,
 							   SpanList *out, double bad_edge[4]);
 

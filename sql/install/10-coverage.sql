@@ -25,7 +25,8 @@ CREATE TYPE coverage (
     SEND = coverage_send,
     INTERNALLENGTH = VARIABLE,
     ALIGNMENT = double,
-    STORAGE = extended
+    -- out of line and as it is: pglz takes seconds over what it hardly shrinks
+    STORAGE = external
 );
 COMMENT ON TYPE coverage IS
 'a float8 value for every cell of an equal-area grid over the whole Earth (HEALPix RING on WGS84 authalic latitude, order 0 to 13); zero where nothing was said';

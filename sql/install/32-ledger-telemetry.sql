@@ -1,39 +1,43 @@
 -- Ledger tables: heartbeats and verified work, their hourly summaries, and rejects.
+--
+-- The primary key and the foreign keys of telemetry and telemetry_hour are on
+-- each partition, where make_telemetry_partitions puts them: the key holds the
+-- partition key, so that it is unique in the whole all the same. On the parent,
+-- which a restore has from CREATE EXTENSION before it attaches the partitions,
+-- they would collide with those that pg_dump writes for each partition.
 
 CREATE TABLE telemetry (
-	node_id bigint NOT NULL REFERENCES node,
-	service_type code REFERENCES service_type,
+	node_id bigint NOT NULL,
+	service_type code,
 	sampled_at timestamptz NOT NULL CHECK (isfinite(sampled_at)),
 	latency_ms double precision CHECK (latency_ms >= 0 AND latency_ms < 'Infinity'),
 	ok boolean NOT NULL,
-	work bigint NOT NULL DEFAULT 0 CHECK (work >= 0),
+	work bigint DEFAULT 0 CHECK (work >= 0),
 	energy_mwh bigint CHECK (energy_mwh >= 0),
 	service_key text COLLATE "C" NOT NULL GENERATED ALWAYS AS (coalesce(service_type::text, '')) STORED,
-	PRIMARY KEY (node_id, sampled_at, service_key),
 	CONSTRAINT telemetry_work_has_service CHECK (work = 0 OR service_type IS NOT NULL)
 ) PARTITION BY RANGE (sampled_at);
-COMMENT ON TABLE telemetry IS 'one row per heartbeat or served request, partitioned by day; loading a row twice is refused by the primary key (or skipped with ON CONFLICT DO NOTHING)';
+COMMENT ON TABLE telemetry IS 'one row per heartbeat or served request, partitioned by day; loading a row twice is refused by the primary key (node_id, sampled_at, service_key) of its partition, or skipped with ON CONFLICT DO NOTHING';
 COMMENT ON COLUMN telemetry.node_id IS 'the node';
 COMMENT ON COLUMN telemetry.service_type IS 'the service whose work this is; NULL: a plain heartbeat';
 COMMENT ON COLUMN telemetry.sampled_at IS 'when';
 COMMENT ON COLUMN telemetry.latency_ms IS 'response time in milliseconds; NULL: not measured, the row counts for uptime and errors only';
 COMMENT ON COLUMN telemetry.ok IS 'did it answer, and was the work verified';
-COMMENT ON COLUMN telemetry.work IS 'units of work done; only that of ok rows is verified work';
+COMMENT ON COLUMN telemetry.work IS 'units of work done; only that of ok rows is verified work; NULL: none';
 COMMENT ON COLUMN telemetry.energy_mwh IS 'energy used, in milliwatt hours; NULL: not measured';
 COMMENT ON COLUMN telemetry.service_key IS 'service_type, or the empty string for a heartbeat: a primary key cannot hold NULL';
 
 CREATE TABLE telemetry_hour (
-	node_id bigint NOT NULL REFERENCES node,
-	service_type code REFERENCES service_type,
+	node_id bigint NOT NULL,
+	service_type code,
 	hour timestamptz NOT NULL CHECK (isfinite(hour) AND date_trunc('hour', hour, 'UTC') = hour),
 	summary telemetry_summary NOT NULL,
 	work numeric(38,0) NOT NULL DEFAULT 0 CHECK (work >= 0),
 	energy_mwh numeric(38,0) CHECK (energy_mwh >= 0),
 	service_key text COLLATE "C" NOT NULL GENERATED ALWAYS AS (coalesce(service_type::text, '')) STORED,
-	PRIMARY KEY (node_id, hour, service_key),
 	CONSTRAINT telemetry_hour_work_has_service CHECK (work = 0 OR service_type IS NOT NULL)
 ) PARTITION BY RANGE (hour);
-COMMENT ON TABLE telemetry_hour IS 'telemetry rolled up by node, service and hour, partitioned by day; an hour that has a row here stands for its raw rows';
+COMMENT ON TABLE telemetry_hour IS 'telemetry rolled up by node, service and hour, partitioned by day; the primary key (node_id, hour, service_key) is on each partition';
 COMMENT ON COLUMN telemetry_hour.node_id IS 'the node';
 COMMENT ON COLUMN telemetry_hour.service_type IS 'the service; NULL: plain heartbeats';
 COMMENT ON COLUMN telemetry_hour.hour IS 'start of the hour';
@@ -69,6 +73,7 @@ DECLARE
 	b timestamptz;
 	e timestamptz;
 	made int := 0;
+	child text;
 BEGIN
 	IF from_time IS NULL OR to_time IS NULL OR NOT isfinite(from_time) OR NOT isfinite(to_time) OR from_time >= to_time THEN
 		RAISE EXCEPTION 'cannot make telemetry partitions from % to %', from_time, to_time
@@ -92,9 +97,10 @@ BEGIN
 			FOR free IN
 				SELECT r FROM unnest(tstzmultirange(tstzrange(a, b)) - coalesce(taken, tstzmultirange())) r
 			LOOP
-				EXECUTE format('CREATE TABLE %I.%I PARTITION OF %s FOR VALUES FROM (%L) TO (%L)',
-					'@extschema@', parent_name.relname || '_' || to_char(lower(free), 'YYYYMMDD'), parent, lower(free), upper(free))
-				FROM pg_class parent_name WHERE parent_name.oid = parent;
+				child := format('%I.%I', '@extschema@', (SELECT c.relname FROM pg_class c WHERE c.oid = parent) || '_' || to_char(lower(free), 'YYYYMMDD'));
+				EXECUTE format('CREATE TABLE %s PARTITION OF %s FOR VALUES FROM (%L) TO (%L)', child, parent, lower(free), upper(free));
+				EXECUTE format('ALTER TABLE %s ADD PRIMARY KEY (node_id, %I, service_key), ADD FOREIGN KEY (node_id) REFERENCES node, ADD FOREIGN KEY (service_type) REFERENCES service_type',
+					child, CASE parent WHEN 'telemetry'::regclass THEN 'sampled_at' ELSE 'hour' END);
 				made := made + 1;
 			END LOOP;
 			a := b;
@@ -103,7 +109,7 @@ BEGIN
 	RETURN made;
 END $$;
 COMMENT ON FUNCTION make_telemetry_partitions(timestamptz, timestamptz, interval) IS
-'makes the missing partitions of telemetry and telemetry_hour for the UTC days from from_time to before to_time and returns how many it made; safe to repeat. width: days per partition, wider for sparse history. Errors: an empty or unbounded span, a width that is not whole days';
+'makes the missing partitions of telemetry and telemetry_hour, with their primary and foreign keys, for the UTC days from from_time to before to_time and returns how many it made; safe to repeat. width: days per partition, wider for sparse history. Errors: an empty or unbounded span, a width that is not whole days';
 
 SELECT pg_catalog.pg_extension_config_dump('telemetry', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry_hour', '');

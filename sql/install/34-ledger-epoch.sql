@@ -31,7 +31,9 @@ CREATE TABLE epoch (
 	budget numeric(38,0) NOT NULL CHECK (budget BETWEEN 0 AND 1e37),
 	policy_id bigint REFERENCES policy,
 	epoch_no int CHECK (epoch_no >= 1),
-	previous_epoch_id bigint UNIQUE REFERENCES epoch CHECK (previous_epoch_id <> epoch_id),
+	-- no foreign key to itself: it would make pg_dump warn, and a row of a dump
+	-- could come before the one it refers to; a computed epoch cannot be deleted
+	previous_epoch_id bigint UNIQUE CHECK (previous_epoch_id <> epoch_id),
 	supply coverage,
 	demand coverage,
 	closing_supply coverage,
@@ -175,6 +177,7 @@ COMMENT ON COLUMN epoch_node_service.error_rate_upper IS 'upper bound of the err
 CREATE TABLE epoch_region (
 	epoch_id bigint NOT NULL REFERENCES epoch,
 	region code NOT NULL REFERENCES region,
+	boundary_digest bytea NOT NULL CHECK (length(boundary_digest) = 32),
 	target_fraction numeric(7,6) NOT NULL,
 	demand double precision NOT NULL CHECK (demand >= 0),
 	covered double precision NOT NULL CHECK (covered >= 0),
@@ -185,6 +188,7 @@ CREATE TABLE epoch_region (
 COMMENT ON TABLE epoch_region IS 'every region of an epoch';
 COMMENT ON COLUMN epoch_region.epoch_id IS 'the epoch';
 COMMENT ON COLUMN epoch_region.region IS 'code of the region';
+COMMENT ON COLUMN epoch_region.boundary_digest IS 'SHA-256 of the WKB of its boundary then';
 COMMENT ON COLUMN epoch_region.target_fraction IS 'its target then';
 COMMENT ON COLUMN epoch_region.demand IS 'demand in it: integral of D';
 COMMENT ON COLUMN epoch_region.covered IS 'demand covered at the opening: integral of D * min(1, S0 / T)';

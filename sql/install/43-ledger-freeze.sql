@@ -1,17 +1,24 @@
 -- From the live tables to the frozen ones. After these functions have run,
 -- nothing of an epoch is read from provider, node, demand, telemetry, … again.
+-- Here and in the steps after it nested loops are off: the planner cannot know
+-- how many nodes overlap a period, and from the guess of a few it makes plans
+-- that are quadratic in them. Where only a loop can do (regions by their GiST
+-- index) it is still used.
 
 CREATE FUNCTION freeze_node(epoch_id bigint) RETURNS bigint
-LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_nestloop = off AS $$
 DECLARE
 	e epoch;
 	p policy;
 	seconds numeric;
+	same_regions boolean;
 	made bigint;
 BEGIN
 	SELECT * INTO STRICT e FROM epoch WHERE epoch.epoch_id = freeze_node.epoch_id;
 	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
 	seconds := overlap_seconds(e.period, e.period);
+	SELECT coalesce(bool_and(r.code IS NOT NULL AND o.region IS NOT NULL AND sha256(ST_AsBinary(r.boundary)) = o.boundary_digest), true) INTO same_regions
+	FROM region r FULL JOIN (SELECT x.region, x.boundary_digest FROM epoch_region x WHERE x.epoch_id = e.previous_epoch_id) o ON o.region = r.code;
 
 	WITH member AS MATERIALIZED (
 		SELECT m.*,
@@ -24,7 +31,7 @@ BEGIN
 				tstzrange(min(lower(m.active)) OVER (PARTITION BY m.provider_id, m.hardware_id),
 					max(upper(m.active)) OVER (PARTITION BY m.provider_id, m.hardware_id)) END AS measured,
 			m.hardware_id IS NOT NULL AND count(*) OVER (PARTITION BY m.provider_id, m.hardware_id) > 1 AS several
-		FROM (SELECT n.node_id, n.provider_id, n.hardware_id, n.location, n.service_radius_m,
+		FROM (SELECT n.node_id, n.provider_id, n.hardware_id, n.location, ST_AsBinary(n.location) AS spot, n.service_radius_m,
 				tstzrange(n.joined_at, n.left_at) * e.period AS active
 			FROM node n
 			WHERE n.status IN ('active', 'left') AND tstzrange(n.joined_at, n.left_at) && e.period) m
@@ -50,15 +57,25 @@ BEGIN
 			GROUP BY m.node_id, m.location, b.beacon_id, b.location) f
 		GROUP BY f.node_id
 	),
+	spot AS MATERIALIZED (	-- equality of geography cannot be hashed, that of its bytes can
+		SELECT m.spot, min(m.node_id) AS node_id FROM member m GROUP BY m.spot
+	),
+	known AS MATERIALIZED (	-- the same place among the same regions as an epoch ago
+		SELECT DISTINCT ST_AsBinary(o.location) AS spot, o.region AS code
+		FROM epoch_node o WHERE same_regions AND o.epoch_id = e.previous_epoch_id
+	),
 	size AS MATERIALIZED (
 		SELECT r.code, ST_Area(r.boundary) AS area FROM region r
 	),
 	place AS MATERIALIZED (
-		SELECT DISTINCT ON (l.location) l.location, s.code
-		FROM (SELECT DISTINCT m.location FROM member m) l
-			JOIN region r ON ST_Covers(r.boundary, l.location)
-			JOIN size s ON s.code = r.code
-		ORDER BY l.location, s.area, s.code
+		SELECT k.spot, k.code FROM known k
+		UNION ALL
+		(SELECT DISTINCT ON (l.spot) l.spot, c.code
+		FROM (SELECT s.spot, m.location FROM spot s JOIN member m USING (node_id)
+				WHERE NOT EXISTS (SELECT FROM known k WHERE k.spot = s.spot)) l
+			CROSS JOIN LATERAL (SELECT r.code FROM region r WHERE ST_Covers(r.boundary, l.location) OFFSET 0) c
+			JOIN size z ON z.code = c.code
+		ORDER BY l.spot, z.area, c.code)
 	),
 	held AS MATERIALIZED (
 		SELECT m.node_id, r.resource_type,
@@ -93,7 +110,7 @@ BEGIN
 			LEFT JOIN seen s ON s.node_id = m.node_id
 			LEFT JOIN again a ON m.several AND a.provider_id = m.provider_id AND a.hardware_id = m.hardware_id
 			LEFT JOIN bound b ON b.node_id = m.node_id
-			LEFT JOIN place l ON l.location = m.location
+			LEFT JOIN place l ON l.spot = m.spot
 			LEFT JOIN worth w ON w.node_id = m.node_id
 			LEFT JOIN provider_first pf ON pf.provider_id = m.provider_id AND pf.region = l.code
 			LEFT JOIN hardware_first hf ON hf.hardware_id = m.hardware_id AND hf.region = l.code
@@ -150,7 +167,7 @@ COMMENT ON FUNCTION freeze_node(bigint) IS
 -- The closing state of a region's resources, of prices and of marks stays where
 -- the epochs that made it put it; what this epoch opens with is looked up there.
 CREATE FUNCTION freeze_market(epoch_id bigint) RETURNS void
-LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_nestloop = off AS $$
 DECLARE
 	e epoch;
 	p policy;
@@ -168,10 +185,10 @@ BEGIN
 	-- on: no cliffs, and what is not covered is exactly the gap field G.
 	covered := e.demand * coverage_least(e.supply / target, 1);
 	closing_covered := e.demand * coverage_least(e.closing_supply / target, 1);
-	INSERT INTO epoch_region (epoch_id, region, target_fraction, demand, covered, closing_covered, multiplier)
-	SELECT e.epoch_id, s.code, s.target_fraction, s.demand, s.covered, s.closing_covered,
+	INSERT INTO epoch_region (epoch_id, region, boundary_digest, target_fraction, demand, covered, closing_covered, multiplier)
+	SELECT e.epoch_id, s.code, s.boundary_digest, s.target_fraction, s.demand, s.covered, s.closing_covered,
 		region_multiplier(s.covered, s.demand, s.target_fraction, p.region_multiplier_max)
-	FROM (SELECT r.code, r.target_fraction, coverage_sum(e.demand, r.boundary) AS demand,
+	FROM (SELECT r.code, sha256(ST_AsBinary(r.boundary)) AS boundary_digest, r.target_fraction, coverage_sum(e.demand, r.boundary) AS demand,
 			coverage_sum(covered, r.boundary) AS covered, coverage_sum(closing_covered, r.boundary) AS closing_covered
 		FROM region r OFFSET 0) s;
 

@@ -4,7 +4,7 @@
 
 CREATE FUNCTION epoch_score(epoch_id bigint, component text, part text DEFAULT NULL)
 RETURNS TABLE (node_id bigint, provider_id bigint, score numeric)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch;
@@ -33,11 +33,11 @@ BEGIN
 			* coverage_least(e.closing_supply / target, 1) / e.closing_supply;
 		RETURN QUERY
 		WITH site AS MATERIALIZED (
-			SELECT s.location, s.service_radius_m, exact_numeric(greatest(0, coverage_sum(gap, s.location, s.service_radius_m))) AS share
-			FROM (SELECT DISTINCT n.location, n.service_radius_m FROM epoch_node n WHERE n.epoch_id = $1 AND n.contribution > 0) s
+			SELECT s.spot, s.service_radius_m, exact_numeric(greatest(0, coverage_sum(gap, ST_GeogFromWKB(s.spot), s.service_radius_m))) AS share
+			FROM (SELECT DISTINCT ST_AsBinary(n.location) AS spot, n.service_radius_m FROM epoch_node n WHERE n.epoch_id = $1 AND n.contribution > 0) s
 		)
 		SELECT n.node_id, n.provider_id, n.contribution * s.share
-		FROM epoch_node n JOIN site s ON s.location = n.location AND s.service_radius_m = n.service_radius_m
+		FROM epoch_node n JOIN site s ON s.spot = ST_AsBinary(n.location) AND s.service_radius_m = n.service_radius_m
 		WHERE n.epoch_id = $1 AND n.contribution > 0 AND s.share > 0;
 
 	WHEN 'coverage_gaps/resource' THEN
@@ -103,7 +103,7 @@ COMMENT ON FUNCTION epoch_score(bigint, text, text) IS
 
 CREATE FUNCTION epoch_share(epoch_id bigint, component text, part text, released numeric)
 RETURNS TABLE (node_id bigint, provider_id bigint, score numeric, amount numeric)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
 #variable_conflict use_column
 DECLARE
 	cap_bps int;

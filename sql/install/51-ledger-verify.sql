@@ -2,7 +2,7 @@
 
 CREATE FUNCTION verify_epoch(epoch_id bigint)
 RETURNS TABLE (check_name text, ok boolean, detail text)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch;

@@ -72,7 +72,7 @@ SELECT r.epoch_id, e.period, r.region, g.name, g.jurisdiction, r.demand, r.targe
 	r.demand - r.closing_covered AS gap,
 	r.multiplier,
 	region_multiplier(r.closing_covered, r.demand, r.target_fraction, p.region_multiplier_max) AS next_multiplier,
-	coalesce(n.nodes, 0) AS nodes, coalesce(n.providers, 0) AS providers, coalesce(n.capacity, 0) AS capacity,
+	coalesce(n.nodes, 0) AS nodes, coalesce(n.providers, 0) AS providers, trim_scale(coalesce(n.capacity, 0)) AS capacity,
 	coalesce(x.resource_gaps, '{}') AS resource_gaps
 FROM epoch_region r
 	JOIN epoch e ON e.epoch_id = r.epoch_id

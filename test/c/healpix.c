@@ -28,14 +28,20 @@ authalic_latitude(double lat)
 	return asin(fmax(-1, fmin(1, q / qp)));
 }
 
+static long long wrong_rings;
+
 static int64
 cell_of(int order, double lon, double lat)
 {
 	double		s,
 				c;
+	int32		ring;
+	int64		cell;
 
 	sr_sincos_deg(lat, &s, &c);
-	return hpx_cell(order, hpx_authalic_z(s), sr_lon_turn(lon));
+	cell = hpx_cell(order, hpx_authalic_z(s), sr_lon_turn(lon), &ring);
+	wrong_rings += ring != hpx_cell_ring(hpx_grid(order), cell);
+	return cell;
 }
 
 #ifdef HAVE_CHEALPIX
@@ -190,6 +196,8 @@ main(void)
 		worst = fmax(worst, fabs(sr_atan2_turn(y, x) - (turn - floor(turn))));
 	}
 	ok(worst < 1e-15, "arctangent in turns: %.1e", worst);
+
+	ok(wrong_rings == 0, "a position's cell comes with its ring");
 
 	return tap_done();
 }

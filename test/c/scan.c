@@ -3,6 +3,7 @@
  * by methods that know nothing of rings: a chord in space for discs, the sum of
  * the angles that the edges subtend for polygons.
  */
+#include "disc.h"
 #include "scan.h"
 
 #include <math.h>

@@ -6,7 +6,7 @@ SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS swarm_reward CASCADE;
 SET search_path = swarm_reward, public;
-SELECT plan(30);
+SELECT plan(34);
 
 -- A network from a fixed sequence: clustered places, shared places, poles, the antimeridian.
 CREATE TABLE net AS
@@ -88,10 +88,13 @@ SELECT ok(abs(coverage_sum(r.f, ST_GeogFromText(g)) / (SELECT sum(value) FROM co
           'the sum in ' || left(g, 30))
 FROM (SELECT demand / supply AS f FROM field) r,
      unnest(ARRAY['POLYGON((10 10,60 12,55 50,5 48,10 10))', 'POLYGON((160 -50,-150 -48,-155 20,165 18,160 -50))']) g;
+-- both forms of prefix sums: a field of few runs and one of nearly as many as cells
 SELECT ok(abs(coverage_sum(r.f, ST_GeogFromText(p), d) / (SELECT sum(value) FROM coverage_cells(r.f) WHERE ST_DWithin(center, ST_GeogFromText(p), d, true)) - 1) < 1e-13,
-          'the sum in a disc at ' || p)
-FROM (SELECT demand / supply AS f FROM field) r,
+          'the sum in a disc at ' || p || ', ' || n || ' field')
+FROM (SELECT 'sparse', demand / supply FROM field UNION ALL SELECT 'dense', 1 / (1 + supply) + supply * supply FROM field) r (n, f),
      (VALUES ('POINT(10 45)', 1.5e6), ('POINT(179 -60)', 2.5e6), ('POINT(0 90)', 3e6)) v(p, d);
+SELECT cmp_ok(length(coverage_send(supply * supply)), '>', 12 * 196608 / 6, 'the dense field is dense') FROM field;
+
 -- very different magnitudes: differences of prefix sums must not drown the small ones
 SELECT ok(coverage_sum(f, 'POINT(100 20)', 200000) = 1e-3::float8 * (SELECT count(*) FROM coverage_cell_values(coverage_mask(f, 1e-4) - coverage_mask(f, 1))),
           'small values are summed exactly beside large ones')

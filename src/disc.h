@@ -1,0 +1,72 @@
+/*
+ * disc.h: discs as intervals of cells on rings. Pure C.
+ */
+#ifndef SR_DISC_H
+#define SR_DISC_H
+
+#include "diff.h"
+#include "healpix.h"
+#include "scan.h"
+
+#define SR_MAX_RADIUS 5000000.0
+
+/* A disc of geodesic radius around a point. */
+typedef struct Disc
+{
+	double		lon;			/* degrees */
+	double		lat;
+	double		radius;			/* m */
+} Disc;
+
+/* A disc with what every ring needs of it. */
+typedef struct DiscScan
+{
+	double		p;				/* distance of the centre from the axis, m */
+	double		z;				/* height over the equatorial plane, m */
+	double		chord2;			/* square of the chord of the radius, m2 */
+	double		turn;			/* longitude */
+	int32		first_ring;		/* rings it may meet */
+	int32		last_ring;
+	int32		home_ring;		/* where the cell that holds the centre lies */
+	int64		home;
+} DiscScan;
+
+/* A disc that a field is to have, with its weight. */
+typedef struct WeightedDisc
+{
+	Disc		disc;
+	double		weight;
+} WeightedDisc;
+
+/* Rings per call of disc_intervals. */
+#define DISC_BLOCK 64
+
+extern void disc_prepare(const HpxGrid *grid, const Disc *disc, DiscScan *scan);
+extern void disc_intervals(const HpxGrid *grid, const DiscScan *scan, int32 first_ring, int32 count,
+						   int32 *lo, int32 *hi);
+extern void scan_disc(const HpxGrid *grid, const Disc *disc, SpanList *out);
+
+/*
+ * Takes the differences of one ring's cells, and of the position behind them:
+ * ncell + 1 numbers, from the ring's first cell on.
+ */
+typedef void (*TakeRow) (void *arg, const HpxRing *ring, const double *row);
+
+extern void sweep_discs(const HpxGrid *grid, const WeightedDisc *discs, int64 ndiscs, Diff *diff,
+						TakeRow take_row, void *arg);
+
+/*
+ * Does an interval of a ring's cells, lo .. hi modulo its length, miss a cell?
+ * For the cell that holds a disc's centre, which the disc has in any case.
+ */
+static inline bool
+interval_misses(int32 lo, int32 hi, int32 ncell, int64 j)
+{
+	int64		at = (j - lo) % ncell;
+
+	if (at < 0)
+		at += ncell;
+	return lo > hi || at > (int64) hi - lo;
+}
+
+#endif							/* SR_DISC_H */
