@@ -412,7 +412,10 @@ field_pieces(const Coverage *c, const Rows *rows, PieceList *out)
 
 			for (int32 j = 0; j < ring->ncell; j++)
 			{
-				value[j] = c->values[run_of(c, hpx_cell(c->order, z, (j + ring->shift) / ring->ncell))];
+				int32		any_ring;
+				int64		cell = hpx_cell(c->order, z, (j + ring->shift) / ring->ncell, &any_ring);
+
+				value[j] = c->values[run_of(c, cell)];
 				any |= value[j] != 0;
 			}
 		}
