@@ -29,6 +29,7 @@
 
 #define TYPE_POINT 1
 #define TYPE_POLYGON 3
+#define TYPE_MULTIPOINT 4
 #define TYPE_MULTIPOLYGON 6
 
 /* What is left to read of a value. */
@@ -265,6 +266,61 @@ geog_read_region(Datum geography, GeogRegion *region)
 	}
 	if ((Pointer) value != DatumGetPointer(geography))
 		pfree(value);
+}
+
+/* Is the geography a Point or a MultiPoint? */
+bool
+geog_is_puntal(Datum geography)
+{
+	struct varlena *value = PG_DETOAST_DATUM(geography);
+	Reader		r;
+	uint32		type = read_header(value, &r);
+
+	if ((Pointer) value != DatumGetPointer(geography))
+		pfree(value);
+	return type == TYPE_POINT || type == TYPE_MULTIPOINT;
+}
+
+/* The positions of a Point or MultiPoint as lon, lat pairs; returns how many, and leaves out empty points. */
+int32
+geog_read_points(Datum geography, double **lonlat)
+{
+	struct varlena *value = PG_DETOAST_DATUM(geography);
+	Reader		r;
+	uint32		type = read_header(value, &r);
+	uint32		n = 1;
+	int32		found = 0;
+
+	if (type != TYPE_POINT && type != TYPE_MULTIPOINT)
+		wrong_type(type, "Point or MultiPoint");
+	if (type == TYPE_MULTIPOINT)
+	{
+		n = read_uint32(&r);
+		/* a point takes at least its type and its number of positions */
+		check_left(&r, n, 2 * sizeof(uint32));
+	}
+	*lonlat = sr_alloc((size_t) n * 2 * sizeof(double));
+	for (uint32 i = 0; i < n; i++)
+	{
+		double	   *xy;
+		uint32		npoints;
+
+		if (i % 4096 == 0)
+			CHECK_FOR_INTERRUPTS();
+		if (type == TYPE_MULTIPOINT && read_uint32(&r) != TYPE_POINT)
+			corrupt();
+		npoints = read_uint32(&r);
+		if (npoints == 0)
+			continue;
+		if (npoints > 1)
+			corrupt();
+		xy = read_positions(&r, 1);
+		memcpy(*lonlat + 2 * (size_t) found++, xy, 2 * sizeof(double));
+		pfree(xy);
+	}
+	if ((Pointer) value != DatumGetPointer(geography))
+		pfree(value);
+	return found;
 }
 
 /* Starts little-endian EWKB with an SRID. */

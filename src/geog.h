@@ -19,6 +19,8 @@ typedef struct GeogRegion
 
 extern void geog_read_point(Datum geography, double *lon, double *lat);
 extern void geog_read_region(Datum geography, GeogRegion *region);
+extern bool geog_is_puntal(Datum geography);
+extern int32 geog_read_points(Datum geography, double **lonlat);
 extern bytea *geog_point_wkb(double lon, double lat);
 extern bytea *geog_polygon_wkb(int32 npoints, const double *xy);
 extern void geog_region_centroid(const GeogRegion *region, Oid geography_type,

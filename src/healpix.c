@@ -333,6 +333,44 @@ hpx_cell_to_face(int order, int64 cell, int *face, int64 *ix, int64 *iy)
 	*iy = (-ipt - irt) >> 1;
 }
 
+/* The inverse: the cell at a place on a base face. */
+int64
+hpx_face_to_cell(int order, int face, int64 ix, int64 iy)
+{
+	int64		nside = INT64_C(1) << order;
+	int64		ncap = 2 * nside * (nside - 1);
+	int64		ring = corner_ring[face] * nside - ix - iy - 1;
+	int64		before,			/* cells on the rings north of it */
+				nr,
+				odd;
+	int64		ip;
+
+	if (ring < nside)
+	{
+		nr = ring;
+		before = 2 * nr * (nr - 1);
+		odd = 0;
+	}
+	else if (ring > 3 * nside)
+	{
+		nr = 4 * nside - ring;
+		before = ncell_at(order) - 2 * nr * (nr + 1);
+		odd = 0;
+	}
+	else
+	{
+		nr = nside;
+		before = ncap + (ring - nside) * 4 * nside;
+		odd = (ring - nside) & 1;
+	}
+	ip = (corner_lon[face] * nr + ix - iy + 1 + odd) / 2;
+	if (ip > 4 * nr)
+		ip -= 4 * nr;
+	else if (ip < 1)
+		ip += 4 * nr;
+	return before + ip - 1;
+}
+
 /*
  * Geodetic degrees of the point (x, y) in [0, 1]^2 of a base face, x to the
  * north-east and y to the north-west of its southern corner.
