@@ -703,6 +703,32 @@ add_point(Outline *out, double lon, double lat)
 }
 
 /*
+ * Corners are moved by so many degrees, a millimetre. PostGIS counts the edges
+ * that a line from a point outside of the geocentric box crosses. Centres and
+ * corners of cells, and often that point too, share meridians, and where the line
+ * runs through a corner PostGIS may count wrong.
+ */
+#define NUDGE 1e-8
+
+/*
+ * Moves a point of a polar face off the meridians and the equator that bound it,
+ * so that the face lies in one octant to PostGIS too.
+ */
+static void
+move_into_face(int face, double *lon, double *lat)
+{
+	double		west = 90.0 * (face % 4);
+	double		east_of_it = *lon - west;
+
+	if (east_of_it < -1.0)
+		east_of_it += 360.0;
+	*lon = west + NUDGE + east_of_it * (1.0 - 3.0 * NUDGE / 90.0);
+	if (*lon > 180.0)
+		*lon -= 360.0;
+	*lat += face < 4 ? NUDGE : -NUDGE;
+}
+
+/*
  * Adds where a side begins, and the points on it. Sides are no great circles:
  * long ones bend with the grid, and those near a pole at every order. The number
  * of chords depends on the side alone and is a power of two, so that the cells
@@ -710,7 +736,7 @@ add_point(Outline *out, double lon, double lat)
  * is within 0.1 % of its cells'.
  */
 static void
-add_edge_points(Outline *out, const HpxGrid *grid, const Edge *e)
+add_edge_points(Outline *out, const HpxGrid *grid, const Edge *e, bool split)
 {
 	int32		nside = (int32) grid->nside;
 	int32		a = (int32) (e->from >> 32);
@@ -731,6 +757,17 @@ add_edge_points(Outline *out, const HpxGrid *grid, const Edge *e)
 		hpx_face_position(e->face,
 						  (e->x + from[0] + t * (to[0] - from[0])) / nside,
 						  (e->y + from[1] + t * (to[1] - from[1])) / nside, &lon, &lat);
+		if (k == 0 && a % (4 * nside) == 0)
+		{
+			/* a pole, to be missed by lines over the pole */
+			lon = split ? 90.0 * (e->face % 4) + 17.0 : 17.0;
+			lat = a == 0 ? 90.0 - NUDGE : NUDGE - 90.0;
+			lon = lon > 180.0 ? lon - 360.0 : lon;
+		}
+		else if (split && e->face / 4 != 1)
+			move_into_face(e->face, &lon, &lat);
+		else
+			lon -= NUDGE;
 		add_point(out, lon, lat);
 	}
 }
@@ -880,7 +917,7 @@ add_polygon(const HpxGrid *grid, const GapSet *set, const uint32 *members, int64
 			int64		to = e->to;
 
 			sr_check_interrupts();
-			add_edge_points(out, grid, e);
+			add_edge_points(out, grid, e, split);
 			e->to = -1;
 			at = next_edge(edges, e, to);
 		} while (at != i);
@@ -921,13 +958,7 @@ cell_vector(const HpxGrid *grid, int64 cell)
 	return unit_vector(lon, lat);
 }
 
-/*
- * Does a gap lie well within a hemisphere? Sets its middle.
- *
- * PostGIS takes for a polygon's inside what a point outside of its geocentric
- * box is not connected to. A polygon of more than a hemisphere may have no such
- * point.
- */
+/* Does a gap lie well within a hemisphere? Sets its middle. */
 static bool
 is_compact(const HpxGrid *grid, const GapSet *set, const Gap *gap, Vec3 *middle)
 {
@@ -977,6 +1008,38 @@ is_compact(const HpxGrid *grid, const GapSet *set, const Gap *gap, Vec3 *middle)
 	return true;
 }
 
+/*
+ * Will PostGIS find a point outside of a polygon? It takes for the inside what is
+ * not connected to a corner of the geocentric box, which it widens to the poles
+ * of every axis around which the box lies. That may leave no corner: then it
+ * guesses.
+ */
+static bool
+has_outside(const Outline *out, const struct OutlineRing *shell)
+{
+	const double slack = 1e-3;	/* for what edges bulge */
+	double		lo[3] = {2, 2, 2};
+	double		hi[3] = {-2, -2, -2};
+
+	for (int64 i = shell->start; i < shell->start + shell->npoints; i++)
+	{
+		Vec3		v = unit_vector(out->xy[2 * i], out->xy[2 * i + 1]);
+		double		c[3] = {v.x, v.y, v.z};
+
+		sr_check_interrupts();
+		for (int k = 0; k < 3; k++)
+		{
+			lo[k] = Min(lo[k], c[k] - slack);
+			hi[k] = Max(hi[k], c[k] + slack);
+		}
+	}
+	/* in one direction at least it stays on one side */
+	for (int k = 0; k < 3; k++)
+		if (lo[k] > 0 || hi[k] < 0)
+			return true;
+	return false;
+}
+
 /* Order of members of one gap: by pieces. */
 typedef struct PieceMember
 {
@@ -997,8 +1060,8 @@ compare_piece_members(const void *pa, const void *pb)
 }
 
 /*
- * The outline of a gap: one polygon, or, for a gap that does not lie well within
- * a hemisphere, one for each of the parts that the base faces cut it into.
+ * The outline of a gap: one polygon, or, for a gap too large for PostGIS to tell
+ * its inside, one for each of the parts that the base faces cut it into.
  */
 void
 gaps_outline(const HpxGrid *grid, const GapSet *set, const Gap *gap, Outline *out)
@@ -1006,11 +1069,17 @@ gaps_outline(const HpxGrid *grid, const GapSet *set, const Gap *gap, Outline *ou
 	const uint32 *members = &set->members[gap->start];
 	EdgeList	edges = {NULL, 0, 0};
 	Vec3		middle;
+	bool		whole = false;
 
 	memset(out, 0, sizeof(*out));
 	if (is_compact(grid, set, gap, &middle))
+	{
 		add_polygon(grid, set, members, gap->nsegments, false, middle, &edges, out);
-	else
+		whole = has_outside(out, &out->rings[0]);
+		if (!whole)
+			out->npoints = out->nrings = out->npolygons = 0;
+	}
+	if (!whole)
 	{
 		PieceMember *sorted = sr_alloc((size_t) gap->nsegments * sizeof(PieceMember));
 		uint32	   *part = sr_alloc((size_t) gap->nsegments * sizeof(uint32));
