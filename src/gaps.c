@@ -184,7 +184,7 @@ read_row(const SegmentTable *t, int face, int32 row, int32 from, int32 to, bool 
 		int64		end = t->start[(int64) face * t->nrows + row + 1];
 		int64		hi = end;
 
-		while (at < hi)
+		while (from >= 0 && at < hi)
 		{
 			int64		mid = at + (hi - at) / 2;
 
@@ -445,7 +445,7 @@ gaps_find(const HpxGrid *grid, const SpanList *cells, GapSet *set)
 		gap->ncell += s->hi - s->lo + 1;
 		gap->nsegments++;
 		gap->first = Min(gap->first, first);
-		gap->center = gap->first;
+		gap->center = -1;
 	}
 	sr_free(parent);
 
@@ -486,13 +486,17 @@ erode(const SegmentTable *from, SegmentTable *to, RowBuffer *below, RowBuffer *a
 			int64		at = (int64) face * from->nrows + r;
 			int64		b = 0,
 						a = 0;
+			bool		beyond;
 
 			to->start[at] = to->nsegments;
 			if (from->start[at] == from->start[at + 1])
 				continue;
 			sr_check_interrupts();
-			read_row(from, face, r - 1, -1, from->nside, true, below);
-			read_row(from, face, r + 1, -1, from->nside, true, above);
+			/* other faces matter to cells at the border only */
+			beyond = from->segments[from->start[at]].lo == row_first(from->nside, r) ||
+				from->segments[from->start[at + 1] - 1].hi == row_last(from->nside, r);
+			read_row(from, face, r - 1, -1, from->nside, beyond, below);
+			read_row(from, face, r + 1, -1, from->nside, beyond, above);
 			for (int64 i = from->start[at]; i < from->start[at + 1]; i++)
 			{
 				const Segment *s = &from->segments[i];
@@ -533,34 +537,37 @@ gaps_find_centers(GapSet *set)
 	const SegmentTable *from = &set->table;
 	RowBuffer	below = {0},
 				above = {0};
-	uint32	   *depth;
+	uint32	   *alive;			/* steps that left something of a gap */
 
 	/* all of the Earth has no outside */
 	if (set->ngaps == 1 && set->gaps[0].ncell == INT64_C(12) << (2 * set->table.order))
+	{
+		set->gaps[0].center = set->gaps[0].first;
 		return;
-	depth = sr_alloc((size_t) set->ngaps * sizeof(uint32));
-	memset(depth, 0, (size_t) set->ngaps * sizeof(uint32));
+	}
+	alive = sr_alloc((size_t) set->ngaps * sizeof(uint32));
+	memset(alive, 0, (size_t) set->ngaps * sizeof(uint32));
 	table_init(&t[0], set->table.order);
 	table_init(&t[1], set->table.order);
-	for (uint32 d = 1; from->nsegments > 0; d++)
+	for (uint32 step = 1; from->nsegments > 0; step++)
 	{
-		SegmentTable *to = &t[d % 2];
+		SegmentTable *to = &t[step % 2];
 
 		erode(from, to, &below, &above);
-		for (int face = 0; face < 12; face++)
-			for (int32 r = 0; r < to->nrows; r++)
+		for (int64 i = 0; i < to->nsegments; i++)
+			alive[to->segments[i].label] = step;
+		/* those of which nothing is left now: the lowest cell of what was left before */
+		for (int row = 0; row < 12 * from->nrows; row++)
+			for (int64 i = from->start[row]; i < from->start[row + 1]; i++)
 			{
-				int64		at = (int64) face * to->nrows + r;
+				const Segment *s = &from->segments[i];
+				Gap		   *gap = &set->gaps[s->label];
+				int64		cell;
 
-				for (int64 i = to->start[at]; i < to->start[at + 1]; i++)
-				{
-					const Segment *s = &to->segments[i];
-					Gap		   *gap = &set->gaps[s->label];
-					int64		cell = lowest_cell(to->order, face, r, s->lo, s->hi);
-
-					gap->center = depth[s->label] == d ? Min(gap->center, cell) : cell;
-					depth[s->label] = d;
-				}
+				if (alive[s->label] == step)
+					continue;
+				cell = lowest_cell(from->order, row / from->nrows, row % from->nrows, s->lo, s->hi);
+				gap->center = gap->center < 0 ? cell : Min(gap->center, cell);
 			}
 		from = to;
 	}
@@ -568,7 +575,7 @@ gaps_find_centers(GapSet *set)
 	table_free(&t[1]);
 	row_buffer_free(&below);
 	row_buffer_free(&above);
-	sr_free(depth);
+	sr_free(alive);
 }
 
 /* ---------- outlines ---------- */
