@@ -927,7 +927,8 @@ add_polygon(const HpxGrid *grid, const GapSet *set, const uint32 *members, int64
 			add_edge_points(out, grid, e, split);
 			e->to = -1;
 			at = next_edge(edges, e, to);
-		} while (at != i);
+			/* every ring closes; a ring that did not would end where an edge is used up */
+		} while (at != i && edges->edges[at].to >= 0);
 		add_point(out, out->xy[2 * ring->start], out->xy[2 * ring->start + 1]);
 		ring->npoints = out->npoints - ring->start;
 	}

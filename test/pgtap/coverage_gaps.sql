@@ -87,7 +87,7 @@ FROM (SELECT id, gap_id, array_agg(cell ORDER BY cell) AS held FROM gap_cell GRO
 FULL JOIN expected e USING (id, gap_id) WHERE held IS DISTINCT FROM members;
 SELECT is(count(*), 0::bigint, 'and by ST_Covers')
 FROM gap JOIN generate_series(0, 3) o(o) ON k = o, coverage_cells((o || ':{}')::coverage + 1) c
-WHERE (o < 2 OR gap_id = 1 OR id % 5 = 1) AND o < 3 + id % 2 AND ST_Covers(gap.boundary, c.center) <> EXISTS (SELECT FROM gap_cell g WHERE g.id = gap.id AND g.gap_id = gap.gap_id AND g.cell = c.cell);
+WHERE (o < 2 OR gap_id = 1) AND o < 3 + (id % 5 = 2)::integer AND ST_Covers(gap.boundary, c.center) <> EXISTS (SELECT FROM gap_cell g WHERE g.id = gap.id AND g.gap_id = gap.gap_id AND g.cell = c.cell);
 SELECT is(count(*), 0::bigint, 'every outline covers its centre') FROM gap WHERE NOT ST_Covers(boundary, center);
 SELECT is(count(*), 0::bigint, 'every outline''s area is within 1 % of the cells''') FROM gap WHERE abs(ST_Area(boundary) / area_m2 - 1) > 0.01;
 SELECT is(count(*), 0::bigint, 'or even 0.2 %') FROM gap WHERE abs(ST_Area(boundary) / area_m2 - 1) > 0.002;
@@ -194,9 +194,9 @@ BEGIN
 END $$;
 CREATE TEMP TABLE small AS
 SELECT k, r, f, pg_temp.best(f, r) AS best, (SELECT sum(gain) FROM coverage_sites(f, r, 4 - k)) AS greedy
-FROM (SELECT k, coverage_greatest(f, 0) AS f FROM field WHERE k BETWEEN 1 AND 2 AND id % 2 = 1) f,
+FROM (SELECT k, coverage_greatest(f, 0) AS f FROM field WHERE k BETWEEN 1 AND 2 AND id % 3 = 1) f,
      (VALUES (1, 5000000), (2, 5000000)) v(k2, r) WHERE k = k2;
-SELECT ok(count(*) = 10 AND bool_and(greedy >= (1 - exp(-1)) * best), 'never less than 1 - 1/e of the best') FROM small;
+SELECT ok(count(*) > 3 AND bool_and(greedy >= (1 - exp(-1)) * best), 'never less than 1 - 1/e of the best') FROM small;
 SELECT ok(bool_and(greedy <= best), 'nor more than the best') FROM small;
 SELECT ok(bool_or(greedy < best) AND avg(greedy / best) > 0.9, 'and mostly near it') FROM small;
 
