@@ -355,29 +355,74 @@ geog_point_wkb(double lon, double lat)
 	return out;
 }
 
-/* EWKB of polygon rings given as arrays of positions. */
+/* Bytes of a polygon's rings in WKB. */
+static Size
+polygon_size(const Polygon *polygon)
+{
+	Size		size = sizeof(uint32);
+
+	for (int32 i = 0; i < polygon->nrings; i++)
+		size = add_size(size, sizeof(uint32) + (Size) polygon->rings[i].npoints * 2 * sizeof(double));
+	return size;
+}
+
+/* Writes a polygon's rings, and returns where they end. */
+static char *
+write_polygon(char *at, const Polygon *polygon)
+{
+	memcpy(at, &polygon->nrings, sizeof(uint32));
+	at += sizeof(uint32);
+	for (int32 i = 0; i < polygon->nrings; i++)
+	{
+		Size		bytes = (Size) polygon->rings[i].npoints * 2 * sizeof(double);
+
+		CHECK_FOR_INTERRUPTS();
+		memcpy(at, &polygon->rings[i].npoints, sizeof(uint32));
+		at += sizeof(uint32);
+		memcpy(at, polygon->rings[i].xy, bytes);
+		at += bytes;
+	}
+	return at;
+}
+
+/* EWKB of a polygon. */
 static bytea *
-polygon_wkb(int32 nrings, const LinearRing *rings)
+polygon_wkb(const Polygon *polygon)
+{
+	Size		size = VARHDRSZ + 9 + polygon_size(polygon);
+	bytea	   *out = palloc(size);
+
+	SET_VARSIZE(out, size);
+	(void) write_polygon(wkb_start(VARDATA(out), TYPE_POLYGON), polygon);
+	return out;
+}
+
+/* EWKB of polygons. */
+bytea *
+geog_multipolygon_wkb(int32 npolygons, const Polygon *polygons)
 {
 	Size		size = VARHDRSZ + 9 + sizeof(uint32);
+	uint32		type = TYPE_POLYGON;
 	bytea	   *out;
 	char	   *at;
 
-	for (int32 i = 0; i < nrings; i++)
-		size = add_size(size, sizeof(uint32) + (Size) rings[i].npoints * 2 * sizeof(double));
+	for (int32 i = 0; i < npolygons; i++)
+		size = add_size(size, 5 + polygon_size(&polygons[i]));
+	if (size > MaxAllocSize)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("geography needs more than 1 GB"),
+				 errhint("Use a lower grid_order.")));
 	out = palloc(size);
 	SET_VARSIZE(out, size);
-	at = wkb_start(VARDATA(out), TYPE_POLYGON);
-	memcpy(at, &nrings, sizeof(uint32));
+	at = wkb_start(VARDATA(out), TYPE_MULTIPOLYGON);
+	memcpy(at, &npolygons, sizeof(uint32));
 	at += sizeof(uint32);
-	for (int32 i = 0; i < nrings; i++)
+	for (int32 i = 0; i < npolygons; i++)
 	{
-		Size		bytes = (Size) rings[i].npoints * 2 * sizeof(double);
-
-		memcpy(at, &rings[i].npoints, sizeof(uint32));
-		at += sizeof(uint32);
-		memcpy(at, rings[i].xy, bytes);
-		at += bytes;
+		*at++ = VARDATA(out)[0];	/* byte order */
+		memcpy(at, &type, sizeof(uint32));
+		at = write_polygon(at + sizeof(uint32), &polygons[i]);
 	}
 	return out;
 }
@@ -387,8 +432,9 @@ bytea *
 geog_polygon_wkb(int32 npoints, const double *xy)
 {
 	LinearRing	ring = {npoints, xy};
+	Polygon		polygon = {1, &ring};
 
-	return polygon_wkb(1, &ring);
+	return polygon_wkb(&polygon);
 }
 
 /* One of PostGIS's functions: they live where its type geography does. */
@@ -416,7 +462,7 @@ geog_region_centroid(const GeogRegion *region, Oid geography_type, double *lon, 
 	Datum		geography;
 
 	geography = OidFunctionCall1(postgis_function(geography_type, "st_geogfromwkb", 1, wkb_args),
-								 PointerGetDatum(polygon_wkb(largest->nrings, largest->rings)));
+								 PointerGetDatum(polygon_wkb(largest)));
 	geography = OidFunctionCall2(postgis_function(geography_type, "st_centroid", 2, centroid_args),
 								 geography, BoolGetDatum(true));
 	geog_read_point(geography, lon, lat);
