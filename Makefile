@@ -5,6 +5,7 @@
 #   make test                               every test                 } in a throwaway cluster
 #   make bench                              how long things take, against peers, in a throwaway cluster
 #   make accuracy                           measures the figures of doc/accuracy.md
+#   make fuzz                               libFuzzer on what reads bytes from outside, half an hour
 #   make demo-psql                          the demo, then psql on its database
 #   make setup                              only installs the packages that make test needs
 #   make check-c                            the unit tests of the pure C, which need no server
@@ -43,7 +44,7 @@ endif
 .DEFAULT_GOAL = all
 
 # What needs no server's makefiles: these also run where none is installed yet.
-SELF_CONTAINED = demo demo-psql bench accuracy test setup check-c
+SELF_CONTAINED = demo demo-psql bench accuracy fuzz test setup check-c
 NEEDS_PGXS = $(filter-out $(SELF_CONTAINED),$(or $(MAKECMDGOALS),all))
 
 ifneq ($(NEEDS_PGXS),)
@@ -92,7 +93,7 @@ tmp_check/c/%: test/c/%.c $(PURE_C) $(SOURCE_HEADERS) $(wildcard test/c/*.h)
 check-c: $(C_TESTS)
 	@set -e; for t in $(C_TESTS); do echo "# $$t"; $$t; done
 
-demo demo-psql bench accuracy test setup: export SR_PG_CONFIG = $(if $(filter file,$(origin PG_CONFIG)),,$(PG_CONFIG))
+demo demo-psql bench accuracy fuzz test setup: export SR_PG_CONFIG = $(if $(filter file,$(origin PG_CONFIG)),,$(PG_CONFIG))
 demo:
 	@tools/run-demo
 demo-psql:
@@ -101,9 +102,11 @@ bench:
 	@bench/run
 accuracy:
 	@bench/accuracy
+fuzz:
+	@test/fuzz/run
 test:
 	@tools/run-tests
 setup:
 	@tools/setup test
 
-.PHONY: demo demo-psql bench accuracy test setup check-c
+.PHONY: demo demo-psql bench accuracy fuzz test setup check-c

@@ -85,13 +85,26 @@ scan_region(FunctionCallInfo fcinfo, int argno, int order, SpanList *out)
 	span_list_init(out);
 	if (region.largest < 0)
 		return;
-	if (scan_polygons(hpx_grid(order), region.polygons, region.npolygons, out, edge) != SCAN_OK)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("region has an edge between antipodal points: (%.15g %.15g) and (%.15g %.15g)",
-						edge[0], edge[1], edge[2], edge[3]),
-				 errdetail("No single great circle joins antipodal points."),
-				 errhint("Add a vertex between them.")));
+	switch (scan_polygons(hpx_grid(order), region.polygons, region.npolygons, out, edge))
+	{
+		case SCAN_OK:
+			break;
+		case SCAN_ANTIPODAL:
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("region has an edge between antipodal points: (%.15g %.15g) and (%.15g %.15g)",
+							edge[0], edge[1], edge[2], edge[3]),
+					 errdetail("No single great circle joins antipodal points."),
+					 errhint("Add a vertex between them.")));
+			break;
+		case SCAN_TOO_COMPLEX:
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("region is too complex for grid order %d", order),
+					 errdetail("Its edges meet the parallels of the grid's cells more than " INT64_FORMAT " times.", SCAN_MAX_CROSSINGS),
+					 errhint("Use a lower grid_order, or a simpler region.")));
+			break;
+	}
 	if (out->nspans == 0)
 	{
 		Oid		   *argtypes;

@@ -132,6 +132,8 @@ read_positions(Reader *r, uint32 npoints)
 	xy = sr_alloc((size_t) npoints * 2 * sizeof(double));
 	for (uint32 i = 0; i < npoints; i++)
 	{
+		if (i % 65536 == 0)
+			CHECK_FOR_INTERRUPTS();
 		memcpy(&xy[2 * (size_t) i], r->at, 2 * sizeof(double));
 		check_position(xy[2 * (size_t) i], xy[2 * (size_t) i + 1]);
 		r->at += stride;
@@ -217,13 +219,16 @@ ring_area(const LinearRing *ring)
 					c;
 		double		dlon = a[2] - a[0];
 
+		if (i % 65536 == 0)
+			CHECK_FOR_INTERRUPTS();
 		dlon -= 360.0 * rint(dlon / 360.0);
 		sr_sincos_deg(a[1], &sa, &c);
 		sr_sincos_deg(a[3], &sb, &c);
 		sum += dlon * SR_DEGREE * (2.0 - sa - sb) / 2.0;
 	}
 	sum = fabs(sum);
-	return Min(sum, 4 * SR_PI - sum);
+	/* a ring that winds around a pole several times sums up to more than the sphere */
+	return Max(0.0, Min(sum, 4 * SR_PI - sum));
 }
 
 /* The polygons of a Polygon or MultiPolygon; an error for anything else. */

@@ -123,6 +123,71 @@ array_free(Array *a)
 	a->count = a->capacity = 0;
 }
 
+/* Items between two checks for interrupts: a millisecond or so. */
+#define INTERRUPT_ITEMS 16384
+
+/* Sorts an array that may have millions of items: qsort could not be interrupted. */
+static void
+array_sort(Array *a, int (*compare) (const void *, const void *))
+{
+	size_t		size = a->size;
+	int64		ordered = 1;
+	char	   *from = a->items;
+	char	   *to;
+
+	for (; ordered < a->count; ordered++)
+	{
+		if (ordered % INTERRUPT_ITEMS == 0)
+			sr_check_interrupts();
+		if (compare(from + (size_t) (ordered - 1) * size, from + (size_t) ordered * size) > 0)
+			break;
+	}
+	if (ordered >= a->count)
+		return;
+
+	for (int64 at = 0; at < a->count; at += INTERRUPT_ITEMS)
+	{
+		sr_check_interrupts();
+		qsort(from + (size_t) at * size, Min(INTERRUPT_ITEMS, a->count - at), size, compare);
+	}
+	if (a->count <= INTERRUPT_ITEMS)
+		return;
+
+	/* merge ever longer stretches, from one piece of memory into another and back */
+	to = sr_alloc((size_t) a->count * size);
+	for (int64 width = INTERRUPT_ITEMS; width < a->count; width *= 2)
+	{
+		char	   *swap;
+
+		for (int64 at = 0; at < a->count; at += 2 * width)
+		{
+			int64		i = at;
+			int64		middle = Min(at + width, a->count);
+			int64		j = middle;
+			int64		end = Min(at + 2 * width, a->count);
+
+			for (int64 k = at; k < end; k++)
+			{
+				int64		next;
+
+				if (k % INTERRUPT_ITEMS == 0)
+					sr_check_interrupts();
+				if (j >= end || (i < middle && compare(from + (size_t) i * size, from + (size_t) j * size) <= 0))
+					next = i++;
+				else
+					next = j++;
+				memcpy(to + (size_t) k * size, from + (size_t) next * size, size);
+			}
+		}
+		swap = from;
+		from = to;
+		to = swap;
+	}
+	sr_free(to);
+	a->items = from;
+	a->capacity = a->count;
+}
+
 #define ARRAY_OF(type) {NULL, 0, 0, sizeof(type)}
 #define ARRAY_ITEMS(type, a) ((type *) (a)->items)
 
@@ -510,6 +575,25 @@ add_arc(const HpxGrid *grid, Array *out, int32 i, double from, double width)
 	}
 }
 
+/* The northernmost grid ring whose latitude's tangent is below a number; nring + 1 if none is. */
+static int32
+first_ring_below(const HpxGrid *grid, double tan)
+{
+	int32		lo = 1,
+				hi = grid->nring + 1;
+
+	while (lo < hi)
+	{
+		int32		mid = lo + (hi - lo) / 2;
+
+		if (tan > HPX_RING(grid, mid)->sinlat / HPX_RING(grid, mid)->coslat)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return lo;
+}
+
 /* Scans one linear ring into spans sorted by ring and merged. */
 static ScanError
 scan_linear_ring(const HpxGrid *grid, const LinearRing *lr, Vec3 outside,
@@ -564,6 +648,14 @@ scan_linear_ring(const HpxGrid *grid, const LinearRing *lr, Vec3 outside,
 			array_free(&meridian);
 			return SCAN_ANTIPODAL;
 		}
+		/* an edge adds one per ring at most, or two where it turns */
+		if (crossings.count > SCAN_MAX_CROSSINGS)
+		{
+			array_free(&crossings);
+			array_free(&touches);
+			array_free(&meridian);
+			return SCAN_TOO_COMPLEX;
+		}
 
 		/* parallels: split where the edge turns from rising to falling */
 		touch_parallel(grid, &touches, a.z, turn1, a.z == 0 && b.z == 0 ? dlon : 0);
@@ -595,12 +687,9 @@ scan_linear_ring(const HpxGrid *grid, const LinearRing *lr, Vec3 outside,
 		}
 	}
 
-	if (crossings.count > 0)
-		qsort(crossings.items, crossings.count, sizeof(Crossing), compare_crossings);
-	if (touches.count > 0)
-		qsort(touches.items, touches.count, sizeof(Touch), compare_touches);
-	if (meridian.count > 0)
-		qsort(meridian.items, meridian.count, sizeof(double), compare_doubles_descending);
+	array_sort(&crossings, compare_crossings);
+	array_sort(&touches, compare_touches);
+	array_sort(&meridian, compare_doubles_descending);
 
 	/* parity at the north pole's end of the meridian */
 	inside = false;
@@ -610,12 +699,30 @@ scan_linear_ring(const HpxGrid *grid, const LinearRing *lr, Vec3 outside,
 
 	for (int32 i = 1; i <= grid->nring; i++)
 	{
-		const HpxRing *ring = HPX_RING(grid, i);
-		double		tan = ring->sinlat / ring->coslat;
+		const HpxRing *ring;
+		double		tan;
 		bool		in;
 		double		from = 0;
 		Crossing   *c = ARRAY_ITEMS(Crossing, &crossings);
 
+		sr_check_interrupts();
+		if (!inside)
+		{
+			/* on to the next ring where something begins */
+			int32		next = grid->nring + 1;
+
+			if (ci < crossings.count)
+				next = Min(next, c[ci].ring);
+			if (ti < touches.count)
+				next = Min(next, ARRAY_ITEMS(Touch, &touches)[ti].ring);
+			if (mi < meridian.count && next > i)
+				next = Min(next, first_ring_below(grid, ARRAY_ITEMS(double, &meridian)[mi]));
+			i = Max(i, next);
+			if (i > grid->nring)
+				break;
+		}
+		ring = HPX_RING(grid, i);
+		tan = ring->sinlat / ring->coslat;
 		while (mi < meridian.count && ARRAY_ITEMS(double, &meridian)[mi] > tan)
 		{
 			inside = !inside;
@@ -624,6 +731,8 @@ scan_linear_ring(const HpxGrid *grid, const LinearRing *lr, Vec3 outside,
 		in = inside;
 		for (; ci < crossings.count && c[ci].ring == i; ci++)
 		{
+			if (ci % INTERRUPT_ITEMS == 0)
+				sr_check_interrupts();
 			if (in)
 				add_arc(grid, out, i, from + origin, c[ci].turn - from);
 			from = c[ci].turn;
@@ -640,11 +749,12 @@ scan_linear_ring(const HpxGrid *grid, const LinearRing *lr, Vec3 outside,
 	array_free(&meridian);
 
 	/* merge */
+	array_sort(out, compare_ring_spans);
 	spans = ARRAY_ITEMS(RingSpan, out);
-	if (out->count > 0)
-		qsort(spans, out->count, sizeof(RingSpan), compare_ring_spans);
 	for (int64 k = 0; k < out->count; k++)
 	{
+		if (k % INTERRUPT_ITEMS == 0)
+			sr_check_interrupts();
 		if (kept > 0 && spans[kept - 1].ring == spans[k].ring &&
 			spans[kept - 1].hi + 1 >= spans[k].lo)
 			spans[kept - 1].hi = Max(spans[kept - 1].hi, spans[k].hi);
@@ -711,6 +821,8 @@ scan_polygons(const HpxGrid *grid, const Polygon *polygons, int32 npolygons,
 			Array		spans = ARRAY_OF(RingSpan);
 			ScanError	error = scan_linear_ring(grid, &polygon->rings[r], outside, &spans, bad_edge);
 
+			if (error == SCAN_OK && out->nspans + events.count + spans.count > SCAN_MAX_CROSSINGS)
+				error = SCAN_TOO_COMPLEX;
 			if (error != SCAN_OK)
 			{
 				array_free(&spans);
@@ -721,6 +833,8 @@ scan_polygons(const HpxGrid *grid, const Polygon *polygons, int32 npolygons,
 			{
 				const RingSpan *s = &ARRAY_ITEMS(RingSpan, &spans)[k];
 
+				if (k % INTERRUPT_ITEMS == 0)
+					sr_check_interrupts();
 				/* a polygon without holes needs no second sweep */
 				if (polygon->nrings == 1)
 				{
@@ -747,13 +861,16 @@ scan_polygons(const HpxGrid *grid, const Polygon *polygons, int32 npolygons,
 
 	if (events.count > 0)
 	{
-		Event	   *e = ARRAY_ITEMS(Event, &events);
+		Event	   *e;
 		int			shell = 0,
 					hole = 0;
 
-		qsort(e, events.count, sizeof(Event), compare_events);
+		array_sort(&events, compare_events);
+		e = ARRAY_ITEMS(Event, &events);
 		for (int64 k = 0; k < events.count; k++)
 		{
+			if (k % INTERRUPT_ITEMS == 0)
+				sr_check_interrupts();
 			shell += e[k].shell;
 			hole += e[k].hole;
 			/* every ring's events cancel out, so a next one is on the same ring */
@@ -765,8 +882,13 @@ scan_polygons(const HpxGrid *grid, const Polygon *polygons, int32 npolygons,
 	array_free(&events);
 
 	/* union of the polygons */
-	if (out->nspans > 0)
-		qsort(out->spans, out->nspans, sizeof(CellSpan), compare_spans);
+	{
+		Array		spans = {(char *) out->spans, out->nspans, out->capacity, sizeof(CellSpan)};
+
+		array_sort(&spans, compare_spans);
+		out->spans = ARRAY_ITEMS(CellSpan, &spans);
+		out->capacity = spans.capacity;
+	}
 	for (int64 k = 0; k < out->nspans; k++)
 	{
 		CellSpan   *last = kept > 0 ? &out->spans[kept - 1] : NULL;

@@ -34,11 +34,15 @@ typedef struct SpanList
 	int64		capacity;
 } SpanList;
 
+/* Keeps the memory for a region below two gigabytes or so. */
+#define SCAN_MAX_CROSSINGS (INT64_C(1) << 25)
+
 /* Why a polygon could not be scanned. */
 typedef enum ScanError
 {
 	SCAN_OK,
-	SCAN_ANTIPODAL				/* an edge joins antipodal points */
+	SCAN_ANTIPODAL,				/* an edge joins antipodal points */
+	SCAN_TOO_COMPLEX			/* its edges meet rings more than SCAN_MAX_CROSSINGS times */
 } ScanError;
 
 extern int64 point_cell(int order, double lon, double lat);
