@@ -19,15 +19,14 @@
 
 #include "access/detoast.h"
 
+#include "fixed.h"
+
 /* Counting bits is one instruction on any processor of the last fifteen years. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define COUNT_CLONES __attribute__((target_clones("popcnt", "default")))
 #else
 #define COUNT_CLONES
 #endif
-
-/* The largest value lies below 2^FIXED_BITS; 2^30 cells of it fit 127 bits. */
-#define FIXED_BITS 95
 
 /* What a prefix sum adds up. */
 typedef enum FieldKind
@@ -101,58 +100,6 @@ typedef struct Field
 #define DENSE_MAX_BYTES (256 * 1024 * 1024)
 
 /* ---------- fixed point ---------- */
-
-/* The scale at which values up to a largest magnitude are added. */
-static int
-fixed_shift(double largest)
-{
-	int			exponent;
-
-	if (largest == 0)
-		return 0;
-	(void) frexp(largest, &exponent);	/* largest < 2^exponent */
-	return FIXED_BITS - exponent;
-}
-
-/* v * 2^shift, rounded to an integer, halves away from zero. */
-static inline int128
-to_fixed(double v, int shift)
-{
-	uint64		bits;
-	int64		mantissa;
-	int			exponent;
-	int			s;
-	int128		f;
-
-	memcpy(&bits, &v, sizeof(bits));
-	mantissa = (int64) (bits & ((UINT64_C(1) << 52) - 1));
-	exponent = (int) ((bits >> 52) & 0x7ff);
-	if (exponent == 0)
-		exponent = 1;
-	else
-		mantissa |= INT64_C(1) << 52;
-	s = exponent - 1075 + shift;
-	if (s >= 0)
-		f = (int128) mantissa << s;
-	else if (s > -55)
-		f = (mantissa + (INT64_C(1) << (-s - 1))) >> -s;
-	else
-		f = 0;
-	return (bits >> 63) ? -f : f;
-}
-
-/* The float8 nearest to a fixed-point sum. */
-static double
-from_fixed(int128 f, int shift)
-{
-	double		v = ldexp((double) f, -shift);
-
-	if (isinf(v))
-		ereport(ERROR,
-				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("sum of coverage values out of range")));
-	return v;
-}
 
 static inline double
 measured(double v, FieldKind kind)

@@ -47,10 +47,11 @@ ceil32(double x)
 /*
  * The cells lo .. hi of a ring that lie in a disc; lo may be negative and hi
  * beyond the ring's end, by less than one turn; hi < lo when there is none. At
- * least ncell of them is the whole ring.
+ * least ncell of them is the whole ring. Whether a disc is narrow is known when it
+ * is prepared, so that its cells do not depend on how it is scanned.
  */
 static inline __attribute__((always_inline)) void
-ring_interval(double ring_p, double ring_z, double ncell, double shift, double cells_per_radian,
+ring_interval(bool narrow, double ring_p, double ring_z, double ncell, double shift, double cells_per_radian,
 			  double p0, double z0, double chord2, double turn, int32 *lo, int32 *hi)
 {
 	double		dp = ring_p - p0;
@@ -59,14 +60,26 @@ ring_interval(double ring_p, double ring_z, double ncell, double shift, double c
 	/* a centre on the axis is equally far from the whole ring */
 	double		span = 4.0 * ring_p * p0 + 1e-300;
 	double		t = rest / span;
-	double		clamped = t < 0.0 ? 0.0 : t > 1.0 ? 1.0 : t;
-	bool		near = clamped <= 0.5;
-	double		u = near ? clamped : 1.0 - clamped;
-	double		angle = sqrt(u) * sr_asin_kernel(u);
-	double		half = (near ? angle : SR_PI / 2 - angle) * cells_per_radian;
+	double		half;
 	double		mid = turn * ncell - shift;
 
-	half = t >= 1.0 ? ncell : t < 0.0 ? -1.0 : half;
+	if (narrow)
+	{
+		double		u = t < 0.0 ? 0.0 : t;
+
+		half = sqrt(u) * sr_asin_kernel_narrow(u) * cells_per_radian;
+		half = t < 0.0 ? -1.0 : half;
+	}
+	else
+	{
+		double		clamped = t < 0.0 ? 0.0 : t > 1.0 ? 1.0 : t;
+		bool		near = clamped <= 0.5;
+		double		u = near ? clamped : 1.0 - clamped;
+		double		angle = sqrt(u) * sr_asin_kernel(u);
+
+		half = (near ? angle : SR_PI / 2 - angle) * cells_per_radian;
+		half = t >= 1.0 ? ncell : t < 0.0 ? -1.0 : half;
+	}
 	*lo = ceil32(mid - half);
 	*hi = floor32(mid + half);
 }
@@ -112,6 +125,10 @@ disc_prepare(const HpxGrid *grid, const Disc *disc, DiscScan *scan)
 		scan->last_ring = Min(grid->nring, hpx_ring_above(grid, hpx_authalic_z(sinlat * c - coslat * s)) + 1);
 	scan->first_ring = Min(scan->first_ring, scan->home_ring);
 	scan->last_ring = Max(scan->last_ring, scan->home_ring);
+
+	/* no ring in between lies nearer to the axis than one of the two outermost */
+	scan->narrow = scan->chord2 <= SR_ASIN_NARROW * 4.0 * scan->p *
+		Min(grid->column.p[scan->first_ring - 1], grid->column.p[scan->last_ring - 1]);
 }
 
 /* Intervals of up to DISC_BLOCK rings from first_ring on, as ring_interval has them. */
@@ -129,9 +146,14 @@ disc_intervals(const HpxGrid *grid, const DiscScan *scan, int32 first_ring, int3
 	double		chord2 = scan->chord2;
 	double		turn = scan->turn;
 
-	for (int32 i = 0; i < count; i++)
-		ring_interval(p[i], z[i], ncell[i], shift[i], cells_per_radian[i],
-					  p0, z0, chord2, turn, &lo[i], &hi[i]);
+	if (scan->narrow)
+		for (int32 i = 0; i < count; i++)
+			ring_interval(true, p[i], z[i], ncell[i], shift[i], cells_per_radian[i],
+						  p0, z0, chord2, turn, &lo[i], &hi[i]);
+	else
+		for (int32 i = 0; i < count; i++)
+			ring_interval(false, p[i], z[i], ncell[i], shift[i], cells_per_radian[i],
+						  p0, z0, chord2, turn, &lo[i], &hi[i]);
 }
 
 /* Adds cells lo .. hi of a ring, as ring_interval has them, to a list of spans. */
@@ -259,7 +281,7 @@ active_remove(Active *a, int64 at)
 
 /* Intervals of one ring for count discs. */
 VECTOR_CLONES static void
-sweep_block(const HpxRing *ring, double cells_per_radian, const double *restrict p, const double *restrict z,
+sweep_block(bool narrow, const HpxRing *ring, double cells_per_radian, const double *restrict p, const double *restrict z,
 			const double *restrict chord2, const double *restrict turn, int64 count,
 			int32 *restrict lo, int32 *restrict hi)
 {
@@ -268,9 +290,14 @@ sweep_block(const HpxRing *ring, double cells_per_radian, const double *restrict
 	double		ncell = ring->ncell;
 	double		shift = ring->shift;
 
-	for (int64 i = 0; i < count; i++)
-		ring_interval(ring_p, ring_z, ncell, shift, cells_per_radian,
-					  p[i], z[i], chord2[i], turn[i], &lo[i], &hi[i]);
+	if (narrow)
+		for (int64 i = 0; i < count; i++)
+			ring_interval(true, ring_p, ring_z, ncell, shift, cells_per_radian,
+						  p[i], z[i], chord2[i], turn[i], &lo[i], &hi[i]);
+	else
+		for (int64 i = 0; i < count; i++)
+			ring_interval(false, ring_p, ring_z, ncell, shift, cells_per_radian,
+						  p[i], z[i], chord2[i], turn[i], &lo[i], &hi[i]);
 }
 
 /* Adds an interval of a ring to a difference array through add(position, delta). */
@@ -306,6 +333,70 @@ sweep_block(const HpxRing *ring, double cells_per_radian, const double *restrict
 		} \
 	} while (0)
 
+/* The most discs of a kind that any ring meets; count is room for a number per ring. */
+static int64
+most_active(const HpxGrid *grid, const DiscScan *scans, int64 ndiscs, bool narrow, int32 *count)
+{
+	int64		most = 1,
+				active = 0;
+
+	memset(count, 0, (size_t) (grid->nring + 2) * sizeof(int32));
+	for (int64 k = 0; k < ndiscs; k++)
+		if (scans[k].narrow == narrow)
+		{
+			count[scans[k].first_ring]++;
+			count[scans[k].last_ring + 1]--;
+		}
+	for (int32 i = 1; i <= grid->nring; i++)
+	{
+		active += count[i];
+		most = Max(most, active);
+	}
+	return most;
+}
+
+/* Adds one ring's part of the active discs to a row or, if there is none, to the array. */
+static void
+sweep_ring(const HpxGrid *grid, int32 i, bool narrow, Active *active, double *row, Diff *diff)
+{
+	const HpxRing *ring = HPX_RING(grid, i);
+	int32		n = ring->ncell;
+	int32		lo[SWEEP_BLOCK];
+	int32		hi[SWEEP_BLOCK];
+
+#define ADD_TO_ROW(position, delta) row[position] += (delta)
+#define ADD_TO_DIFF(position, delta) diff_add_at(diff, ring->start + (position), (delta))
+#define ADD_BLOCK(add) \
+	for (int64 k = 0; k < count; k++) \
+	{ \
+		ADD_INTERVAL(lo[k], hi[k], n, weight[k], add); \
+		if (unlikely(home_ring[k] == i)) \
+		{ \
+			int32		j = (int32) (active->home[from + k] - ring->start); \
+			if (interval_misses(lo[k], hi[k], n, j)) \
+				ADD_INTERVAL(j, j, n, weight[k], add); \
+		} \
+	}
+	for (int64 from = 0; from < active->count; from += SWEEP_BLOCK)
+	{
+		int64		count = Min(SWEEP_BLOCK, active->count - from);
+		const double *weight = active->weight + from;
+		const int32 *home_ring = active->home_ring + from;
+
+		sweep_block(narrow, ring, grid->column.cells_per_radian[i - 1], active->p + from, active->z + from,
+					active->chord2 + from, active->turn + from, count, lo, hi);
+		if (row != NULL)
+			ADD_BLOCK(ADD_TO_ROW)
+		else
+			ADD_BLOCK(ADD_TO_DIFF)
+	}
+
+	/* those that end here, from the last on, as removal moves the last */
+	for (int64 k = active->count - 1; k >= 0; k--)
+		if (active->last_ring[k] <= i)
+			active_remove(active, k);
+}
+
 /*
  * Adds discs to a difference array, ring by ring from north to south, so that
  * what is written to stays in the processor's first cache whatever the order in
@@ -321,15 +412,10 @@ sweep_discs(const HpxGrid *grid, const WeightedDisc *discs, int64 ndiscs, Diff *
 	int32	   *begin = sr_alloc((size_t) (grid->nring + 2) * sizeof(int32));
 	double	   *row = sr_alloc((size_t) (4 * grid->nside + 1) * sizeof(double));
 	int32	   *live = sr_alloc((size_t) (grid->nring + 2) * sizeof(int32));
-	int32		most = 0,
-				alive = 0;
-	Active		active;
-	int32		lo[SWEEP_BLOCK];
-	int32		hi[SWEEP_BLOCK];
+	Active		active[2];		/* wide discs and narrow ones */
 
-	/* counting sort by first ring, and how many discs are active at most */
+	/* counting sort by first ring */
 	memset(begin, 0, (size_t) (grid->nring + 2) * sizeof(int32));
-	memset(live, 0, (size_t) (grid->nring + 2) * sizeof(int32));
 	memset(row, 0, (size_t) (4 * grid->nside + 1) * sizeof(double));
 	for (int64 k = 0; k < ndiscs; k++)
 	{
@@ -337,18 +423,13 @@ sweep_discs(const HpxGrid *grid, const WeightedDisc *discs, int64 ndiscs, Diff *
 			sr_check_interrupts();
 		disc_prepare(grid, &discs[k].disc, &scans[k]);
 		begin[scans[k].first_ring + 1]++;
-		live[scans[k].first_ring]++;
-		live[scans[k].last_ring + 1]--;
 	}
 	for (int32 i = 1; i <= grid->nring + 1; i++)
-	{
 		begin[i] += begin[i - 1];
-		alive += i <= grid->nring ? live[i] : 0;
-		most = Max(most, alive);
-	}
 	for (int64 k = 0; k < ndiscs; k++)
 		order[begin[scans[k].first_ring]++] = (int32) k;
-	active_init(&active, Max(most, 1));
+	for (int narrow = 0; narrow <= 1; narrow++)
+		active_init(&active[narrow], most_active(grid, scans, ndiscs, narrow, live));
 
 	/* begin[i] is now where ring i's discs end */
 	for (int32 i = 1; i <= grid->nring; i++)
@@ -358,52 +439,19 @@ sweep_discs(const HpxGrid *grid, const WeightedDisc *discs, int64 ndiscs, Diff *
 		bool		dense;
 
 		for (int32 k = begin[i - 1]; k < begin[i]; k++)
-			active_set(&active, active.count++, &scans[order[k]], discs[order[k]].weight);
-		if (active.count == 0)
+		{
+			const DiscScan *scan = &scans[order[k]];
+
+			active_set(&active[scan->narrow], active[scan->narrow].count++, scan, discs[order[k]].weight);
+		}
+		if (active[0].count + active[1].count == 0)
 			continue;
 		sr_check_interrupts();
 
 		/* many discs: gather the row first, then add it to the array once */
-		dense = active.count >= n / 16;
-		for (int64 from = 0; from < active.count; from += SWEEP_BLOCK)
-		{
-			int64		count = Min(SWEEP_BLOCK, active.count - from);
-			const double *weight = active.weight + from;
-			const int32 *home_ring = active.home_ring + from;
-
-			sweep_block(ring, grid->column.cells_per_radian[i - 1], active.p + from, active.z + from,
-						active.chord2 + from, active.turn + from, count, lo, hi);
-			if (dense)
-			{
-#define ADD_TO_ROW(position, delta) row[position] += (delta)
-				for (int64 k = 0; k < count; k++)
-				{
-					ADD_INTERVAL(lo[k], hi[k], n, weight[k], ADD_TO_ROW);
-					if (unlikely(home_ring[k] == i))
-					{
-						int32		j = (int32) (active.home[from + k] - ring->start);
-
-						if (interval_misses(lo[k], hi[k], n, j))
-							ADD_INTERVAL(j, j, n, weight[k], ADD_TO_ROW);
-					}
-				}
-			}
-			else
-			{
-#define ADD_TO_DIFF(position, delta) diff_add_at(diff, ring->start + (position), (delta))
-				for (int64 k = 0; k < count; k++)
-				{
-					ADD_INTERVAL(lo[k], hi[k], n, weight[k], ADD_TO_DIFF);
-					if (unlikely(home_ring[k] == i))
-					{
-						int32		j = (int32) (active.home[from + k] - ring->start);
-
-						if (interval_misses(lo[k], hi[k], n, j))
-							ADD_INTERVAL(j, j, n, weight[k], ADD_TO_DIFF);
-					}
-				}
-			}
-		}
+		dense = active[0].count + active[1].count >= n / 16;
+		for (int narrow = 0; narrow <= 1; narrow++)
+			sweep_ring(grid, i, narrow, &active[narrow], dense ? row : NULL, diff);
 		if (dense)
 		{
 			if (take_row != NULL)
@@ -412,14 +460,10 @@ sweep_discs(const HpxGrid *grid, const WeightedDisc *discs, int64 ndiscs, Diff *
 				diff_add_row(diff, ring->start, row, n + 1);
 			memset(row, 0, (size_t) (n + 1) * sizeof(double));
 		}
-
-		/* those that end here, from the last on, as removal moves the last */
-		for (int64 k = active.count - 1; k >= 0; k--)
-			if (active.last_ring[k] <= i)
-				active_remove(&active, k);
 	}
 
-	sr_free(active.p);
+	sr_free(active[0].p);
+	sr_free(active[1].p);
 	sr_free(live);
 	sr_free(row);
 	sr_free(begin);

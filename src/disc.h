@@ -25,6 +25,7 @@ typedef struct DiscScan
 	double		z;				/* height over the equatorial plane, m */
 	double		chord2;			/* square of the chord of the radius, m2 */
 	double		turn;			/* longitude */
+	bool		narrow;			/* no ring's half-width is above 20 degrees */
 	int32		first_ring;		/* rings it may meet */
 	int32		last_ring;
 	int32		home_ring;		/* where the cell that holds the centre lies */

@@ -132,6 +132,23 @@ sr_asin_kernel(double t)
 	return p;
 }
 
+/* The same for t in [0, SR_ASIN_NARROW], with less work. */
+#define SR_ASIN_NARROW (1.0 / 32)
+
+static inline double
+sr_asin_kernel_narrow(double t)
+{
+	double		p = 0.01896793747150465;
+
+	p = p * t + 0.02230149995430137;
+	p = p * t + 0.03038346294715864;
+	p = p * t + 0.04464284045519769;
+	p = p * t + 0.07500000008714983;
+	p = p * t + 0.1666666666664962;
+	p = p * t + 1.0;
+	return p;
+}
+
 /* asin(sqrt(t)) in radians, t in [0, 1]; the square is what a chord gives. */
 static inline double
 sr_asin_sqrt(double t)

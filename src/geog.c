@@ -29,6 +29,7 @@
 
 #define TYPE_POINT 1
 #define TYPE_POLYGON 3
+#define TYPE_MULTIPOINT 4
 #define TYPE_MULTIPOLYGON 6
 
 /* What is left to read of a value. */
@@ -272,6 +273,61 @@ geog_read_region(Datum geography, GeogRegion *region)
 		pfree(value);
 }
 
+/* Is the geography a Point or a MultiPoint? */
+bool
+geog_is_puntal(Datum geography)
+{
+	struct varlena *value = PG_DETOAST_DATUM(geography);
+	Reader		r;
+	uint32		type = read_header(value, &r);
+
+	if ((Pointer) value != DatumGetPointer(geography))
+		pfree(value);
+	return type == TYPE_POINT || type == TYPE_MULTIPOINT;
+}
+
+/* The positions of a Point or MultiPoint as lon, lat pairs; returns how many, and leaves out empty points. */
+int32
+geog_read_points(Datum geography, double **lonlat)
+{
+	struct varlena *value = PG_DETOAST_DATUM(geography);
+	Reader		r;
+	uint32		type = read_header(value, &r);
+	uint32		n = 1;
+	int32		found = 0;
+
+	if (type != TYPE_POINT && type != TYPE_MULTIPOINT)
+		wrong_type(type, "Point or MultiPoint");
+	if (type == TYPE_MULTIPOINT)
+	{
+		n = read_uint32(&r);
+		/* a point takes at least its type and its number of positions */
+		check_left(&r, n, 2 * sizeof(uint32));
+	}
+	*lonlat = sr_alloc((size_t) n * 2 * sizeof(double));
+	for (uint32 i = 0; i < n; i++)
+	{
+		double	   *xy;
+		uint32		npoints;
+
+		if (i % 4096 == 0)
+			CHECK_FOR_INTERRUPTS();
+		if (type == TYPE_MULTIPOINT && read_uint32(&r) != TYPE_POINT)
+			corrupt();
+		npoints = read_uint32(&r);
+		if (npoints == 0)
+			continue;
+		if (npoints > 1)
+			corrupt();
+		xy = read_positions(&r, 1);
+		memcpy(*lonlat + 2 * (size_t) found++, xy, 2 * sizeof(double));
+		pfree(xy);
+	}
+	if ((Pointer) value != DatumGetPointer(geography))
+		pfree(value);
+	return found;
+}
+
 /* Starts little-endian EWKB with an SRID. */
 static char *
 wkb_start(char *at, uint32 type)
@@ -304,29 +360,74 @@ geog_point_wkb(double lon, double lat)
 	return out;
 }
 
-/* EWKB of polygon rings given as arrays of positions. */
+/* Bytes of a polygon's rings in WKB. */
+static Size
+polygon_size(const Polygon *polygon)
+{
+	Size		size = sizeof(uint32);
+
+	for (int32 i = 0; i < polygon->nrings; i++)
+		size = add_size(size, sizeof(uint32) + (Size) polygon->rings[i].npoints * 2 * sizeof(double));
+	return size;
+}
+
+/* Writes a polygon's rings, and returns where they end. */
+static char *
+write_polygon(char *at, const Polygon *polygon)
+{
+	memcpy(at, &polygon->nrings, sizeof(uint32));
+	at += sizeof(uint32);
+	for (int32 i = 0; i < polygon->nrings; i++)
+	{
+		Size		bytes = (Size) polygon->rings[i].npoints * 2 * sizeof(double);
+
+		CHECK_FOR_INTERRUPTS();
+		memcpy(at, &polygon->rings[i].npoints, sizeof(uint32));
+		at += sizeof(uint32);
+		memcpy(at, polygon->rings[i].xy, bytes);
+		at += bytes;
+	}
+	return at;
+}
+
+/* EWKB of a polygon. */
 static bytea *
-polygon_wkb(int32 nrings, const LinearRing *rings)
+polygon_wkb(const Polygon *polygon)
+{
+	Size		size = VARHDRSZ + 9 + polygon_size(polygon);
+	bytea	   *out = palloc(size);
+
+	SET_VARSIZE(out, size);
+	(void) write_polygon(wkb_start(VARDATA(out), TYPE_POLYGON), polygon);
+	return out;
+}
+
+/* EWKB of polygons. */
+bytea *
+geog_multipolygon_wkb(int32 npolygons, const Polygon *polygons)
 {
 	Size		size = VARHDRSZ + 9 + sizeof(uint32);
+	uint32		type = TYPE_POLYGON;
 	bytea	   *out;
 	char	   *at;
 
-	for (int32 i = 0; i < nrings; i++)
-		size = add_size(size, sizeof(uint32) + (Size) rings[i].npoints * 2 * sizeof(double));
+	for (int32 i = 0; i < npolygons; i++)
+		size = add_size(size, 5 + polygon_size(&polygons[i]));
+	if (size > MaxAllocSize)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("geography needs more than 1 GB"),
+				 errhint("Use a lower grid_order.")));
 	out = palloc(size);
 	SET_VARSIZE(out, size);
-	at = wkb_start(VARDATA(out), TYPE_POLYGON);
-	memcpy(at, &nrings, sizeof(uint32));
+	at = wkb_start(VARDATA(out), TYPE_MULTIPOLYGON);
+	memcpy(at, &npolygons, sizeof(uint32));
 	at += sizeof(uint32);
-	for (int32 i = 0; i < nrings; i++)
+	for (int32 i = 0; i < npolygons; i++)
 	{
-		Size		bytes = (Size) rings[i].npoints * 2 * sizeof(double);
-
-		memcpy(at, &rings[i].npoints, sizeof(uint32));
-		at += sizeof(uint32);
-		memcpy(at, rings[i].xy, bytes);
-		at += bytes;
+		*at++ = VARDATA(out)[0];	/* byte order */
+		memcpy(at, &type, sizeof(uint32));
+		at = write_polygon(at + sizeof(uint32), &polygons[i]);
 	}
 	return out;
 }
@@ -336,8 +437,9 @@ bytea *
 geog_polygon_wkb(int32 npoints, const double *xy)
 {
 	LinearRing	ring = {npoints, xy};
+	Polygon		polygon = {1, &ring};
 
-	return polygon_wkb(1, &ring);
+	return polygon_wkb(&polygon);
 }
 
 /* One of PostGIS's functions: they live where its type geography does. */
@@ -365,7 +467,7 @@ geog_region_centroid(const GeogRegion *region, Oid geography_type, double *lon, 
 	Datum		geography;
 
 	geography = OidFunctionCall1(postgis_function(geography_type, "st_geogfromwkb", 1, wkb_args),
-								 PointerGetDatum(polygon_wkb(largest->nrings, largest->rings)));
+								 PointerGetDatum(polygon_wkb(largest)));
 	geography = OidFunctionCall2(postgis_function(geography_type, "st_centroid", 2, centroid_args),
 								 geography, BoolGetDatum(true));
 	geog_read_point(geography, lon, lat);

@@ -19,8 +19,11 @@ typedef struct GeogRegion
 
 extern void geog_read_point(Datum geography, double *lon, double *lat);
 extern void geog_read_region(Datum geography, GeogRegion *region);
+extern bool geog_is_puntal(Datum geography);
+extern int32 geog_read_points(Datum geography, double **lonlat);
 extern bytea *geog_point_wkb(double lon, double lat);
 extern bytea *geog_polygon_wkb(int32 npoints, const double *xy);
+extern bytea *geog_multipolygon_wkb(int32 npolygons, const Polygon *polygons);
 extern void geog_region_centroid(const GeogRegion *region, Oid geography_type,
 								 double *lon, double *lat);
 

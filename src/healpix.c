@@ -333,6 +333,97 @@ hpx_cell_to_face(int order, int64 cell, int *face, int64 *ix, int64 *iy)
 	*iy = (-ipt - irt) >> 1;
 }
 
+/* The ring on which the cells of a face with ix + iy = row lie. */
+int32
+hpx_face_ring(int order, int face, int32 row)
+{
+	return (int32) (((int64) corner_ring[face] << order) - row - 1);
+}
+
+/* The number of the cell at (ix, iy) of a base face. */
+int64
+hpx_face_to_cell(int order, int face, int64 ix, int64 iy)
+{
+	int64		nside = INT64_C(1) << order;
+	int64		ring = corner_ring[face] * nside - ix - iy - 1;
+	int64		nr = Min(nside, Min(ring, 4 * nside - ring));
+	int64		odd = nr == nside ? (ring + nside) & 1 : 0;
+	int64		start;
+	int64		iphi;			/* from 1 */
+
+	if (ring < nside)
+		start = 2 * ring * (ring - 1);
+	else if (ring <= 3 * nside)
+		start = 2 * nside * (nside - 1) + (ring - nside) * 4 * nside;
+	else
+		start = ncell_at(order) - 2 * nr * (nr + 1);
+	iphi = (ix - iy + corner_lon[face] * nr + odd + 1) >> 1;
+	if (iphi < 1)
+		iphi += 4 * nr;
+	return start + iphi - 1;
+}
+
+/*
+ * A cell that is one step outside of its base face, at ix or iy = -1 or nside
+ * but not both, named as the cell of the face next to it. Cells that differ by
+ * one in ix or in iy share a side, and these are all that do.
+ */
+void
+hpx_enter_face(int order, int *face, int32 *ix, int32 *iy)
+{
+	int32		last = (INT32_C(1) << order) - 1;
+	int			band = *face / 4;	/* north, equator, south */
+	int			k = *face % 4;
+	int			east = (k + 1) % 4;
+	int			west = (k + 3) % 4;
+	int32		x = *ix;
+	int32		y = *iy;
+
+	if (x < 0)					/* south-west */
+	{
+		*face = band == 0 ? 4 + k : 8 + west;
+		*ix = band == 2 ? y : last;
+		*iy = band == 2 ? 0 : y;
+	}
+	else if (y < 0)				/* south-east */
+	{
+		*face = band == 0 ? 4 + east : band == 1 ? 8 + k : 8 + east;
+		*ix = band == 2 ? 0 : x;
+		*iy = band == 2 ? x : last;
+	}
+	else if (x > last)			/* north-east */
+	{
+		*face = band == 0 ? east : band == 1 ? k : 4 + east;
+		*ix = band == 0 ? y : 0;
+		*iy = band == 0 ? last : y;
+	}
+	else if (y > last)			/* north-west */
+	{
+		*face = band == 0 ? west : band == 1 ? west : 4 + k;
+		*ix = band == 0 ? last : x;
+		*iy = band == 0 ? x : 0;
+	}
+}
+
+/*
+ * A number for a corner of cells, the same from every face it lies on: corner
+ * (x, y) in 0 .. nside of a face. Ascending from north to south, then eastward.
+ */
+int64
+hpx_vertex(int order, int face, int32 x, int32 y)
+{
+	int64		nside = INT64_C(1) << order;
+	int64		parallel = corner_ring[face] * nside - x - y;
+	int64		nr = Min(nside, Min(parallel, 4 * nside - parallel));
+	int64		t = corner_lon[face] * nr + x - y;
+
+	if (t < 0)
+		t += 8 * nr;
+	if (t >= 8 * nr)
+		t -= 8 * nr;
+	return parallel << 32 | t >> 1;
+}
+
 /*
  * Geodetic degrees of the point (x, y) in [0, 1]^2 of a base face, x to the
  * north-east and y to the north-west of its southern corner.

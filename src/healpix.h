@@ -63,6 +63,10 @@ extern int64 hpx_cell(int order, double authalic_z, double turn, int32 *ring);
 extern int32 hpx_cell_ring(const HpxGrid *grid, int64 cell);
 extern void hpx_cell_center(const HpxGrid *grid, int64 cell, double *lon, double *lat);
 extern void hpx_cell_to_face(int order, int64 cell, int *face, int64 *ix, int64 *iy);
+extern int32 hpx_face_ring(int order, int face, int32 row);
+extern int64 hpx_face_to_cell(int order, int face, int64 ix, int64 iy);
+extern void hpx_enter_face(int order, int *face, int32 *ix, int32 *iy);
+extern int64 hpx_vertex(int order, int face, int32 x, int32 y);
 extern void hpx_face_position(int face, double x, double y, double *lon, double *lat);
 
 #endif							/* SR_HEALPIX_H */

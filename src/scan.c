@@ -293,6 +293,62 @@ box_add_edge(double lo[3], double hi[3], Vec3 a, Vec3 b)
 	}
 }
 
+/* Difference of two longitudes in turns, in (-1/2, 1/2]. */
+static inline double
+turn_diff(double a, double b)
+{
+	double		d = a - b;
+
+	d -= floor(d);
+	return d > 0.5 ? d - 1.0 : d;
+}
+
+/* Is a point in a box? */
+static bool
+in_box(const double lo[3], const double hi[3], Vec3 p)
+{
+	return p.x >= lo[0] && p.x <= hi[0] && p.y >= lo[1] && p.y <= hi[1] && p.z >= lo[2] && p.z <= hi[2];
+}
+
+/*
+ * A point's meridian must not run through a vertex, nor along an axis of
+ * symmetry: where it met an edge on the very parallel of a ring, rounding would
+ * decide on which side of the meridian the ring crosses the edge. So a point
+ * outside moves a few metres, to one of these odd places east of it.
+ */
+#define SIDESTEPS 16
+#define SIDESTEP 1.3717e-7		/* turns */
+
+static Vec3
+beside(Vec3 p, int step)
+{
+	double		s,
+				c;
+	Vec3		v = p;
+
+	sr_sincos_deg(360.0 * SIDESTEP * step, &s, &c);
+	v.x = p.x * c - p.y * s;
+	v.y = p.x * s + p.y * c;
+	return v;
+}
+
+/* Is no vertex of a polygon on the meridian of a point? */
+static bool
+meridian_is_free(const Polygon *polygon, Vec3 p)
+{
+	double		turn = sr_atan2_turn(p.y, p.x);
+
+	for (int r = 0; r < polygon->nrings; r++)
+		for (int i = 0; i < polygon->rings[r].npoints; i++)
+		{
+			if (i % 65536 == 0)
+				sr_check_interrupts();
+			if (fabs(turn_diff(sr_lon_turn(polygon->rings[r].xy[2 * i]), turn)) < 1e-10)
+				return false;
+		}
+	return true;
+}
+
 /*
  * A point outside a polygon: a corner of its geocentric box, pushed outwards
  * until the sphere's point below it leaves the box, as PostGIS chooses it. The
@@ -348,7 +404,7 @@ point_outside(const Polygon *polygon)
 		{
 			double		q[3];
 			double		len;
-			bool		inside = true;
+			Vec3		v;
 
 			for (int k = 0; k < 3; k++)
 				q[k] = corner[c][k] ? (hi[k] < 1 ? hi[k] + grow : hi[k])
@@ -356,30 +412,21 @@ point_outside(const Polygon *polygon)
 			len = sqrt(q[0] * q[0] + q[1] * q[1] + q[2] * q[2]);
 			if (len == 0)
 				continue;
-			for (int k = 0; k < 3; k++)
-			{
-				q[k] /= len;
-				inside = inside && q[k] >= lo[k] && q[k] <= hi[k];
-			}
-			if (!inside)
-			{
-				Vec3		v = {q[0], q[1], q[2]};
-
-				return v;
-			}
+			v.x = q[0] / len;
+			v.y = q[1] / len;
+			v.z = q[2] / len;
+			if (in_box(lo, hi, v))
+				continue;
+			for (int step = 1; step <= SIDESTEPS; step++)
+				if (!in_box(lo, hi, beside(v, step)) && meridian_is_free(polygon, beside(v, step)))
+					return beside(v, step);
+			return v;
 		}
 	}
+	for (int step = 1; step <= SIDESTEPS; step++)
+		if (meridian_is_free(polygon, beside(mean, step)))
+			return beside(mean, step);
 	return mean;
-}
-
-/* Difference of two longitudes in turns, in (-1/2, 1/2]. */
-static inline double
-turn_diff(double a, double b)
-{
-	double		d = a - b;
-
-	d -= floor(d);
-	return d > 0.5 ? d - 1.0 : d;
 }
 
 /*

@@ -94,7 +94,8 @@ main(void)
 		int64		ntest = order <= 5 ? grid->ncell : 50000;
 		int64		bad_centre = 0,
 					bad_ring = 0,
-					bad_face = 0;
+					bad_face = 0,
+					bad_back = 0;
 		int64		next = 0;
 		bool		contiguous = true;
 
@@ -125,12 +126,14 @@ main(void)
 			hpx_face_position(face, ((double) ix + 0.5) / (double) grid->nside,
 							  ((double) iy + 0.5) / (double) grid->nside, &flon, &flat);
 			dlon = remainder(flon - lon, 360.0) * ring->coslat;
+			bad_back += hpx_face_to_cell(order, face, ix, iy) != cell;
 			bad_face += face < 0 || face > 11 || ix < 0 || ix >= grid->nside || iy < 0 ||
 				iy >= grid->nside || fabs(dlon) > 1e-9 || fabs(flat - lat) > 1e-9;
 		}
 		ok(bad_centre == 0, "order %d: a cell's centre lies in the cell", order);
 		ok(bad_ring == 0, "order %d: a cell lies on its ring", order);
 		ok(bad_face == 0, "order %d: a cell's place on its face has the cell's centre", order);
+		ok(bad_back == 0, "order %d: and leads back to the cell", order);
 	}
 
 	ok(fabs(hpx_cell_area(0) * 12 - 510065621.724e6) < 500, "the cells' area adds up to the ellipsoid's");

@@ -282,6 +282,40 @@ main(void)
 		   "order %d: also across the antimeridian", order);
 	}
 
+	for (int order = 1; order <= 4; order++)
+	{
+		/* cells as polygons: corners on rings and on the meridians of outside points */
+		const HpxGrid *grid = hpx_grid(order);
+		int64		wrong = 0;
+
+		for (int64 c = 0; c < grid->ncell; c++)
+		{
+			static const int corner[5][2] = {{0, 0}, {1, 0}, {1, 1}, {0, 1}, {0, 0}};
+			double		xy[10];
+			LinearRing	ring = {5, xy};
+			Polygon		polygon = {1, &ring};
+			SpanList	spans;
+			double		edge[4];
+			int64		n = 0;
+			int			face;
+			int64		ix,
+						iy;
+
+			hpx_cell_to_face(order, c, &face, &ix, &iy);
+			for (int k = 0; k < 5; k++)
+				hpx_face_position(face, (double) (ix + corner[k][0]) / (double) grid->nside,
+								  (double) (iy + corner[k][1]) / (double) grid->nside, &xy[2 * k], &xy[2 * k + 1]);
+			span_list_init(&spans);
+			scan_polygons(grid, &polygon, 1, &spans, edge);
+			for (int64 i = 0; i < spans.nspans; i++)
+				n += spans.spans[i].last - spans.spans[i].first + 1;
+			/* the cell itself, and those whose centres its corners or sides touch */
+			wrong += n < 1 || n > 5;
+			span_list_free(&spans);
+		}
+		ok(wrong == 0, "order %d: the outlines of cells cover few cells each, not a ring (%lld do)", order, (long long) wrong);
+	}
+
 	{
 		double		xy[] = {10, 20, -170, -20, 50, 50, 10, 20};
 		LinearRing	ring = {4, xy};

@@ -1,0 +1,64 @@
+-- Maps: what a picture says, what a tile holds, and mistakes.
+SET client_min_messages = warning;
+SET search_path = swarm_reward, public;
+
+-- the texts of the legend, and the colours of the map
+CREATE FUNCTION pg_temp.legend(svg text) RETURNS text LANGUAGE sql AS
+$$ SELECT string_agg(m[1], ' | ') FROM regexp_matches(svg, '<text [^>]*>([^<]*)</text>', 'g') m $$;
+CREATE FUNCTION pg_temp.colors(svg text) RETURNS text LANGUAGE sql AS
+$$ SELECT string_agg(m[1], ' ') FROM regexp_matches(svg, '<path fill="(#[0-9a-f]{6})"', 'g') m $$;
+
+SELECT substr(svg, 1, 132) AS start, right(svg, 7) AS the_end,
+       (regexp_match(svg, '<desc[^>]*>(.*)</desc>'))[1] AS description
+FROM (SELECT coverage_svg('3:{[0,4)=1.5,[10,11)=2}')) v(svg);
+
+-- classes: one, few values, equal steps, logarithmic, both signs, nothing
+SELECT pg_temp.legend(svg), pg_temp.colors(svg) FROM (SELECT coverage_svg('3:{[0,768)=1.5}')) v(svg);
+SELECT pg_temp.legend(svg), pg_temp.colors(svg) FROM (SELECT coverage_svg('3:{[0,4)=1.5,[10,11)=2,[600,601)=1e12}')) v(svg);
+WITH f AS (SELECT ('3:{' || string_agg(format('[%s,%s)=%s', i, i + 1, 100 + i / 8), ',' ORDER BY i) || '}')::coverage AS c FROM generate_series(0, 767) i)
+SELECT pg_temp.legend(svg), pg_temp.colors(svg) FROM (SELECT coverage_svg(c) FROM f) v(svg);
+WITH f AS (SELECT ('3:{' || string_agg(format('[%s,%s)=%s', i, i + 1, (i + 1) ^ 3 / 100), ',' ORDER BY i) || '}')::coverage AS c FROM generate_series(0, 767) i)
+SELECT pg_temp.legend(svg), pg_temp.colors(svg) FROM (SELECT coverage_svg(c) FROM f) v(svg);
+SELECT pg_temp.legend(coverage_svg('3:{[0,4)=-1.5,[10,11)=2}')) AS signs,
+       pg_temp.legend(coverage_svg('3:{[0,4)=-1.5,[10,11)=2}', NULL, 'R&D <map>', 'more', 'less')) AS named;
+SELECT pg_temp.legend(coverage_svg('3:{}')) AS nothing;
+SELECT pg_temp.legend(coverage_svg('3:{[0,1)=1e-320,[1,2)=1.7e308,[2,3)=-1.7e308}')) AS extreme;
+-- means of the largest values do not overflow
+WITH f AS (SELECT ('10:{' || string_agg(format('[%s,%s)=%s', 100 * i, 100 * i + 99, '1.7e308'), ',' ORDER BY i) || '}')::coverage AS c FROM generate_series(0, 100) i)
+SELECT pg_temp.legend(svg) FROM (SELECT coverage_svg(c) FROM f) v(svg);
+
+-- and those of a constant field are the constant
+SELECT pg_temp.legend(coverage_svg(coverage_agg('POINT(0 0)'::geography, 3000000, 1, 10) / 10)) AS a_tenth;
+
+-- regions and points; NULLs and empty ones are skipped
+SELECT length(coverage_svg('3:{}', '{}')) = length(coverage_svg('3:{}')) AS no_region,
+       coverage_svg('3:{}', ARRAY[NULL, 'POLYGON EMPTY', 'MULTIPOLYGON EMPTY']::geography[]) ~ '<path fill="#ffffff" d=""/>' AS empty_regions,
+       coverage_svg('3:{}', ARRAY['POINT(11 0)', 'MULTIPOINT(11 0,11.001 0,-169.1 0)', 'POINT EMPTY']::geography[]) ~ 'd="M6000 \d+h0m-?\d+ -?\d+h0"/>' AS two_dots;
+SELECT coverage_svg(NULL) IS NULL AS null_field, coverage_svg('3:{}', NULL, NULL) IS NOT NULL AS null_rest;
+
+-- the same picture everywhere: bytes of a world and of a part of it
+SELECT md5(coverage_svg(coverage_agg(ST_Point(mod(i * 137.508, 360) - 180, mod(i * 61.8, 170) - 85, 4326)::geography, 500000 + i * 1000, i, 6))) AS world
+FROM generate_series(1, 60) i;
+SELECT md5(coverage_svg(coverage_agg(ST_Point(mod(178 + i * 0.37, 360) - 360 * (i / 6), -17 + i * 0.2, 4326)::geography, 50000, i, 10),
+                        ARRAY['POLYGON((177 -18,179 -18,-179 -16,179 -16,177 -18))'::geography])) AS part
+FROM generate_series(1, 11) i;
+
+-- mistakes
+SELECT coverage_svg('3:{}', ARRAY['LINESTRING(0 0,1 1)'::geography]);
+SELECT coverage_svg('3:{}', ARRAY['SRID=4269;POINT(0 0)'::geography]);
+SELECT coverage_svg('3:{}', ARRAY['POINT(NaN 0)'::geography]);
+
+-- tiles
+SELECT coverage_tile('3:{}', 0, 0, 0) AS nothing, coverage_tile(NULL, 0, 0, 0) IS NULL AS null_field,
+       coverage_tile('3:{[0,1)=1}', NULL, 0, 0) IS NULL AS null_zoom;
+SELECT cell, grid_order, value, share, ST_AsText(ST_GeomFromWKB(boundary, 3857), 0) AS boundary
+FROM coverage_tile_cells('1:{[20,21)=7}', 0, 0, 0);
+SELECT cell, grid_order, value, share, ST_NPoints(ST_GeomFromWKB(boundary, 3857)) AS points
+FROM coverage_tile_cells('6:{[0,1)=7,[1,2)=3,[24576,24580)=-2}', 0, 0, 0);
+SELECT encode(coverage_tile('0:{[4,5)=0.5}', 0, 0, 0), 'hex') AS mvt;
+SELECT coverage_tile('3:{}', -1, 0, 0);
+SELECT coverage_tile('3:{}', 25, 0, 0);
+SELECT coverage_tile('3:{}', 0, 0, 1);
+SELECT coverage_tile('3:{}', 3, 8, 0);
+SELECT coverage_tile('3:{}', 3, 0, -1);
+SELECT count(*) FROM coverage_tile_cells('3:{[0,768)=1}', 24, 16777215, 16777215);
