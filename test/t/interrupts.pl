@@ -81,9 +81,9 @@ my @statements = (
 	['binary input', $serial, "COPY received FROM '${\ $node->basedir}/share.bin' (FORMAT binary)"],
 	['coverage_cell_values', $serial, 'SELECT count(*) FROM field, coverage_cell_values(supply)'],
 	['coverage_cells', $serial, 'SELECT count(boundary) FROM field, coverage_cells(supply)'],
-	['coverage_gaps', $serial, 'SELECT count(*) FROM field, coverage_gaps(coverage_greatest(share - 0.05, 0))', 'coverage_gaps(coverage, float8)'],
+	['coverage_gaps', $serial, 'SELECT count(boundary) FROM field, coverage_gaps(coverage_greatest(share - 0.05, 0))', 'coverage_gaps(coverage, float8)'],
 	['coverage_sites', $serial, 'SELECT count(*) FROM field, coverage_sites(share, 500000, 50)', 'coverage_sites(coverage, float8, integer)'],
-	['coverage_svg', $serial, 'SELECT length(coverage_svg(share)) FROM field', 'coverage_svg(coverage, geography[])'],
+	['coverage_svg', $serial, 'SELECT length(coverage_svg(share)) FROM field', 'coverage_svg(coverage, geography[], text, text, text)'],
 	['coverage_tile', $serial, 'SELECT length(coverage_tile(share, 0, 0, 0)) FROM field', 'coverage_tile(coverage, integer, integer, integer)'],
 );
 
