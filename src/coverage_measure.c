@@ -22,7 +22,7 @@
 #include "fixed.h"
 
 /* Counting bits is one instruction on any processor of the last fifteen years. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__)
 #define COUNT_CLONES __attribute__((target_clones("popcnt", "default")))
 #else
 #define COUNT_CLONES
