@@ -449,14 +449,8 @@ sum_ring_interval(const Field *field, int32 i, const HpxRing *ring, int32 lo, in
 		return 0;
 	if (unlikely(hi - lo + 1 >= n))
 		return sum_on_ring(field, i, start, start + n - 1);
-	if (lo < 0)
-		lo += n;
-	else if (lo >= n)
-		lo -= n;
-	if (hi < 0)
-		hi += n;
-	else if (hi >= n)
-		hi -= n;
+	lo = wrap_cell(lo, n);
+	hi = wrap_cell(hi, n);
 	if (likely(lo <= hi))
 		return sum_on_ring(field, i, start + lo, start + hi);
 	return sum_on_ring(field, i, start, start + hi) + sum_on_ring(field, i, start + lo, start + n - 1);
@@ -505,14 +499,8 @@ ends_add_interval(Ends *e, const Field *field, int32 i, const HpxRing *ring, int
 		ends_add(e, field, i, ring->start, 0, n - 1);
 		return;
 	}
-	if (lo < 0)
-		lo += n;
-	else if (lo >= n)
-		lo -= n;
-	if (hi < 0)
-		hi += n;
-	else if (hi >= n)
-		hi -= n;
+	lo = wrap_cell(lo, n);
+	hi = wrap_cell(hi, n);
 	if (likely(lo <= hi))
 		ends_add(e, field, i, ring->start, lo, hi);
 	else

@@ -158,31 +158,27 @@ disc_intervals(const HpxGrid *grid, const DiscScan *scan, int32 first_ring, int3
 
 /* Adds cells lo .. hi of a ring, as ring_interval has them, to a list of spans. */
 static inline void
-add_wrapped(SpanList *out, const HpxRing *ring, int64 lo, int64 hi)
+add_wrapped(SpanList *out, const HpxRing *ring, int32 lo, int32 hi)
 {
-	int64		n = ring->ncell;
+	int32		n = ring->ncell;
 	int64		start = ring->start;
 
 	if (lo > hi)
 		return;
 	if (hi - lo + 1 >= n)
+	{
 		span_list_add(out, start, start + n - 1);
-	else if (lo < 0 && hi < 0)
-		span_list_add(out, start + lo + n, start + hi + n);
-	else if (lo < 0)
+		return;
+	}
+	lo = wrap_cell(lo, n);
+	hi = wrap_cell(hi, n);
+	if (lo <= hi)
+		span_list_add(out, start + lo, start + hi);
+	else
 	{
 		span_list_add(out, start, start + hi);
-		span_list_add(out, start + lo + n, start + n - 1);
-	}
-	else if (hi < n)
-		span_list_add(out, start + lo, start + hi);
-	else if (lo < n)
-	{
-		span_list_add(out, start, start + hi - n);
 		span_list_add(out, start + lo, start + n - 1);
 	}
-	else
-		span_list_add(out, start + lo - n, start + hi - n);
 }
 
 /*
@@ -320,8 +316,8 @@ sweep_block(bool narrow, const HpxRing *ring, double cells_per_radian, const dou
 			} \
 			else \
 			{ \
-				int32		from_ = (lo) < 0 ? (lo) + (n) : (lo) >= (n) ? (lo) - (n) : (lo); \
-				int32		to_ = (hi) < 0 ? (hi) + (n) : (hi) >= (n) ? (hi) - (n) : (hi); \
+				int32		from_ = wrap_cell((lo), (n)); \
+				int32		to_ = wrap_cell((hi), (n)); \
 				add(from_, (w)); \
 				add(to_ + 1, -(w)); \
 				if (from_ > to_) \

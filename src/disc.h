@@ -56,6 +56,13 @@ typedef void (*TakeRow) (void *arg, const HpxRing *ring, const double *row);
 extern void sweep_discs(const HpxGrid *grid, const WeightedDisc *discs, int64 ndiscs, Diff *diff,
 						TakeRow take_row, void *arg);
 
+/* A cell of a ring, given up to one turn before its first or behind its last. */
+static inline int32
+wrap_cell(int32 j, int32 ncell)
+{
+	return j < 0 ? j + ncell : j >= ncell ? j - ncell : j;
+}
+
 /*
  * Does an interval of a ring's cells, lo .. hi modulo its length, miss a cell?
  * For the cell that holds a disc's centre, which the disc has in any case.

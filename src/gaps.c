@@ -4,7 +4,7 @@
  */
 #include "gaps.h"
 
-#include "dmath.h"
+#include "vec3.h"
 
 /* A growing list of segments: part of one row. */
 typedef struct RowBuffer
@@ -813,36 +813,6 @@ next_edge(const EdgeList *list, const Edge *e, int64 to)
 	if (i + 1 < list->count && n[1].from == to && n->face == e->face && n->x == e->x && n->y == e->y)
 		return i + 1;
 	return i;
-}
-
-typedef struct Vec3
-{
-	double		x,
-				y,
-				z;
-} Vec3;
-
-static Vec3
-unit_vector(double lon, double lat)
-{
-	double		s,
-				c,
-				sl,
-				cl;
-	Vec3		v;
-
-	sr_sincos_deg(lat, &s, &c);
-	sr_sincos_deg(lon, &sl, &cl);
-	v.x = c * cl;
-	v.y = c * sl;
-	v.z = s;
-	return v;
-}
-
-static inline double
-dot(Vec3 a, Vec3 b)
-{
-	return a.x * b.x + a.y * b.y + a.z * b.z;
 }
 
 /*

@@ -8,17 +8,10 @@
  */
 #include "scan.h"
 
-#include "dmath.h"
+#include "vec3.h"
 
 /* Slack for centres on a polygon's boundary, in cells: below 10 micrometres. */
 #define BOUNDARY_SLACK 1e-9
-
-typedef struct Vec3
-{
-	double		x,
-				y,
-				z;
-} Vec3;
 
 void
 span_list_init(SpanList *list)
@@ -190,38 +183,6 @@ array_sort(Array *a, int (*compare) (const void *, const void *))
 
 #define ARRAY_OF(type) {NULL, 0, 0, sizeof(type)}
 #define ARRAY_ITEMS(type, a) ((type *) (a)->items)
-
-static inline double
-dot(Vec3 a, Vec3 b)
-{
-	return a.x * b.x + a.y * b.y + a.z * b.z;
-}
-
-static inline Vec3
-cross(Vec3 a, Vec3 b)
-{
-	Vec3		r = {a.y * b.z - a.z * b.y, a.z * b.x - a.x * b.z, a.x * b.y - a.y * b.x};
-
-	return r;
-}
-
-/* Unit vector of a position on the sphere of geodetic coordinates. */
-static Vec3
-unit_vector(double lon, double lat)
-{
-	double		s,
-				c,
-				sl,
-				cl;
-	Vec3		v;
-
-	sr_sincos_deg(lat, &s, &c);
-	sr_sincos_deg(lon, &sl, &cl);
-	v.x = c * cl;
-	v.y = c * sl;
-	v.z = s;
-	return v;
-}
 
 /* Unit normal of the great circle through two points; false when it is undefined. */
 static bool
