@@ -91,8 +91,9 @@ CREATE TABLE final_statement (
 	epoch_id bigint NOT NULL REFERENCES epoch,
 	provider_id bigint NOT NULL REFERENCES provider,
 	earned numeric(38,0) NOT NULL CHECK (earned >= 0),
-	restated numeric(38,0) NOT NULL CHECK (restated < 'Infinity'),
-	total numeric(38,0) NOT NULL GENERATED ALWAYS AS (earned + restated) STORED,
+	-- sums of any number of amounts
+	restated numeric(78,0) NOT NULL CHECK (restated < 'Infinity'),
+	total numeric(78,0) NOT NULL GENERATED ALWAYS AS (earned + restated) STORED,
 	PRIMARY KEY (epoch_id, provider_id),
 	UNIQUE (epoch_id, provider_id, total)
 );

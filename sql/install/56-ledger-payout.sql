@@ -12,7 +12,7 @@ CREATE TABLE payout (
 	up_to_epoch_id bigint NOT NULL REFERENCES epoch,
 	line_count bigint NOT NULL CHECK (line_count > 0),
 	leaf_count bigint NOT NULL CHECK (leaf_count > 0),
-	total numeric(38,0) NOT NULL CHECK (total > 0 AND total < 'Infinity'),
+	total numeric(78,0) NOT NULL CHECK (total > 0 AND total < 'Infinity'),
 	root bytea NOT NULL CHECK (length(root) = 32),
 	note text,
 	created_at timestamptz NOT NULL DEFAULT now(),
@@ -43,7 +43,7 @@ COMMENT ON COLUMN payout.cancelled IS 'status = cancelled, for the lines to refe
 CREATE TABLE payout_leaf (
 	payout_id bigint NOT NULL REFERENCES payout,
 	address text COLLATE "C" NOT NULL CHECK (is_payout_address(address) AND address = checksum_address(address)),
-	amount numeric(38,0) NOT NULL CHECK (amount > 0 AND amount < 'Infinity'),
+	amount numeric(78,0) NOT NULL CHECK (amount > 0 AND amount < 'Infinity'),
 	leaf bytea NOT NULL,
 	PRIMARY KEY (payout_id, address),
 	CONSTRAINT payout_leaf_hash CHECK (leaf = merkle_leaf(address, amount))
@@ -59,7 +59,7 @@ CREATE TABLE payout_line (
 	epoch_id bigint NOT NULL,
 	provider_id bigint NOT NULL,
 	address text COLLATE "C" NOT NULL,
-	amount numeric(38,0) NOT NULL,
+	amount numeric(78,0) NOT NULL,
 	cancelled boolean NOT NULL DEFAULT false,
 	PRIMARY KEY (payout_id, epoch_id, provider_id),
 	CONSTRAINT payout_line_is_final_statement FOREIGN KEY (epoch_id, provider_id, amount) REFERENCES final_statement (epoch_id, provider_id, total),
