@@ -158,8 +158,14 @@ SELECT throws_ok(format('SELECT * FROM payout_proof(%s, %L)', :b, 'x'), '22P02',
 UPDATE telemetry SET ok = false WHERE node_id IN (SELECT node_id FROM node WHERE provider_id IN (1003, 1005));
 SELECT restate_epoch(1002, 'a fault that was reported late', '{}') > 0 AS posted \gset
 SELECT ok(:'posted'::boolean, 'what was paid turns out to be too much');
+CALL run_epoch(1003);
 UPDATE epoch SET status = 'final', final_at = now() WHERE epoch_id = 1003;
 SELECT ok((SELECT total < 0 FROM final_statement WHERE epoch_id = 1003 AND provider_id = 1003), 'a statement is negative');
+SAVEPOINT debt;
+UPDATE provider SET payout_address = '0xD1220A0cf47c7B9Be7A2E6BA89F429762e7b9aDb' WHERE provider_id = 1005;
+SELECT ok(sum(total) FILTER (WHERE epoch_id < 1003) > 0 AND sum(total) FILTER (WHERE epoch_id = 1003) < 0, 'one has earned before, and owes after') FROM open_statement() WHERE provider_id = 1005;
+SELECT is(make_payout(1002), NULL, 'it is not paid for the time before');
+ROLLBACK TO debt;
 SELECT make_payout() AS c \gset
 SELECT ok(NOT EXISTS (SELECT FROM payout_line WHERE payout_id = :c AND provider_id = 1003), 'who owes is not in the batch');
 SELECT ok(balance < 0 AND waits_for = 'a positive balance', 'but carries it on') FROM provider_balance WHERE provider_id = 1003;

@@ -50,6 +50,29 @@ $$ UPDATE node SET status = 'suspended' WHERE node_id = 1011 $$;
 CREATE FUNCTION pg_temp.sold() RETURNS void LANGUAGE sql AS
 $$ UPDATE node SET provider_id = CASE provider_id WHEN 1001 THEN 1002 ELSE 1001 END, hardware_id = 'another' WHERE node_id = 1007 $$;
 
+-- who was first where: in the books from an epoch that is not final yet, in truth earlier
+SAVEPOINT firsts;
+\o /dev/null
+SELECT pg_temp.play('whole', 4, 20, NULL, 3);
+SELECT pg_temp.build(4, 20);
+\o
+CREATE TABLE pg_temp.lost AS SELECT node_id, service_type, sampled_at, latency_ms, ok, work, energy_mwh FROM telemetry
+	WHERE sampled_at < '2021-03-02' AND node_id IN (SELECT node_id FROM node WHERE provider_id = 1001);
+DELETE FROM telemetry t USING pg_temp.lost l WHERE (l.node_id, l.sampled_at) = (t.node_id, t.sampled_at);
+CALL run_epoch(1001);
+CALL run_epoch(1002);
+CALL run_epoch(1003);
+CALL run_epoch(1004);
+UPDATE epoch SET status = 'final', final_at = now() WHERE epoch_id = 1001;
+UPDATE epoch SET status = 'final', final_at = now() WHERE epoch_id = 1002;
+UPDATE epoch SET status = 'final', final_at = now() WHERE epoch_id = 1003;
+SELECT ok(count(*) > 0, 'a provider starts in an epoch that is not final') FROM epoch_first WHERE epoch_id = 1004 AND provider_id = 1001;
+INSERT INTO telemetry SELECT * FROM pg_temp.lost;
+SELECT isnt(restate_epoch(1001, 'found', '{}'), NULL, 'what was lost is found');
+SELECT is_empty($$ SELECT * FROM pg_temp.difference('whole') AS (a bigint, b bigint, c bigint, d text, e numeric) $$, 'and everybody is as old as in truth');
+SELECT is(restate_epoch(1002, 'again', '{}'), NULL, 'also from a later epoch on');
+ROLLBACK TO firsts;
+
 \o /dev/null
 SELECT pg_temp.play('late', 4, 20, 'SELECT pg_temp.late()', 3);
 SELECT pg_temp.play('moved', 4, 20, 'SELECT pg_temp.late(), pg_temp.moved()', 3);
