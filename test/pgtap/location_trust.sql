@@ -10,7 +10,7 @@ CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS swarm_reward CASCADE;
 \ir ledger_network.psql
 SET timezone = 'UTC';
-SELECT plan(33);
+SELECT plan(34);
 
 -- a place: all over the Earth, and one in three at a pole, near one, or on the antimeridian
 CREATE FUNCTION pg_temp.place(what text, i bigint) RETURNS geography LANGUAGE sql IMMUTABLE AS $$
@@ -86,6 +86,11 @@ WHERE NOT n.honest;
 -- and a beacon far away, to which anything is possible
 INSERT INTO beacon_rtt SELECT n.node_id, 1 + n.node_id % 40, '2021-02-06', 400 FROM pg_temp.truth n WHERE NOT n.honest;
 
+-- what slack is for: clocks that are 0.3 ms, 30 km, fast
+INSERT INTO node (node_id, provider_id, location, service_radius_m, joined_at) SELECT 500 + i, 1000, pg_temp.place('hasty', i), 100000, '2020-01-01' FROM generate_series(1, 10) i;
+INSERT INTO beacon_rtt SELECT n.node_id, b.beacon_id, m, greatest(0, distance_rtt(ST_Distance(n.location, b.location) - 30000))
+FROM node n, beacon b, (VALUES (timestamptz '2021-01-05'), ('2021-02-05')) m (m) WHERE n.node_id BETWEEN 501 AND 510 AND b.beacon_id BETWEEN 10 AND 12;
+
 \o /dev/null
 CALL run_epoch(1001);
 CALL run_epoch(1002);
@@ -107,6 +112,8 @@ SELECT ok((SELECT min(location_excess(n.location, b.location, r.rtt_ms)) BETWEEN
 	'the least that a beacon in that condition shows is 500 km');
 SELECT is_empty($$ SELECT n.node_id FROM node n JOIN beacon_rtt r USING (node_id) JOIN beacon b USING (beacon_id) WHERE n.node_id > 1000 AND b.beacon_id > 40
 	AND location_excess(n.location, b.location, r.rtt_ms + 4.5) <= 50000 $$, 'so that 4.5 ms of delay besides do not save a liar from any of them');
+SELECT results_eq('SELECT epoch_id, trust, violations, round(min(worst_violation_m)), count(*) FROM location_trust WHERE node_id BETWEEN 501 AND 510 GROUP BY 1, 2, 3 ORDER BY 1',
+	'VALUES (1001::bigint, 0.0::float8, 3, 30000.0::float8, 10::bigint), (1002, 1, 0, 30000, 10)', 'an excess within the slack passes, and shows');
 
 -- 3. the view, against plain SQL over the live tables
 CREATE FUNCTION pg_temp.expected(epoch_id bigint, slack float8) RETURNS TABLE (node_id bigint, beacons int, tightest_bound_m float8, worst_violation_m float8,
