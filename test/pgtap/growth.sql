@@ -51,10 +51,10 @@ INSERT INTO service_type (code, unit, premium) VALUES ('infer', 'call', 1), ('tr
 -- regions: a checkerboard of 24 tiles, six jurisdictions of several tiles, some tiles of none; a continent over some of
 -- them, a small one inside a tile, and one that holds no centre of a cell
 INSERT INTO region (code, name, jurisdiction, boundary, target_fraction)
-SELECT 'T' || i || j, 'tile', CASE WHEN (i + j) % 7 > 0 THEN 'J' || (i + j) % 7 END, ST_Multi(ST_MakeEnvelope(-178.7 + i * 59, -89.1 + j * 44.3, -119.7 + i * 59, -44.8 + j * 44.3, 4326))::geography, 0.9
+SELECT 'T' || i || j, 'tile', CASE WHEN (i + j) % 7 > 0 THEN 'J' || (i + j) % 7 END, ST_Multi(ST_MakeEnvelope(-178.7 + i * 59, -89.1 + j * 44.3, -119.7 + i * 59, -44.8 + j * 44.3, 4326))::geography, CASE WHEN i < 3 THEN 0.9 ELSE 0.000001 END
 FROM generate_series(0, 5) i, generate_series(0, 3) j;
 INSERT INTO region (code, name, jurisdiction, boundary) VALUES
-	('U', 'union', 'J1', ST_Multi(ST_MakeEnvelope(-50, -10, 70, 60, 4326))::geography),
+	('U', 'union', 'J4', ST_Multi(ST_MakeEnvelope(-50, -10, 70, 60, 4326))::geography),
 	('V', 'enclave', 'J2', ST_Multi(ST_MakeEnvelope(5, 40, 30, 55, 4326))::geography),
 	('W', 'rock', 'J9', ST_Multi(ST_MakeEnvelope(100.1, 20.1, 100.2, 20.2, 4326))::geography);
 INSERT INTO demand (location, weight) SELECT ST_SetSRID(ST_MakePoint(360 * pg_temp.r(2, 'x', i) - 180, degrees(asin(2 * pg_temp.r(2, 'y', i) - 1))), 4326), 1 + trunc(1000 * pg_temp.r(2, 'w', i)) FROM generate_series(1, 700) i;
