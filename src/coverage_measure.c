@@ -158,9 +158,9 @@ build_by_runs(Field *field, const Coverage *c)
 	uint32		run = 0;
 	int128		sum = 0;
 
-	field->before = sr_alloc((Size) c->nruns * sizeof(int128));
-	field->value = sr_alloc((Size) c->nruns * sizeof(double));
-	field->start = sr_alloc((Size) c->nruns * sizeof(uint32));
+	field->before = sr_alloc_scattered((Size) c->nruns * sizeof(int128));
+	field->value = sr_alloc_scattered((Size) c->nruns * sizeof(double));
+	field->start = sr_alloc_scattered((Size) c->nruns * sizeof(uint32));
 	memcpy(field->start, starts, (Size) c->nruns * sizeof(uint32));
 	for (uint32 i = 0; i < c->nruns; i++)
 	{

@@ -142,7 +142,7 @@ tiles_layout(Tiles *t, const HpxGrid *grid, int64 nruns, const uint32 *starts, c
 			nblocks += BLOCKS(columns);
 	}
 
-	t->blocks = sr_alloc((size_t) nblocks * sizeof(TileBlock));
+	t->blocks = sr_alloc_scattered((size_t) nblocks * sizeof(TileBlock));
 	memset(t->blocks, 0, (size_t) nblocks * sizeof(TileBlock));
 	/* before its first change, every sum of a group is zero */
 	for (int32 i = 1; i <= grid->nring; i++)
@@ -214,7 +214,7 @@ tiles_fill(Tiles *t, int64 nruns, const uint32 *starts, const double *values, bo
 	const HpxGrid *grid = t->grid;
 	int64		run = 0;
 
-	t->sums = sr_alloc((size_t) tiles_size(t));
+	t->sums = sr_alloc_scattered((size_t) tiles_size(t));
 	memset(t->sums, 0, TILE_RINGS * sizeof(int128));
 	for (int32 i = 1; i <= grid->nring; i++)
 	{
