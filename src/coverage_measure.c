@@ -12,8 +12,8 @@
  * kept for the life of the calling expression, and the field is recognised by
  * its TOAST pointer, or by the digest in the value's header. There are two forms:
  * one sum for each run, and a bit for each cell where a run starts, so that
- * counting bits finds the run; or, for fields of mostly short runs, one sum for
- * each cell and nothing else.
+ * counting bits finds the run; or, for fields of mostly short runs, sums for
+ * cells (tiles.c).
  */
 #include "coverage.h"
 
