@@ -30,6 +30,9 @@
 #define COUNT_CLONES
 #endif
 
+/* Beyond this order only groups with a value have blocks. */
+#define SPARSE_ORDER 10
+
 /* Blocks of a group with so many columns in a quarter. */
 #define BLOCKS(columns) ((4 * (int64) (columns) + 63) >> 6)
 
@@ -43,7 +46,7 @@ tile_place(const Tiles *t, int32 ring, int32 j)
 }
 
 /* Marks places first .. last. */
-static void
+static inline void
 mark(TileBlock *blocks, int32 first, int32 last)
 {
 	for (int32 b = first >> 6; b <= last >> 6; b++)
@@ -52,22 +55,6 @@ mark(TileBlock *blocks, int32 first, int32 last)
 		int			to = b == last >> 6 ? last & 63 : 63;
 
 		blocks[b].bits |= (~UINT64_C(0) >> (63 - (to - from))) << from;
-	}
-}
-
-/* Marks where the sums of a ring change behind its cells first .. last. */
-static void
-mark_cells(Tiles *t, int32 ring, int32 first, int32 last)
-{
-	int32		c = t->quarter[ring - 1];
-
-	for (int32 j = first + 1; j <= last + 1;)
-	{
-		int32		q = Min(j / c, 3);
-		int32		end = q == 3 ? last + 1 : Min(last + 1, (q + 1) * c - 1);
-
-		mark(t->blocks, tile_place(t, ring, j), tile_place(t, ring, end));
-		j = end + 1;
 	}
 }
 
@@ -85,6 +72,10 @@ mark_field(Tiles *t, int64 nruns, const uint32 *starts, const double *values)
 	{
 		const HpxRing *ring = HPX_RING(grid, i);
 		int64		end = ring->start + ring->ncell;
+		int32		c = t->quarter[i - 1];
+		int32		spare = t->spare[i - 1];
+		int32		shift = t->base[i - 1];	/* from a cell of this quarter to its place */
+		int32		bound = c;	/* where the next quarter starts */
 
 		if (i % 256 == 0)
 			sr_check_interrupts();
@@ -95,8 +86,22 @@ mark_field(Tiles *t, int64 nruns, const uint32 *starts, const double *values)
 			if (values[run] != 0 && t->blocks == NULL)
 				t->base[i - 1] = 1;
 			else if (values[run] != 0)
-				mark_cells(t, i, (int32) (Max((int64) starts[run], ring->start) - ring->start),
-					 	   (int32) (Min(run_end, end) - 1 - ring->start));
+			{
+				/* sums change behind each of its cells */
+				int32		j = (int32) (Max((int64) starts[run], ring->start) - ring->start) + 1;
+				int32		last = (int32) (Min(run_end, end) - ring->start);
+
+				while (j <= last)
+				{
+					int32		to;
+
+					for (; j >= bound && bound < 4 * c; bound += c)
+						shift += spare;
+					to = bound < 4 * c ? Min(last, bound - 1) : last;
+					mark(t->blocks, shift + j, shift + to);
+					j = to + 1;
+				}
+			}
 			if (run_end > end)
 				break;
 			run++;
@@ -118,9 +123,15 @@ tiles_layout(Tiles *t, const HpxGrid *grid, int64 nruns, const uint32 *starts, c
 	t->base = sr_alloc((size_t) grid->nring * 3 * sizeof(int32));
 	t->quarter = t->base + grid->nring;
 	t->spare = t->quarter + grid->nring;
-	memset(t->base, 0, (size_t) grid->nring * sizeof(int32));
 	t->blocks = NULL;
-	mark_field(t, nruns, starts, values);
+	/* what all groups need is little on a coarse grid */
+	for (int32 i = 1; i <= grid->nring; i++)
+	{
+		t->base[i - 1] = grid->order <= SPARSE_ORDER;
+		t->quarter[i - 1] = HPX_RING(grid, i)->ncell / 4;
+	}
+	if (grid->order > SPARSE_ORDER)
+		mark_field(t, nruns, starts, values);
 	for (int32 first = 1; first <= grid->nring; first += TILE_RINGS)
 	{
 		int32		last = Min(first + TILE_RINGS - 1, grid->nring);
@@ -135,7 +146,6 @@ tiles_layout(Tiles *t, const HpxGrid *grid, int64 nruns, const uint32 *starts, c
 		for (int32 i = first; i <= last; i++)
 		{
 			t->base[i - 1] = empty ? 0 : (int32) (nblocks << 6);
-			t->quarter[i - 1] = HPX_RING(grid, i)->ncell / 4;
 			t->spare[i - 1] = columns - t->quarter[i - 1];
 		}
 		if (!empty)
@@ -255,23 +265,6 @@ tiles_sum(const Tiles *t, int32 ring, int32 first, int32 last)
 	return t->sums[tile_find(t, ring, tile_place(t, ring, last + 1))] - t->sums[tile_find(t, ring, tile_place(t, ring, first))];
 }
 
-/* Sum over the cells lo .. hi of a ring, which may wrap around, as disc_intervals has them. */
-COUNT_CLONES static int128
-sum_wrapped(const Tiles *t, int32 ring, int32 lo, int32 hi)
-{
-	int32		n = 4 * t->quarter[ring - 1];
-
-	if (lo > hi)
-		return 0;
-	if (hi - lo + 1 >= n)
-		return tiles_sum(t, ring, 0, n - 1);
-	lo = wrap_cell(lo, n);
-	hi = wrap_cell(hi, n);
-	if (lo <= hi)
-		return tiles_sum(t, ring, lo, hi);
-	return tiles_sum(t, ring, 0, hi) + tiles_sum(t, ring, lo, n - 1);
-}
-
 /* The places of the ends of intervals; false when one of them wraps around its ring. */
 VECTOR_CLONES static bool
 interval_places(const Tiles *t, int32 first_ring, int32 count, const int32 *restrict lo, const int32 *restrict hi,
@@ -295,6 +288,47 @@ interval_places(const Tiles *t, int32 first_ring, int32 count, const int32 *rest
 	return !wraps;
 }
 
+/* The same for any intervals, as disc_intervals has them: up to two per ring. Returns how many. */
+static int32
+wrapped_places(const Tiles *t, int32 first_ring, int32 count, const int32 *lo, const int32 *hi,
+			   int32 *rings, int32 *from, int32 *to)
+{
+	int32		n = 0;
+
+#define ADD_PLACES(first, last) \
+	do { \
+		rings[n] = i; \
+		from[n] = tile_place(t, i, (first)); \
+		to[n] = tile_place(t, i, (last) + 1); \
+		n++; \
+	} while (0)
+	for (int32 k = 0; k < count; k++)
+	{
+		int32		i = first_ring + k;
+		int32		ncell = 4 * t->quarter[i - 1];
+		int32		a = lo[k];
+		int32		b = hi[k];
+
+		if (a > b)
+			continue;
+		if (b - a + 1 >= ncell)
+		{
+			ADD_PLACES(0, ncell - 1);
+			continue;
+		}
+		a = wrap_cell(a, ncell);
+		b = wrap_cell(b, ncell);
+		if (a <= b)
+			ADD_PLACES(a, b);
+		else
+		{
+			ADD_PLACES(0, b);
+			ADD_PLACES(a, ncell - 1);
+		}
+	}
+	return n;
+}
+
 /*
  * Sum over the cells lo[k] .. hi[k] of count rings, at most DISC_BLOCK, from
  * first_ring on. What is read lies far apart in memory, so all of it is asked
@@ -303,24 +337,29 @@ interval_places(const Tiles *t, int32 first_ring, int32 count, const int32 *rest
 COUNT_CLONES int128
 tiles_sum_rings(const Tiles *t, int32 first_ring, int32 count, const int32 *lo, const int32 *hi)
 {
-	int32		from[DISC_BLOCK];
-	int32		to[DISC_BLOCK];
-	const int128 *minus[DISC_BLOCK];
-	const int128 *plus[DISC_BLOCK];
+	int32		from[2 * DISC_BLOCK];
+	int32		to[2 * DISC_BLOCK];
+	const int128 *minus[2 * DISC_BLOCK];
+	const int128 *plus[2 * DISC_BLOCK];
 	int128		sum = 0;
 
-	if (!interval_places(t, first_ring, count, lo, hi, from, to))
-	{
+#define ASK(ring) \
+	do { \
+		minus[k] = &t->sums[tile_find(t, (ring), from[k])]; \
+		plus[k] = &t->sums[tile_find(t, (ring), to[k])]; \
+		sr_prefetch(minus[k]); \
+		sr_prefetch(plus[k]); \
+	} while (0)
+	if (interval_places(t, first_ring, count, lo, hi, from, to))
 		for (int32 k = 0; k < count; k++)
-			sum += sum_wrapped(t, first_ring + k, lo[k], hi[k]);
-		return sum;
-	}
-	for (int32 k = 0; k < count; k++)
+			ASK(first_ring + k);
+	else
 	{
-		minus[k] = &t->sums[tile_find(t, first_ring + k, from[k])];
-		plus[k] = &t->sums[tile_find(t, first_ring + k, to[k])];
-		sr_prefetch(minus[k]);
-		sr_prefetch(plus[k]);
+		int32		rings[2 * DISC_BLOCK];
+
+		count = wrapped_places(t, first_ring, count, lo, hi, rings, from, to);
+		for (int32 k = 0; k < count; k++)
+			ASK(rings[k]);
 	}
 	for (int32 k = 0; k < count; k++)
 		sum += *plus[k] - *minus[k];
