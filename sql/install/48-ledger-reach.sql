@@ -92,10 +92,12 @@ RETURNS TABLE (scope text, place text, budget_ms int, radius_m double precision,
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
 #variable_conflict use_column
 DECLARE
-	e epoch;
+	field coverage;
+	nothing coverage;
 	b record;
 	j record;
 	sites record;
+	boundary geography;
 	total double precision;
 	own double precision;
 	everything boolean;
@@ -103,7 +105,9 @@ DECLARE
 	unserved coverage;
 	served coverage;
 BEGIN
-	SELECT * INTO STRICT e FROM epoch WHERE epoch.epoch_id = $1;
+	-- a copy in memory: the stored one would be unpacked for each jurisdiction
+	SELECT e.demand * 1 INTO STRICT field FROM epoch e WHERE e.epoch_id = $1;
+	nothing := zero_coverage(coverage_order(field));
 
 	-- anybody's nodes
 	SELECT array_agg(s.location) FILTER (WHERE s.is_lead) AS leads, array_agg(s.block) FILTER (WHERE s.is_lead) AS lead_blocks,
@@ -112,12 +116,12 @@ BEGIN
 	FROM (SELECT l.location, l.block, row_number() OVER (PARTITION BY l.block ORDER BY l.spot) = 1 AS is_lead
 		FROM (SELECT d.spot, ST_GeogFromWKB(d.spot) AS location, coverage_cell(ST_GeogFromWKB(d.spot), 5) AS block
 			FROM (SELECT DISTINCT ST_AsBinary(n.location) AS spot FROM epoch_node n WHERE n.epoch_id = $1 AND n.contribution > 0) d) l) s;
-	total := coverage_sum(e.demand);
-	unserved := e.demand;
+	total := coverage_sum(field);
+	unserved := field;
 	FOR b IN SELECT * FROM latency_budget() ORDER BY 1 LOOP
 		unserved := unserved_demand(unserved, b.radius_m, sites.leads, sites.lead_blocks, sites.others, sites.other_blocks);
 		everything := coverage_sum(unserved) = 0;
-		served := e.demand - unserved;
+		served := field - unserved;
 		RETURN QUERY SELECT 'network', '', b.budget_ms, b.radius_m, total, coverage_sum(served), NULL::double precision;
 		RETURN QUERY SELECT 'region', x.region::text, b.budget_ms, b.radius_m, x.demand,
 			CASE WHEN everything THEN x.demand ELSE coverage_sum(served, g.boundary) END, NULL::double precision
@@ -146,9 +150,13 @@ BEGIN
 			FROM site t GROUP BY t.jurisdiction) s ON s.jurisdiction = w.jurisdiction
 	LOOP
 		total := j.demand;
-		wanted := NULL;
+		wanted := nothing;
 		IF j.leads IS NOT NULL OR cardinality(j.regions) > 1 THEN
-			wanted := e.demand * (SELECT coverage_mask(sum(region_coverage(g.boundary, coverage_order(e.demand))), 1) FROM region g WHERE g.code = ANY (j.regions));
+			-- one by one: what sum(coverage) sets up is more than a few small fields are worth
+			FOR boundary IN SELECT g.boundary FROM region g WHERE g.code = ANY (j.regions) LOOP
+				wanted := coverage_greatest(wanted, region_coverage(boundary, coverage_order(field)));
+			END LOOP;
+			wanted := field * wanted;
 			total := coverage_sum(wanted);
 		END IF;
 		unserved := wanted;
