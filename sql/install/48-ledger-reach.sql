@@ -87,6 +87,23 @@ END $$;
 COMMENT ON FUNCTION unserved_demand(coverage, double precision, geography[], bigint[], geography[], bigint[]) IS
 'the cells of a demand field that no place of leads and others has within radius_m metres. Blocks are cells of order 5; each block has one lead, and others may lie in leads'' blocks only. No leads: all of it';
 
+CREATE FUNCTION reach_site(epoch_id bigint, by_jurisdiction boolean)
+RETURNS TABLE (jurisdiction text, leads geography[], lead_blocks bigint[], others geography[], other_blocks bigint[])
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT s.jurisdiction, array_agg(s.location) FILTER (WHERE s.is_lead), array_agg(s.block) FILTER (WHERE s.is_lead),
+		array_agg(s.location) FILTER (WHERE NOT s.is_lead), array_agg(s.block) FILTER (WHERE NOT s.is_lead)
+	FROM (SELECT l.jurisdiction, l.location, l.block, row_number() OVER (PARTITION BY l.jurisdiction, l.block ORDER BY l.spot) = 1 AS is_lead
+		FROM (SELECT d.jurisdiction, d.spot, ST_GeogFromWKB(d.spot) AS location, coverage_cell(ST_GeogFromWKB(d.spot), 5) AS block
+			FROM (SELECT DISTINCT CASE WHEN reach_site.by_jurisdiction THEN x.jurisdiction END AS jurisdiction, ST_AsBinary(n.location) AS spot
+				FROM epoch_node n LEFT JOIN epoch_region x ON x.epoch_id = n.epoch_id AND x.region = n.region
+				WHERE n.epoch_id = reach_site.epoch_id AND n.contribution > 0
+					AND (x.jurisdiction IS NOT NULL OR NOT reach_site.by_jurisdiction)) d) l) s
+	GROUP BY s.jurisdiction;
+END;
+COMMENT ON FUNCTION reach_site(bigint, boolean) IS
+'distinct places of an epoch''s nodes whose contribution is above 0, as unserved_demand wants them: of all in one row without a jurisdiction, or by the jurisdiction of their region, those without one left out';
+
 CREATE FUNCTION reach_part(epoch_id bigint)
 RETURNS TABLE (scope text, place text, budget_ms int, radius_m double precision, demand double precision, reached double precision, resident double precision)
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
@@ -110,12 +127,7 @@ BEGIN
 	nothing := zero_coverage(coverage_order(field));
 
 	-- anybody's nodes
-	SELECT array_agg(s.location) FILTER (WHERE s.is_lead) AS leads, array_agg(s.block) FILTER (WHERE s.is_lead) AS lead_blocks,
-		array_agg(s.location) FILTER (WHERE NOT s.is_lead) AS others, array_agg(s.block) FILTER (WHERE NOT s.is_lead) AS other_blocks
-	INTO sites
-	FROM (SELECT l.location, l.block, row_number() OVER (PARTITION BY l.block ORDER BY l.spot) = 1 AS is_lead
-		FROM (SELECT d.spot, ST_GeogFromWKB(d.spot) AS location, coverage_cell(ST_GeogFromWKB(d.spot), 5) AS block
-			FROM (SELECT DISTINCT ST_AsBinary(n.location) AS spot FROM epoch_node n WHERE n.epoch_id = $1 AND n.contribution > 0) d) l) s;
+	SELECT s.* INTO sites FROM reach_site($1, false) s;
 	total := coverage_sum(field);
 	unserved := field;
 	FOR b IN SELECT * FROM latency_budget() ORDER BY 1 LOOP
@@ -130,24 +142,10 @@ BEGIN
 
 	-- each jurisdiction's own
 	FOR j IN
-		WITH law AS (
-			SELECT x.jurisdiction, array_agg(x.region) AS regions, min(x.demand) AS demand
-			FROM epoch_region x WHERE x.epoch_id = $1 AND x.jurisdiction IS NOT NULL GROUP BY x.jurisdiction
-		),
-		spot AS (
-			SELECT DISTINCT x.jurisdiction, ST_AsBinary(n.location) AS spot
-			FROM epoch_node n JOIN epoch_region x ON x.epoch_id = n.epoch_id AND x.region = n.region
-			WHERE n.epoch_id = $1 AND n.contribution > 0 AND x.jurisdiction IS NOT NULL
-		),
-		site AS (
-			SELECT l.jurisdiction, l.location, l.block, row_number() OVER (PARTITION BY l.jurisdiction, l.block ORDER BY l.spot) = 1 AS is_lead
-			FROM (SELECT d.jurisdiction, d.spot, ST_GeogFromWKB(d.spot) AS location, coverage_cell(ST_GeogFromWKB(d.spot), 5) AS block FROM spot d) l
-		)
 		SELECT w.*, s.leads, s.lead_blocks, s.others, s.other_blocks
-		FROM law w LEFT JOIN (SELECT t.jurisdiction,
-				array_agg(t.location) FILTER (WHERE t.is_lead) AS leads, array_agg(t.block) FILTER (WHERE t.is_lead) AS lead_blocks,
-				array_agg(t.location) FILTER (WHERE NOT t.is_lead) AS others, array_agg(t.block) FILTER (WHERE NOT t.is_lead) AS other_blocks
-			FROM site t GROUP BY t.jurisdiction) s ON s.jurisdiction = w.jurisdiction
+		FROM (SELECT x.jurisdiction, array_agg(x.region) AS regions, min(x.demand) AS demand
+				FROM epoch_region x WHERE x.epoch_id = $1 AND x.jurisdiction IS NOT NULL GROUP BY x.jurisdiction) w
+			LEFT JOIN reach_site($1, true) s ON s.jurisdiction = w.jurisdiction
 	LOOP
 		total := j.demand;
 		wanted := nothing;
