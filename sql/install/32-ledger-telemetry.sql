@@ -101,6 +101,10 @@ BEGIN
 				EXECUTE format('CREATE TABLE %s PARTITION OF %s FOR VALUES FROM (%L) TO (%L)', child, parent, lower(free), upper(free));
 				EXECUTE format('ALTER TABLE %s ADD PRIMARY KEY (node_id, %I, service_key), ADD FOREIGN KEY (node_id) REFERENCES node, ADD FOREIGN KEY (service_type) REFERENCES service_type',
 					child, CASE parent WHEN 'telemetry'::regclass THEN 'sampled_at' ELSE 'hour' END);
+				PERFORM forget_telemetry_partition(parent, free);
+				IF parent = 'telemetry'::regclass THEN
+					PERFORM watch_telemetry_partition(child::regclass);
+				END IF;
 				made := made + 1;
 			END LOOP;
 			a := b;
