@@ -237,7 +237,8 @@ BEGIN
 	-- partition, each read once for all of its hours.
 	FOR chunk IN
 		SELECT p.partition, p.reason = 'dropped' AS dropped, p.slot, array_agg(p.hour ORDER BY p.hour) AS hours, array_agg(p.reason ORDER BY p.hour) AS reasons,
-			min(p.hour) AS starts, max(p.hour) + interval '1 hour' AS ends
+			min(p.hour) AS starts, max(p.hour) + interval '1 hour' AS ends,
+			max(p.hour) - min(p.hour) = (count(*) - 1) * interval '1 hour' AS gapless
 		FROM (SELECT h.hour, h.slot, h.reason, t.partition
 			FROM (SELECT * FROM pending_telemetry_hours(until) ORDER BY 1 LIMIT max_hours) h
 				LEFT JOIN telemetry_partition('telemetry') t ON t.period @> h.hour) p
@@ -262,7 +263,7 @@ BEGIN
 				telemetry_agg(t.sampled_at, t.latency_ms, t.ok, chunk.slot) AS summary,
 				coalesce(sum(t.work) FILTER (WHERE t.ok), 0) AS work, sum(t.energy_mwh) AS energy_mwh, max(t.sampled_at) AS last_at
 			FROM telemetry t
-			WHERE t.sampled_at >= chunk.starts AND t.sampled_at < chunk.ends AND hour_of(t.sampled_at) = ANY (chunk.hours)
+			WHERE t.sampled_at >= chunk.starts AND t.sampled_at < chunk.ends AND (chunk.gapless OR hour_of(t.sampled_at) = ANY (chunk.hours))
 			GROUP BY t.node_id, t.service_type, t.service_key, hour_of(t.sampled_at)
 		),
 		mark AS (
