@@ -67,7 +67,7 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 	SELECT c.oid::regclass, tstzrange(m[1]::timestamptz, m[2]::timestamptz)
 	FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid,
 		regexp_match(pg_get_expr(c.relpartbound, c.oid), $re$^FOR VALUES FROM \('([^']+)'\) TO \('([^']+)'\)$re$) m
-	WHERE i.inhparent = parent
+	WHERE i.inhparent = parent AND m IS NOT NULL
 $$;
 COMMENT ON FUNCTION telemetry_partition(regclass) IS 'the partitions of telemetry, of telemetry_hour, or of any table partitioned by one timestamptz, with the time that each is for; those without two bounds are left out. NULL for NULL';
 
@@ -188,7 +188,7 @@ CREATE FUNCTION pending_telemetry_hours(until timestamptz DEFAULT NULL)
 RETURNS TABLE (hour timestamptz, slot interval, reason text, came bigint, gone bigint)
 LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
 	WITH span AS MATERIALIZED (
-		SELECT telemetry_span('telemetry') AS raw
+		SELECT telemetry_span('telemetry') AS raw, telemetry_span('telemetry_hour') AS summaries
 	),
 	dirty AS MATERIALIZED (
 		SELECT hour_of(d.since) AS hour, sum(d.came)::bigint AS came, sum(d.gone)::bigint AS gone
@@ -199,7 +199,7 @@ LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
 		FROM span s, unnest(s.raw) r, generate_series(hour_of(lower(r) + interval '1 hour' - interval '1 microsecond'), least(upper(r), coalesce(until, now())) - interval '1 hour', interval '1 hour') h (hour)
 		WHERE NOT EXISTS (SELECT FROM telemetry_rolled o WHERE o.hour = h.hour)
 		UNION ALL
-		SELECT d.hour, CASE WHEN tstzrange(d.hour, d.hour + interval '1 hour') <@ s.raw AND NOT coalesce(o.raw_dropped, false) THEN 'dirty' ELSE 'dropped' END
+		SELECT d.hour, CASE WHEN tstzrange(d.hour, d.hour + interval '1 hour') <@ s.raw AND NOT coalesce(o.raw_dropped, false) THEN 'dirty' ELSE 'counted' END
 		FROM dirty d LEFT JOIN telemetry_rolled o ON o.hour = d.hour, span s
 		WHERE o.hour IS NOT NULL OR NOT tstzrange(d.hour, d.hour + interval '1 hour') && s.raw
 		UNION ALL
@@ -207,7 +207,7 @@ LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
 		FROM telemetry_rolled o, span s
 		WHERE NOT o.raw_dropped AND tstzrange(o.hour, o.hour + interval '1 hour') <@ s.raw
 			AND NOT EXISTS (SELECT FROM dirty d WHERE d.hour = o.hour)
-			AND (o.slot IS NULL OR (o.slot <> telemetry_hour_slot(o.hour)
+			AND (o.slot IS NULL OR NOT o.hour <@ s.summaries OR (o.slot <> telemetry_hour_slot(o.hour)
 				AND EXISTS (SELECT FROM epoch e WHERE e.period @> o.hour AND e.status <> 'final')))
 	)
 	SELECT t.hour, telemetry_hour_slot(t.hour), t.reason, coalesce(d.came, 0), coalesce(d.gone, 0)
@@ -216,7 +216,7 @@ LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
 	ORDER BY t.hour
 $$;
 COMMENT ON FUNCTION pending_telemetry_hours(timestamptz) IS
-'hours that ended by a time (NULL: now) and that roll_telemetry_hours has work with, with the slot it will use, the reason and the rows that came and went since: new (not rolled up yet), dirty (rows came or went since), slot (its epoch wants another slot, or its summaries were dropped), dropped (rows came or went, but the raw rows in its summaries are not there any more: only counted)';
+'hours that ended by a time (NULL: now) and that roll_telemetry_hours has work with, with the slot it will use, the reason and the rows that came and went since: new (not rolled up yet), dirty (rows came or went since), slot (its epoch wants another slot, or its summaries were dropped), counted (rows came or went, but the raw rows of its summaries were dropped, or no one partition is for the hour: nothing but counted)';
 
 CREATE FUNCTION roll_telemetry_hours(until timestamptz DEFAULT NULL, max_hours int DEFAULT NULL)
 RETURNS TABLE (hour timestamptz, slot interval, reason text, summaries bigint, samples bigint, changed bigint)
@@ -233,10 +233,18 @@ BEGIN
 		RAISE NOTICE 'another session is rolling up telemetry';
 		RETURN;
 	END IF;
+	FOR chunk IN
+		SELECT h.hour FROM pending_telemetry_hours(until) h
+		WHERE h.reason <> 'counted' AND NOT h.hour <@ (SELECT telemetry_span('telemetry_hour'))
+	LOOP
+		PERFORM make_telemetry_partitions(chunk.hour, chunk.hour + interval '1 hour');
+	END LOOP;
+	-- nobody may drop raw rows from now on: they would be taken for deleted
+	LOCK TABLE ONLY telemetry, ONLY telemetry_hour IN ACCESS SHARE MODE;
 	-- What has no raw rows any more is only counted; the rest goes partition by
 	-- partition, each read once for all of its hours.
 	FOR chunk IN
-		SELECT p.partition, p.reason = 'dropped' AS dropped, p.slot, array_agg(p.hour ORDER BY p.hour) AS hours, array_agg(p.reason ORDER BY p.hour) AS reasons,
+		SELECT p.partition, p.reason = 'counted' AS only_counted, p.slot, array_agg(p.hour ORDER BY p.hour) AS hours, array_agg(p.reason ORDER BY p.hour) AS reasons,
 			min(p.hour) AS starts, max(p.hour) + interval '1 hour' AS ends,
 			max(p.hour) - min(p.hour) = (count(*) - 1) * interval '1 hour' AS gapless
 		FROM (SELECT h.hour, h.slot, h.reason, t.partition
@@ -244,18 +252,15 @@ BEGIN
 				LEFT JOIN telemetry_partition('telemetry') t ON t.period @> h.hour) p
 		GROUP BY 1, 2, 3 ORDER BY min(p.hour)
 	LOOP
-		IF chunk.dropped THEN
+		IF chunk.only_counted THEN
 			WITH mark AS (
 				DELETE FROM telemetry_dirty d WHERE hour_of(d.since) = ANY (chunk.hours) AND d.since >= chunk.starts AND d.since < chunk.ends
 				RETURNING d.since, d.came, d.gone)
 			INSERT INTO telemetry_arrival AS a (since, came, gone)
 			SELECT m.since, sum(m.came), sum(m.gone) FROM mark m GROUP BY m.since
 			ON CONFLICT (since) DO UPDATE SET came = a.came + excluded.came, gone = a.gone + excluded.gone;
-			RETURN QUERY SELECT u.hour, chunk.slot, 'dropped', 0::bigint, 0::bigint, 0::bigint FROM unnest(chunk.hours) u (hour);
+			RETURN QUERY SELECT u.hour, chunk.slot, 'counted', 0::bigint, 0::bigint, 0::bigint FROM unnest(chunk.hours) u (hour);
 			CONTINUE;
-		END IF;
-		IF NOT tstzrange(chunk.starts, chunk.ends) <@ telemetry_span('telemetry_hour') THEN
-			PERFORM make_telemetry_partitions(chunk.starts, chunk.ends);
 		END IF;
 		RETURN QUERY
 		WITH fresh AS MATERIALIZED (

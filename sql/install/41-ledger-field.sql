@@ -58,8 +58,8 @@ LANGUAGE plpgsql STABLE STRICT ROWS 100000 SET search_path FROM CURRENT SET enab
 DECLARE
 	starts timestamptz := coalesce(lower(period), '-infinity');
 	ends timestamptz := coalesce(upper(period), 'infinity');
-	raw_span tstzmultirange := telemetry_span('telemetry');
-	hour_span tstzmultirange := telemetry_span('telemetry_hour');
+	raw_span tstzmultirange;	-- what there are partitions for
+	hour_span tstzmultirange;
 	clean tstzmultirange;	-- hours that are read from summaries
 	rest tstzmultirange;	-- time that is read from raw rows
 	cut record;				-- and clean hours of nodes that joined or left within them
@@ -70,6 +70,10 @@ BEGIN
 	IF isempty(period) THEN
 		RETURN;
 	END IF;
+	-- this locks the two tables, so that no partition goes while they are read
+	PERFORM FROM ONLY telemetry, ONLY telemetry_hour LIMIT 0;
+	raw_span := telemetry_span('telemetry');
+	hour_span := telemetry_span('telemetry_hour');
 	SELECT coalesce(range_agg(tstzrange(o.hour, o.hour + interval '1 hour')), '{}') INTO clean
 	FROM telemetry_rolled o
 	WHERE o.hour >= starts AND o.hour + interval '1 hour' <= ends

@@ -32,17 +32,22 @@ COMMENT ON COLUMN telemetry_watermark.newest IS 'the greatest watermark of any n
 COMMENT ON COLUMN telemetry_watermark.reporters IS 'nodes it waits for';
 COMMENT ON COLUMN telemetry_watermark.silent IS 'nodes that have reported, but not for long, or that are not active';
 
+-- In place of late_telemetry() and epoch_closes_at(), which would need the
+-- reader's own rights to the tables.
 CREATE VIEW epoch_telemetry AS
-SELECT e.epoch_id, e.period, e.status, epoch_closes_at(e.epoch_id) AS closes_at,
-	epoch_closes_at(e.epoch_id) <= now() AS closed,
-	coalesce(w.watermark >= upper(e.period), false) AS complete,
-	coalesce(c.computations, 0) AS computations,
-	l.came AS late_came, l.gone AS late_gone,
-	e.status = 'computed' AND (l.came > 0 OR l.gone > 0) AS stale
-FROM epoch e
+SELECT s.epoch_id, s.period, s.status, s.closes_at, s.closes_at <= now() AS closed,
+	coalesce(w.watermark >= upper(s.period), false) AS complete,
+	coalesce(c.computation, 0) AS computations,
+	t.came - c.came AS late_came, t.gone - c.gone AS late_gone,
+	s.status = 'computed' AND coalesce(t.came > c.came OR t.gone > c.gone, false) AS stale
+FROM (SELECT e.epoch_id, e.period, e.status, (upper(e.period) AT TIME ZONE 'UTC' + coalesce(e.grace_period, p.grace_period)) AT TIME ZONE 'UTC' AS closes_at
+		FROM epoch e LEFT JOIN policy p ON p.policy_id = coalesce(e.policy_id,
+			(SELECT l.policy_id FROM policy l WHERE l.effective_from <= lower(e.period) ORDER BY l.effective_from DESC LIMIT 1))) s
 	CROSS JOIN telemetry_watermark w
-	LEFT JOIN (SELECT x.epoch_id, count(*) AS computations FROM epoch_computation x GROUP BY x.epoch_id) c ON c.epoch_id = e.epoch_id
-	LEFT JOIN LATERAL late_telemetry(e.epoch_id) l ON true;
+	LEFT JOIN LATERAL (SELECT x.computation, x.came, x.gone FROM epoch_computation x WHERE x.epoch_id = s.epoch_id ORDER BY x.computation DESC LIMIT 1) c ON true
+	LEFT JOIN LATERAL (SELECT coalesce(sum(x.came), 0) AS came, coalesce(sum(x.gone), 0) AS gone
+		FROM (SELECT a.came, a.gone FROM telemetry_arrival a WHERE a.since >= lower(s.period) AND a.since < upper(s.period)
+			UNION ALL SELECT d.came, d.gone FROM telemetry_dirty d WHERE d.since >= lower(s.period) AND d.since < upper(s.period)) x) t ON true;
 COMMENT ON VIEW epoch_telemetry IS 'each epoch and its telemetry: is it all there, and what came after it was computed. Late rows are kept, also where the epoch is final; a final epoch never changes';
 COMMENT ON COLUMN epoch_telemetry.epoch_id IS 'the epoch';
 COMMENT ON COLUMN epoch_telemetry.period IS 'its period';

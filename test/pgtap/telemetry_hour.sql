@@ -8,7 +8,7 @@ BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS swarm_reward CASCADE;
 \ir ledger_network.psql
-SELECT plan(53);
+SELECT plan(61);
 \o /dev/null
 SELECT make_telemetry_partitions('2022-03-01 00:00+00', '2022-03-05 00:00+00');
 \o
@@ -253,7 +253,7 @@ UPDATE node SET joined_at = '2022-03-01 00:00+00' WHERE node_id = 7001;
 SELECT lives_ok($$ SELECT make_telemetry_partitions('2022-03-02', '2022-03-03') $$, 'a new partition in place of the one dropped');
 INSERT INTO telemetry (node_id, sampled_at, latency_ms, ok) VALUES (7001, '2022-03-02 13:00:00.000007+00', 1, true);
 SELECT set_eq($$ SELECT w::text FROM telemetry_window('[2022-03-01 01:00+00,2022-03-03 00:00+00)', '1 minute') w $$, 'TABLE pg_temp.raw', 'is not taken for all that there was');
-SELECT results_eq('SELECT hour, reason FROM roll_telemetry_hours(''2022-03-05 00:00+00'')', $$ VALUES (timestamptz '2022-03-02 13:00+00', 'dropped') $$, 'nor rolled up');
+SELECT results_eq('SELECT hour, reason FROM roll_telemetry_hours(''2022-03-05 00:00+00'')', $$ VALUES (timestamptz '2022-03-02 13:00+00', 'counted') $$, 'nor rolled up');
 SELECT set_eq($$ SELECT w::text FROM telemetry_window('[2022-03-01 01:00+00,2022-03-03 00:00+00)', '1 minute') w $$, 'TABLE pg_temp.raw', 'so that the summaries stand');
 SELECT is((SELECT a.came - a.gone - r.samples FROM telemetry_arrival a JOIN telemetry_rolled r ON r.hour = a.since WHERE r.hour = '2022-03-02 13:00+00'), 1::bigint, 'but the row is counted');
 DROP TABLE telemetry_hour_20220301;
@@ -262,5 +262,20 @@ SELECT is((SELECT make_telemetry_partitions('2022-03-01', '2022-03-02')), 1, 'a 
 SELECT is(pg_temp.difference('[2022-03-01 00:00+00,2022-03-02 00:00+00)', '1 minute'), 0::bigint, 'which is not taken for a day without telemetry');
 SELECT is((SELECT count(*) FROM roll_telemetry_hours('2022-03-05 00:00+00') WHERE reason = 'slot'), 24::bigint, 'they are made again');
 SELECT is(pg_temp.difference('[2022-03-01 00:00+00,2022-03-02 00:00+00)', '1 minute'), 0::bigint, 'and read the same');
+DROP TABLE telemetry_hour_20220301;
+SELECT is((SELECT count(*) FROM roll_telemetry_hours('2022-03-05 00:00+00') WHERE reason = 'slot'), 24::bigint, 'and rolling up makes a missing partition itself');
+SELECT is_empty('SELECT * FROM pending_telemetry_hours(''2022-03-05 00:00+00'')', 'with nothing left to do');
+SELECT is(pg_temp.difference('[2022-03-01 00:00+00,2022-03-02 00:00+00)', '1 minute'), 0::bigint, 'and to the same');
+
+-- other partitions than ours
+CREATE TABLE pg_temp.partitions AS SELECT * FROM telemetry_partition('telemetry');
+CREATE TABLE swarm_reward.telemetry_rest PARTITION OF telemetry DEFAULT;
+INSERT INTO telemetry (node_id, sampled_at, latency_ms, ok) VALUES (7001, '2022-04-01 13:00+00', 1, true), (7001, '2022-04-01 14:30+00', 1, true);
+SELECT set_eq($$ SELECT * FROM telemetry_partition('telemetry') $$, 'TABLE pg_temp.partitions', 'a default partition is for no time in particular');
+SELECT set_eq($$ SELECT reason, changed FROM roll_telemetry_hours() $$, $$ VALUES ('counted', 0::bigint) $$, 'what is in it is not rolled up');
+SELECT is(pg_temp.difference('[2022-03-03 00:00+00,2022-05-01 00:00+00)', '1 minute'), 0::bigint, 'but read');
+SELECT is((SELECT md5(string_agg(w::text, ',' ORDER BY w::text)) FROM telemetry_window('[2022-03-03 00:00+00,)', '1 minute') w),
+	(SELECT md5(string_agg(w::text, ',' ORDER BY w::text)) FROM pg_temp.raw_window('[2022-03-03 00:00+00,2030-01-01 00:00+00)', '1 minute') w), 'a period may lack a bound');
+SELECT is_empty($$ SELECT * FROM telemetry_window('empty', '1 minute') $$, 'an empty one holds nothing');
 SELECT * FROM finish();
 ROLLBACK;

@@ -8,7 +8,7 @@ BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS swarm_reward CASCADE;
 \ir ledger_network.psql
-SELECT plan(47);
+SELECT plan(49);
 
 -- The generated networks, with samples all over the day, members that join and
 -- leave between samples of one hour, and epochs whose bounds are no whole hours.
@@ -55,7 +55,7 @@ SELECT pg_temp.build(4, 20);
 CREATE FUNCTION pg_temp.add(at timestamptz) RETURNS void LANGUAGE sql AS $$ INSERT INTO telemetry (node_id, sampled_at, latency_ms, ok) SELECT node_id, at, 999, false FROM node WHERE provider_id > 1000 AND joined_at <= '2021-01-20' $$;
 CREATE TABLE pg_temp.n AS SELECT count(*) AS n FROM node WHERE provider_id > 1000 AND joined_at <= '2021-01-20';
 SELECT cmp_ok((SELECT n FROM pg_temp.n), '>', 0::bigint, 'nodes that can be late');
-SELECT is((SELECT array_agg(computations) FROM epoch_telemetry), ARRAY[0, 0, 0, 0]::bigint[], 'nothing is computed yet');
+SELECT is((SELECT array_agg(computations) FROM epoch_telemetry), ARRAY[0, 0, 0, 0], 'nothing is computed yet');
 SELECT is((SELECT count(*) FROM epoch_telemetry WHERE late_came IS NULL AND NOT stale), 4::bigint, 'and nothing late');
 CALL run_epoch(1001);
 CALL run_epoch(1002);
@@ -87,6 +87,13 @@ SELECT isnt((SELECT digest FROM epoch WHERE epoch_id = 1002), (SELECT digest FRO
 SELECT is_empty('SELECT * FROM epoch_telemetry WHERE stale', 'which is up to date');
 SELECT is_empty('SELECT * FROM epoch e JOIN (SELECT DISTINCT ON (epoch_id) epoch_id, digest FROM epoch_computation ORDER BY epoch_id, computation DESC) c USING (epoch_id) WHERE c.digest <> e.digest', 'the record has the digests');
 SELECT is((SELECT digest FROM epoch_computation WHERE epoch_id = 1002 AND computation = 1), (SELECT digest FROM pg_temp.first WHERE epoch_id = 1002), 'those of the past too');
+CREATE ROLE telemetry_late_reader;
+GRANT USAGE ON SCHEMA swarm_reward TO telemetry_late_reader;
+GRANT SELECT ON epoch_telemetry, reporter_watermark, telemetry_watermark TO telemetry_late_reader;
+SET LOCAL ROLE telemetry_late_reader;
+SELECT lives_ok('SELECT * FROM swarm_reward.epoch_telemetry, swarm_reward.telemetry_watermark, swarm_reward.reporter_watermark', 'the views are all that one needs the right to');
+RESET ROLE;
+SELECT is_empty('SELECT t.* FROM epoch_telemetry t LEFT JOIN LATERAL late_telemetry(epoch_id) l ON true WHERE (t.closes_at, t.late_came, t.late_gone) IS DISTINCT FROM (epoch_closes_at(epoch_id), l.came, l.gone)', 'and say what the functions say');
 CALL run_late_epochs();
 SELECT is((SELECT count(*) FROM epoch_computation), 5::bigint, 'nothing more to do');
 CALL run_epoch(1003);
