@@ -60,22 +60,26 @@ COMMENT ON TABLE telemetry_reporter IS 'each node that ever reported, as far as 
 COMMENT ON COLUMN telemetry_reporter.node_id IS 'the node';
 COMMENT ON COLUMN telemetry_reporter.last_at IS 'its latest sampled_at';
 
--- Which times partitions are there for.
+-- Which times partitions are there for, and which of them mark the hours that
+-- change: an hour of another one, made by hand or a foreign table, is always read
+-- from its raw rows.
 
-CREATE FUNCTION telemetry_partition(parent regclass) RETURNS TABLE (partition regclass, period tstzrange)
+CREATE FUNCTION telemetry_partition(parent regclass) RETURNS TABLE (partition regclass, period tstzrange, watched boolean)
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
-	SELECT c.oid::regclass, tstzrange(m[1]::timestamptz, m[2]::timestamptz)
+	SELECT c.oid::regclass, tstzrange(m[1]::timestamptz, m[2]::timestamptz),
+		-- three of the parent's triggers and four of its own
+		(SELECT count(*) = 7 FROM pg_trigger t WHERE t.tgrelid IN (parent, c.oid) AND t.tgfoid = 'mark_telemetry()'::regprocedure AND t.tgenabled IN ('O', 'A'))
 	FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid,
 		regexp_match(pg_get_expr(c.relpartbound, c.oid), $re$^FOR VALUES FROM \('([^']+)'\) TO \('([^']+)'\)$re$) m
 	WHERE i.inhparent = parent AND m IS NOT NULL
 $$;
-COMMENT ON FUNCTION telemetry_partition(regclass) IS 'the partitions of telemetry, of telemetry_hour, or of any table partitioned by one timestamptz, with the time that each is for; those without two bounds are left out. NULL for NULL';
+COMMENT ON FUNCTION telemetry_partition(regclass) IS 'the partitions of telemetry, of telemetry_hour, or of any table partitioned by one timestamptz, with the time that each is for, and whether it has the triggers of watch_telemetry_partition(); those without two bounds are left out. NULL for NULL';
 
-CREATE FUNCTION telemetry_span(parent regclass) RETURNS tstzmultirange
+CREATE FUNCTION telemetry_span(parent regclass, watched boolean DEFAULT false) RETURNS tstzmultirange
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $$
-	SELECT coalesce(range_agg(p.period), '{}') FROM telemetry_partition(parent) p
+	SELECT coalesce(range_agg(p.period), '{}') FROM telemetry_partition(parent) p WHERE p.watched OR NOT telemetry_span.watched
 $$;
-COMMENT ON FUNCTION telemetry_span(regclass) IS 'all the time that there are partitions for, see telemetry_partition(); NULL for NULL';
+COMMENT ON FUNCTION telemetry_span(regclass, boolean) IS 'all the time that there are partitions for, or, with watched, those that mark the hours that change; see telemetry_partition(). NULL for NULL';
 
 -- Marking. An epoch that begins or ends within an hour divides it, so that the
 -- rows of its last minutes are not taken for late rows of the epoch before.
@@ -122,7 +126,7 @@ BEGIN
 	RETURN NULL;
 END $$;
 COMMENT ON FUNCTION mark_telemetry() IS
-'trigger: whoever writes telemetry marks the hours in telemetry_dirty; runs with the owner''s rights, so that writing telemetry is all the right one needs';
+'trigger: whoever writes telemetry marks the hours in telemetry_dirty; runs with the owner''s rights, so that writing telemetry is all the right one needs. PostgreSQL refuses to hand the rows of a foreign partition to such triggers: write to that directly, not by way of telemetry';
 
 -- Statement triggers belong to the table that a statement names: the parent's
 -- see the rows of all partitions, but not what is written to one directly.
@@ -137,7 +141,7 @@ BEGIN
 	END IF;
 END $$;
 COMMENT ON FUNCTION watch_telemetry_partition(regclass) IS
-'puts the triggers on a partition of telemetry that mark hours when it is written to directly, not by way of telemetry; make_telemetry_partitions does it, a partition made or attached by hand needs it. Safe to repeat';
+'puts the triggers on a partition of telemetry that mark hours when it is written to directly, not by way of telemetry; make_telemetry_partitions does it, a partition made or attached by hand should have it too: without, its hours are read from raw rows alone. Safe to repeat';
 SELECT watch_telemetry_partition('telemetry');
 
 CREATE FUNCTION mark_telemetry_hours(period tstzrange) RETURNS bigint
@@ -188,7 +192,7 @@ CREATE FUNCTION pending_telemetry_hours(until timestamptz DEFAULT NULL)
 RETURNS TABLE (hour timestamptz, slot interval, reason text, came bigint, gone bigint)
 LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
 	WITH span AS MATERIALIZED (
-		SELECT telemetry_span('telemetry') AS raw, telemetry_span('telemetry_hour') AS summaries
+		SELECT telemetry_span('telemetry', watched => true) AS raw, telemetry_span('telemetry_hour') AS summaries
 	),
 	dirty AS MATERIALIZED (
 		SELECT hour_of(d.since) AS hour, sum(d.came)::bigint AS came, sum(d.gone)::bigint AS gone
@@ -216,7 +220,7 @@ LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
 	ORDER BY t.hour
 $$;
 COMMENT ON FUNCTION pending_telemetry_hours(timestamptz) IS
-'hours that ended by a time (NULL: now) and that roll_telemetry_hours has work with, with the slot it will use, the reason and the rows that came and went since: new (not rolled up yet), dirty (rows came or went since), slot (its epoch wants another slot, or its summaries were dropped), counted (rows came or went, but the raw rows of its summaries were dropped, or no one partition is for the hour: nothing but counted)';
+'hours that ended by a time (NULL: now) and that roll_telemetry_hours has work with, with the slot it will use, the reason and the rows that came and went since: new (not rolled up yet), dirty (rows came or went since), slot (its epoch wants another slot, or its summaries were dropped), counted (rows came or went, but the raw rows of its summaries were dropped, or the hour lies in no one partition that is watched: nothing but counted)';
 
 CREATE FUNCTION roll_telemetry_hours(until timestamptz DEFAULT NULL, max_hours int DEFAULT NULL)
 RETURNS TABLE (hour timestamptz, slot interval, reason text, summaries bigint, samples bigint, changed bigint)
@@ -356,7 +360,7 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET enable_nestloop = of
 	WITH hours AS MATERIALIZED (
 		SELECT r.hour, r.slot FROM telemetry_rolled r
 		WHERE r.hour < upper(period) AND r.hour > lower(period) - interval '1 hour' AND r.slot IS NOT NULL AND NOT r.raw_dropped
-			AND tstzrange(r.hour, r.hour + interval '1 hour') <@ (SELECT telemetry_span('telemetry'))
+			AND tstzrange(r.hour, r.hour + interval '1 hour') <@ (SELECT telemetry_span('telemetry', watched => true))
 			AND NOT EXISTS (SELECT FROM telemetry_dirty d WHERE d.since >= r.hour AND d.since < r.hour + interval '1 hour')
 	)
 	SELECT coalesce(a.hour, b.hour), coalesce(a.node_id, b.node_id), coalesce(a.service_type, b.service_type)

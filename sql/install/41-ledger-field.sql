@@ -59,6 +59,7 @@ DECLARE
 	starts timestamptz := coalesce(lower(period), '-infinity');
 	ends timestamptz := coalesce(upper(period), 'infinity');
 	raw_span tstzmultirange;	-- what there are partitions for
+	watched_span tstzmultirange;
 	hour_span tstzmultirange;
 	clean tstzmultirange;	-- hours that are read from summaries
 	rest tstzmultirange;	-- time that is read from raw rows
@@ -73,6 +74,7 @@ BEGIN
 	-- this locks the two tables, so that no partition goes while they are read
 	PERFORM FROM ONLY telemetry, ONLY telemetry_hour LIMIT 0;
 	raw_span := telemetry_span('telemetry');
+	watched_span := telemetry_span('telemetry', watched => true);
 	hour_span := telemetry_span('telemetry_hour');
 	SELECT coalesce(range_agg(tstzrange(o.hour, o.hour + interval '1 hour')), '{}') INTO clean
 	FROM telemetry_rolled o
@@ -80,7 +82,8 @@ BEGIN
 		AND o.slot = $2 AND extract(year FROM $2) = 0 AND extract(month FROM $2) = 0
 		AND o.hour <@ hour_span
 		AND (o.raw_dropped OR NOT tstzrange(o.hour, o.hour + interval '1 hour') <@ raw_span
-			OR NOT EXISTS (SELECT FROM telemetry_dirty d WHERE d.since >= o.hour AND d.since < o.hour + interval '1 hour'));
+			OR (tstzrange(o.hour, o.hour + interval '1 hour') <@ watched_span
+				AND NOT EXISTS (SELECT FROM telemetry_dirty d WHERE d.since >= o.hour AND d.since < o.hour + interval '1 hour')));
 	rest := tstzmultirange(tstzrange(starts, ends)) - clean;
 
 	SELECT array_agg(c.node_id) AS nodes, array_agg(c.starts) AS starts, array_agg(c.ends) AS ends,

@@ -8,7 +8,7 @@ BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS swarm_reward CASCADE;
 \ir ledger_network.psql
-SELECT plan(61);
+SELECT plan(66);
 \o /dev/null
 SELECT make_telemetry_partitions('2022-03-01 00:00+00', '2022-03-05 00:00+00');
 \o
@@ -271,11 +271,23 @@ SELECT is(pg_temp.difference('[2022-03-01 00:00+00,2022-03-02 00:00+00)', '1 min
 CREATE TABLE pg_temp.partitions AS SELECT * FROM telemetry_partition('telemetry');
 CREATE TABLE swarm_reward.telemetry_rest PARTITION OF telemetry DEFAULT;
 INSERT INTO telemetry (node_id, sampled_at, latency_ms, ok) VALUES (7001, '2022-04-01 13:00+00', 1, true), (7001, '2022-04-01 14:30+00', 1, true);
-SELECT set_eq($$ SELECT * FROM telemetry_partition('telemetry') $$, 'TABLE pg_temp.partitions', 'a default partition is for no time in particular');
+SELECT set_eq($$ SELECT * FROM telemetry_partition('telemetry') $$, 'SELECT partition, period, true FROM pg_temp.partitions', 'a default partition is for no time in particular');
 SELECT set_eq($$ SELECT reason, changed FROM roll_telemetry_hours() $$, $$ VALUES ('counted', 0::bigint) $$, 'what is in it is not rolled up');
 SELECT is(pg_temp.difference('[2022-03-03 00:00+00,2022-05-01 00:00+00)', '1 minute'), 0::bigint, 'but read');
 SELECT is((SELECT md5(string_agg(w::text, ',' ORDER BY w::text)) FROM telemetry_window('[2022-03-03 00:00+00,)', '1 minute') w),
 	(SELECT md5(string_agg(w::text, ',' ORDER BY w::text)) FROM pg_temp.raw_window('[2022-03-03 00:00+00,2030-01-01 00:00+00)', '1 minute') w), 'a period may lack a bound');
 SELECT is_empty($$ SELECT * FROM telemetry_window('empty', '1 minute') $$, 'an empty one holds nothing');
+CREATE TABLE swarm_reward.telemetry_may PARTITION OF telemetry FOR VALUES FROM ('2022-05-01 00:00+00') TO ('2022-06-01 00:00+00');
+INSERT INTO swarm_reward.telemetry_may (node_id, sampled_at, latency_ms, ok) VALUES (7001, '2022-05-01 13:00+00', 1, true);
+SELECT is_empty($$ SELECT * FROM roll_telemetry_hours() $$, 'a partition that does not mark its hours is not rolled up');
+SELECT is(pg_temp.difference('[2022-05-01 00:00+00,2022-05-02 00:00+00)', '1 minute'), 0::bigint, 'but read');
+SELECT watch_telemetry_partition('telemetry_may');
+SELECT is((SELECT sum(samples) FROM roll_telemetry_hours()), 1::numeric, 'with triggers it is rolled up');
+ALTER TABLE swarm_reward.telemetry_may DISABLE TRIGGER mark_telemetry_insert;
+INSERT INTO swarm_reward.telemetry_may (node_id, sampled_at, latency_ms, ok) VALUES (7001, '2022-05-01 13:30+00', 1, true);
+SELECT is(pg_temp.difference('[2022-05-01 00:00+00,2022-05-02 00:00+00)', '1 minute'), 0::bigint, 'and where they are switched off, raw rows are read');
+ALTER TABLE telemetry DISABLE TRIGGER mark_telemetry_delete;
+DELETE FROM telemetry WHERE sampled_at > '2022-03-03 00:00+00' AND node_id = 7002;
+SELECT is(pg_temp.difference('[2022-03-03 00:00+00,2022-03-05 00:00+00)', '1 minute'), 0::bigint, 'also of the whole');
 SELECT * FROM finish();
 ROLLBACK;
