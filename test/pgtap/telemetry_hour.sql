@@ -12,6 +12,8 @@ SELECT plan(66);
 \o /dev/null
 SELECT make_telemetry_partitions('2022-03-01 00:00+00', '2022-03-05 00:00+00');
 \o
+-- those of the generated networks are for 2160 hours, none of them used here
+DROP TABLE telemetry_20210101, telemetry_hour_20210101;
 -- summaries of three kinds: with slots of 1 minute, of 7 minutes, of a day
 INSERT INTO policy (policy_id, name, effective_from, telemetry_slot) VALUES
 	(7001, 'seven', '2022-03-03 00:00+00', '7 minutes'), (7002, 'day', '2022-03-04 11:00+00', '1 day');
@@ -120,13 +122,17 @@ BEGIN
 				coalesce(sum(work) FILTER (WHERE ok), 0), sum(energy_mwh) FROM telemetry GROUP BY 1, 2, 3) b) x;
 END $$;
 \o /dev/null
-SELECT pg_temp.walk(seed, 30) FROM generate_series(1, 5) seed;
+SELECT pg_temp.walk(seed, 30) FROM generate_series(1, 4) seed;
 \o
 SELECT is((SELECT string_agg(format('seed %s, step %s, %s: %s', seed, step, what, wrong), E'\n') FROM pg_temp.found WHERE wrong <> 0), NULL, 'summaries and raw rows agree, whatever happens');
 SELECT is((SELECT count(*) FROM (SELECT what FROM pg_temp.did GROUP BY what HAVING sum(n) >= 10) d), 9::bigint, 'and everything has happened');
 SELECT is((SELECT array_agg(DISTINCT slot ORDER BY slot) FROM telemetry_rolled WHERE hour > '2022-03-01'), ARRAY[interval '1 minute', '7 minutes', '24 hours'], 'with each slot');
 
 -- one late row: that hour, that summary, and no other
+\o /dev/null
+INSERT INTO telemetry (node_id, sampled_at, latency_ms, ok) SELECT 7000 + i, '2022-03-02 13:20:00.000003+00', 5, true FROM generate_series(1, 12) i;
+SELECT roll_telemetry_hours('2022-03-05 00:00+00');
+\o
 CREATE TABLE pg_temp.version AS SELECT tableoid AS part, ctid AS place, hour, node_id FROM telemetry_hour;
 CREATE VIEW pg_temp.touched AS
 SELECT hour, node_id FROM (SELECT tableoid AS part, ctid AS place, hour, node_id FROM telemetry_hour) b
@@ -280,14 +286,14 @@ SELECT is_empty($$ SELECT * FROM telemetry_window('empty', '1 minute') $$, 'an e
 CREATE TABLE swarm_reward.telemetry_may PARTITION OF telemetry FOR VALUES FROM ('2022-05-01 00:00+00') TO ('2022-06-01 00:00+00');
 INSERT INTO swarm_reward.telemetry_may (node_id, sampled_at, latency_ms, ok) VALUES (7001, '2022-05-01 13:00+00', 1, true);
 SELECT is_empty($$ SELECT * FROM roll_telemetry_hours() $$, 'a partition that does not mark its hours is not rolled up');
-SELECT is(pg_temp.difference('[2022-05-01 00:00+00,2022-05-02 00:00+00)', '1 minute'), 0::bigint, 'but read');
+SELECT is(pg_temp.difference('[2022-05-01 00:00+00,2022-05-02 00:00+00)', '1 day'), 0::bigint, 'but read');
 SELECT watch_telemetry_partition('telemetry_may');
 SELECT is((SELECT sum(samples) FROM roll_telemetry_hours()), 1::numeric, 'with triggers it is rolled up');
 ALTER TABLE swarm_reward.telemetry_may DISABLE TRIGGER mark_telemetry_insert;
 INSERT INTO swarm_reward.telemetry_may (node_id, sampled_at, latency_ms, ok) VALUES (7001, '2022-05-01 13:30+00', 1, true);
-SELECT is(pg_temp.difference('[2022-05-01 00:00+00,2022-05-02 00:00+00)', '1 minute'), 0::bigint, 'and where they are switched off, raw rows are read');
+SELECT is(pg_temp.difference('[2022-05-01 00:00+00,2022-05-02 00:00+00)', '1 day'), 0::bigint, 'and where they are switched off, raw rows are read');
 ALTER TABLE telemetry DISABLE TRIGGER mark_telemetry_delete;
-DELETE FROM telemetry WHERE sampled_at > '2022-03-03 00:00+00' AND node_id = 7002;
-SELECT is(pg_temp.difference('[2022-03-03 00:00+00,2022-03-05 00:00+00)', '1 minute'), 0::bigint, 'also of the whole');
+DELETE FROM telemetry WHERE sampled_at > '2022-03-03 00:00+00' AND node_id <= 7006;
+SELECT is(pg_temp.difference('[2022-03-03 00:00+00,2022-03-04 00:00+00)', '7 minutes'), 0::bigint, 'also of the whole');
 SELECT * FROM finish();
 ROLLBACK;
