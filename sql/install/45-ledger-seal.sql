@@ -16,7 +16,7 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $$
 	SELECT array_agg(a.attname::text ORDER BY a.attnum)
 	FROM pg_attribute a
 	WHERE a.attrelid = to_regclass('@extschema@.' || quote_ident(relation)) AND a.attnum > 0 AND NOT a.attisdropped
-		AND NOT (relation = 'epoch' AND a.attname IN ('status', 'digest', 'opened_at', 'computed_at', 'final_at', 'note', 'restatements', 'statements'))
+		AND NOT (relation = 'epoch' AND a.attname IN ('status', 'digest', 'opened_at', 'computed_at', 'final_at', 'note', 'restatements', 'statements', 'grace_period'))
 		AND NOT (relation = 'policy' AND a.attname IN ('sealed_rules', 'is_builtin', 'note'))
 		AND NOT (relation = 'specialization' AND a.attname IN ('is_builtin'))
 $$;

@@ -75,7 +75,7 @@ END $$;
 COMMENT ON FUNCTION pay_epoch(bigint) IS
 'run_epoch step, last: splits the budget over the pools, apportions each and writes epoch_pool, epoch_pool_part, reward and reward_part; returns the base units paid';
 
-CREATE PROCEDURE run_epoch(epoch_id bigint)
+CREATE PROCEDURE run_epoch(epoch_id bigint, reason text DEFAULT NULL)
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
 DECLARE
@@ -86,8 +86,13 @@ DECLARE
 	todo bigint[];
 	nodes bigint;
 	paid numeric;
+	seen record;
 	t text;
 BEGIN
+	IF reason = '' THEN
+		RAISE EXCEPTION 'the reason for computing epoch % is empty', $1
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a reason, or NULL to have it found out.';
+	END IF;
 	IF NOT pg_try_advisory_xact_lock('epoch'::regclass::oid::int, 0) THEN
 		RAISE EXCEPTION 'another session is computing an epoch'
 			USING ERRCODE = 'lock_not_available', HINT = 'Try again when it has finished.';
@@ -140,6 +145,7 @@ BEGIN
 		END IF;
 		RAISE NOTICE 'epoch %: % under policy %', one, e.period, p.name;
 
+		SELECT * INTO seen FROM telemetry_changes(e.period);
 		nodes := freeze_node(one);
 		RAISE NOTICE 'epoch %: % nodes frozen', one, nodes;
 		IF nodes > 1000 THEN
@@ -160,8 +166,27 @@ BEGIN
 
 		paid := pay_epoch(one);
 		UPDATE epoch SET status = 'computed', digest = seal_epoch(one), computed_at = clock_timestamp() WHERE epoch.epoch_id = one;
+		PERFORM record_computation(one, CASE WHEN one = $1 THEN $2 ELSE concat_ws(': ', format('epoch %s before it was computed again', $1), $2) END, seen.came, seen.gone);
 		RAISE NOTICE 'epoch %: computed, % of % paid', one, paid, e.budget;
 	END LOOP;
 END $$;
-COMMENT ON PROCEDURE run_epoch(bigint) IS
-'computes an epoch that has ended, in one transaction: freezes its inputs, draws its fields, apportions its pools, seals the result. A computed epoch is computed again from the tables as they are now, and with it every computed epoch after it. Errors: no such epoch, final, not ended, an earlier one not computed, another session computing';
+COMMENT ON PROCEDURE run_epoch(bigint, text) IS
+'computes an epoch that has ended, in one transaction: freezes its inputs, draws its fields, apportions its pools, seals the result. A computed epoch is computed again from the tables as they are now, and with it every computed epoch after it. Each computation is recorded in epoch_computation with the reason, which is found out where none is given. Errors: no such epoch, final, not ended, an earlier one not computed, another session computing, an empty reason, raw telemetry is needed that was dropped';
+
+CREATE PROCEDURE run_late_epochs()
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+	late bigint;
+BEGIN
+	SELECT e.epoch_id INTO late
+	FROM epoch e, LATERAL late_telemetry(e.epoch_id) l
+	WHERE e.status = 'computed' AND (l.came > 0 OR l.gone > 0)
+	ORDER BY e.period LIMIT 1;
+	IF FOUND THEN
+		CALL run_epoch(late);
+	ELSE
+		RAISE NOTICE 'no computed epoch has late telemetry';
+	END IF;
+END $$;
+COMMENT ON PROCEDURE run_late_epochs() IS
+'computes the first of the computed epochs again whose telemetry has changed since, and hence every computed epoch after it; for schedulers, before they make epochs final. Errors: as run_epoch';
