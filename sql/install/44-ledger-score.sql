@@ -2,6 +2,22 @@
 -- rows. Scores are exact numerics, additive in the node: the parts of a node
 -- have the scores that add up to its score.
 
+CREATE FUNCTION gap_field(demand coverage, supply coverage, supply_target double precision) RETURNS coverage
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT demand * coverage_greatest(1 - supply / supply_target, 0);
+END;
+COMMENT ON FUNCTION gap_field(coverage, coverage, double precision) IS
+'G = D * max(0, 1 - S / T): demand that a supply leaves unserved, to the degree by which it falls short of the target. NULL for NULL';
+
+CREATE FUNCTION gap_share_field(gap coverage, closing_supply coverage, supply_target double precision) RETURNS coverage
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT gap * coverage_least(closing_supply / supply_target, 1) / closing_supply;
+END;
+COMMENT ON FUNCTION gap_share_field(coverage, coverage, double precision) IS
+'G * min(1, S1 / T) / S1: what one unit of contribution over a cell gets of the gap there; 0 where there is no supply. NULL for NULL';
+
 CREATE FUNCTION epoch_score(epoch_id bigint, component text, part text DEFAULT NULL)
 RETURNS TABLE (node_id bigint, provider_id bigint, score numeric)
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
@@ -29,8 +45,7 @@ BEGIN
 
 	WHEN 'coverage_gaps/geographic' THEN
 		-- what each unit of contribution over a cell gets of the gap there
-		gap := e.demand * coverage_greatest(1 - e.supply / target, 0)
-			* coverage_least(e.closing_supply / target, 1) / e.closing_supply;
+		gap := gap_share_field(gap_field(e.demand, e.supply, target), e.closing_supply, target);
 		RETURN QUERY
 		WITH site AS MATERIALIZED (
 			SELECT s.spot, s.service_radius_m, exact_numeric(greatest(0, coverage_sum(gap, ST_GeogFromWKB(s.spot), s.service_radius_m))) AS share
