@@ -181,10 +181,8 @@ BEGIN
 	seconds := overlap_seconds(e.period, e.period);
 	target := p.supply_target;
 
-	-- A cell counts as covered to the degree min(1, S / T), not from a threshold
-	-- on: no cliffs, and what is not covered is exactly the gap field G.
-	covered := e.demand * coverage_least(e.supply / target, 1);
-	closing_covered := e.demand * coverage_least(e.closing_supply / target, 1);
+	covered := covered_field(e.demand, e.supply, target);
+	closing_covered := covered_field(e.demand, e.closing_supply, target);
 	INSERT INTO epoch_region (epoch_id, region, boundary_digest, target_fraction, demand, covered, closing_covered, multiplier)
 	SELECT e.epoch_id, s.code, s.boundary_digest, s.target_fraction, s.demand, s.covered, s.closing_covered,
 		region_multiplier(s.covered, s.demand, s.target_fraction, p.region_multiplier_max)
@@ -203,10 +201,7 @@ BEGIN
 			SELECT o.region, o.resource_type, 0, o.supply, 0
 			FROM epoch_region_resource o WHERE o.epoch_id = e.previous_epoch_id AND o.supply > 0
 			UNION ALL
-			SELECT n.region, r.resource_type, 0, 0, sum(n.quality * r.units)
-			FROM epoch_node n JOIN epoch_node_resource r USING (epoch_id, node_id)
-			WHERE n.epoch_id = e.epoch_id AND n.region IS NOT NULL AND n.quality > 0
-			GROUP BY n.region, r.resource_type
+			SELECT r.region, r.resource_type, 0, 0, r.supply FROM epoch_region_supply(e.epoch_id) r
 		) u (region, resource_type, demand, opening_supply, supply)
 		GROUP BY u.region, u.resource_type) s
 		JOIN resource_type t ON t.code = s.resource_type;

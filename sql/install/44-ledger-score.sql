@@ -2,22 +2,6 @@
 -- rows. Scores are exact numerics, additive in the node: the parts of a node
 -- have the scores that add up to its score.
 
-CREATE FUNCTION gap_field(demand coverage, supply coverage, supply_target double precision) RETURNS coverage
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT demand * coverage_greatest(1 - supply / supply_target, 0);
-END;
-COMMENT ON FUNCTION gap_field(coverage, coverage, double precision) IS
-'G = D * max(0, 1 - S / T): demand that a supply leaves unserved, to the degree by which it falls short of the target. NULL for NULL';
-
-CREATE FUNCTION gap_share_field(gap coverage, closing_supply coverage, supply_target double precision) RETURNS coverage
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT gap * coverage_least(closing_supply / supply_target, 1) / closing_supply;
-END;
-COMMENT ON FUNCTION gap_share_field(coverage, coverage, double precision) IS
-'G * min(1, S1 / T) / S1: what one unit of contribution over a cell gets of the gap there; 0 where there is no supply. NULL for NULL';
-
 CREATE FUNCTION epoch_score(epoch_id bigint, component text, part text DEFAULT NULL)
 RETURNS TABLE (node_id bigint, provider_id bigint, score numeric)
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
@@ -143,3 +127,39 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION epoch_share(bigint, text, text, numeric) IS
 'apportions base units over the scores of a component (and part): largest remainders in the order of node_id; with a provider cap first over providers, capped, then over the nodes of each. NULL part for components without parts';
+
+-- What there is to apportion, before anybody's score is known.
+CREATE FUNCTION epoch_release(epoch_id bigint)
+RETURNS TABLE (component text, budget numeric, carried_in numeric, released numeric)
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+#variable_conflict use_column
+DECLARE
+	e epoch;
+	p policy;
+	growth numeric;
+BEGIN
+	SELECT * INTO STRICT e FROM epoch WHERE epoch.epoch_id = $1;
+	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
+	SELECT coalesce(sum(r.pot), 0) INTO growth FROM epoch_resource r WHERE r.epoch_id = $1;
+	RETURN QUERY
+	SELECT w.code::text, w.budget, w.carried_in, CASE WHEN w.code = 'network_capacity' AND growth < p.growth_target
+		THEN div((w.budget + w.carried_in) * growth, p.growth_target) ELSE w.budget + w.carried_in END
+	FROM (SELECT c.code, c."position", allocate(c.bps::numeric, e.budget) OVER (ORDER BY c."position") AS budget,
+			coalesce((SELECT o.carried_out FROM epoch_pool o WHERE o.epoch_id = e.previous_epoch_id AND o.component = c.code), 0) AS carried_in
+		FROM epoch_weight($1) c) w
+	ORDER BY w."position";
+END $$;
+COMMENT ON FUNCTION epoch_release(bigint) IS
+'the six pools of an epoch, in their order: part of the budget, carried in, and what of both is there to be apportioned, all of it but in network_capacity, which releases the fraction growth / growth_target, rounded down. Base units';
+
+CREATE FUNCTION epoch_release_part(epoch_id bigint, component text, released numeric)
+RETURNS TABLE (part text, released numeric)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT h.part, allocate(h.bps::numeric, epoch_release_part.released) OVER (ORDER BY h.part)
+	FROM epoch e JOIN policy p ON p.policy_id = e.policy_id,
+		LATERAL (VALUES ('coverage_gaps', 'geographic', p.gaps_geographic_bps), ('coverage_gaps', 'resource', 10000 - p.gaps_geographic_bps)) h (component, part, bps)
+	WHERE e.epoch_id = epoch_release_part.epoch_id AND h.component = epoch_release_part.component;
+END;
+COMMENT ON FUNCTION epoch_release_part(bigint, text, numeric) IS
+'how what a pool of an epoch has to apportion is split over its halves, for coverage_gaps; no row for a pool that is not split. Base units';

@@ -63,9 +63,7 @@ BEGIN
 	RETURN QUERY SELECT 'value of nodes', bad = 0, format('%s nodes differ', bad);
 
 	RETURN QUERY SELECT 'closing supply field', e.closing_supply = supply_field($1, p.grid_order), NULL;
-	RETURN QUERY SELECT 'opening supply field', e.supply = CASE WHEN prior.epoch_id IS NULL THEN zero_coverage(p.grid_order)
-		WHEN coverage_order(prior.closing_supply) = p.grid_order THEN prior.closing_supply
-		ELSE supply_field(prior.epoch_id, p.grid_order) END, NULL;
+	RETURN QUERY SELECT 'opening supply field', e.supply = opening_supply_field(prior.epoch_id, p.grid_order), NULL;
 	RETURN QUERY SELECT 'order of epochs', e.epoch_no = coalesce(prior.epoch_no, 0) + 1
 		AND (prior.epoch_id IS NULL OR (prior.status IN ('computed', 'final') AND upper(prior.period) <= lower(e.period))), NULL;
 
