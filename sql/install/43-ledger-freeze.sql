@@ -116,13 +116,8 @@ BEGIN
 			LEFT JOIN hardware_first hf ON hf.hardware_id = m.hardware_id AND hf.region = l.code
 	),
 	rated AS (
-		SELECT f.*, ramp(f.uptime, p.uptime_floor::double precision, p.uptime_target::double precision) AS availability,
-			node_performance(f.response_ms, f.error_rate_upper,
-				p.response_limit_ms::double precision, p.response_target_ms::double precision,
-				p.error_limit::double precision, p.error_target::double precision) AS performance,
-			node_trust(f.beacons, f.excess, p.min_beacons, p.unattested_trust::double precision,
-				p.location_slack_m::double precision) AS trust
-		FROM fact f
+		SELECT f.*, q.availability, q.performance, q.trust, q.quality
+		FROM fact f, LATERAL node_rating(p, f.uptime, f.response_ms, f.error_rate_upper, f.beacons, f.excess) q
 	),
 	put_node AS (
 		INSERT INTO epoch_node (epoch_id, node_id, provider_id, hardware_id, location, service_radius_m, region, age,
@@ -130,8 +125,7 @@ BEGIN
 			value, availability, performance, trust, quality, contribution)
 		SELECT e.epoch_id, q.node_id, q.provider_id, q.hardware_id, q.location, q.service_radius_m, q.region, q.age,
 			q.active, q.measured, q.uptime, q.response_ms, q.error_rate_upper, q.samples, q.errors, q.beacons, q.excess,
-			q.value, q.availability, q.performance, q.trust, node_quality(q.availability, q.performance, q.trust),
-			node_quality(q.availability, q.performance, q.trust) * q.value
+			q.value, q.availability, q.performance, q.trust, q.quality, q.quality * q.value
 		FROM rated q
 		RETURNING 1
 	),

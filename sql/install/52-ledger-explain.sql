@@ -6,6 +6,23 @@ CREATE TYPE explanation AS (component text, part text, term text, value numeric,
 COMMENT ON TYPE explanation IS
 'one line of an explanation: component, part of coverage_gaps (geographic, resource; NULL elsewhere), term, its exact value, and what it means';
 
+CREATE FUNCTION computed_epoch(epoch_id bigint) RETURNS epoch
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+	e epoch;
+BEGIN
+	SELECT * INTO e FROM epoch WHERE epoch.epoch_id = $1;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'epoch % does not exist', $1 USING ERRCODE = 'no_data_found';
+	END IF;
+	IF e.status NOT IN ('computed', 'final') THEN
+		RAISE EXCEPTION 'epoch % is % and has no rewards yet', $1, e.status
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('CALL swarm_reward.run_epoch(%s) first.', $1);
+	END IF;
+	RETURN e;
+END $$;
+COMMENT ON FUNCTION computed_epoch(bigint) IS 'an epoch that has been computed. Errors: there is none with this key, or it has not';
+
 -- ---- numbers and sentences for people ----
 
 CREATE FUNCTION explain_figure(x numeric, other numeric DEFAULT NULL) RETURNS text
@@ -618,14 +635,7 @@ DECLARE
 	n epoch_node;
 	p policy;
 BEGIN
-	SELECT * INTO e FROM epoch WHERE epoch.epoch_id = $1;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION 'epoch % does not exist', $1 USING ERRCODE = 'no_data_found';
-	END IF;
-	IF e.status NOT IN ('computed', 'final') THEN
-		RAISE EXCEPTION 'epoch % is % and has no rewards to explain', $1, e.status
-			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('CALL swarm_reward.run_epoch(%s) first.', $1);
-	END IF;
+	e := computed_epoch($1);
 	SELECT * INTO n FROM epoch_node WHERE epoch_node.epoch_id = $1 AND epoch_node.node_id = $2;
 	IF NOT FOUND THEN
 		IF EXISTS (SELECT FROM node WHERE node.node_id = $2) THEN

@@ -260,7 +260,7 @@ SELECT pg_temp.build(1, 2);
 UPDATE node SET joined_at = '2021-01-25 00:00+00', left_at = NULL, status = 'active' WHERE node_id = 1001;
 CALL run_epoch(1001);
 \o
-SELECT throws_ok('SELECT explain_reward(1002, 1001)', '55000', 'epoch 1002 is planned and has no rewards to explain', 'an epoch not computed');
+SELECT throws_ok('SELECT explain_reward(1002, 1001)', '55000', 'epoch 1002 is planned and has no rewards yet', 'an epoch not computed');
 SELECT throws_ok('SELECT explain_reward(1001, 1001)', 'P0002', 'node 1001 took no part in epoch 1001', 'a node that was not there yet');
 SELECT throws_ok('SELECT explain_reward(1001, 4)', 'P0002', 'node 4 does not exist', 'an unknown node');
 SELECT throws_ok('SELECT explain_reward(1001, NULL)', 'P0002', 'node <NULL> does not exist', 'no node');
