@@ -24,6 +24,7 @@ COMMENT ON TYPE scenario_fact IS
 CREATE TYPE scenario AS (
 	epoch epoch,
 	policy policy,
+	rated boolean,
 	fact scenario_fact[],
 	node scenario_node[],
 	node_resource scenario_resource[],
@@ -34,7 +35,7 @@ CREATE TYPE scenario AS (
 	service epoch_service[]
 );
 COMMENT ON TYPE scenario IS
-'an epoch as it would be: its row with its fields and its policy; facts, where telemetry is measured in another way (NULL: as frozen); nodes, resources and services that come on top of the frozen ones; and what follows for regions, kinds of resource and services';
+'an epoch as it would be: its row with its fields and its policy; whether this policy is to rate the nodes again; facts, where telemetry is measured in another way (NULL: as frozen); nodes, resources and services that come on top of the frozen ones; and what follows for regions, kinds of resource and services';
 
 -- ---- the frozen rows of nodes as a scenario has them ----
 
@@ -42,7 +43,8 @@ CREATE FUNCTION nodes_of(scenario scenario) RETURNS SETOF scenario_node
 LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT n.epoch_id, n.node_id, n.provider_id, n.hardware_id, n.location, n.service_radius_m, n.region, n.age,
-		q.trust, q.quality, q.quality * n.value
+		CASE WHEN (scenario).rated THEN q.trust ELSE n.trust END, CASE WHEN (scenario).rated THEN q.quality ELSE n.quality END,
+		CASE WHEN (scenario).rated THEN q.quality * n.value ELSE n.contribution END
 	FROM epoch_node n LEFT JOIN unnest((scenario).fact) f ON f.node_id = n.node_id AND f.service_type IS NULL,
 		LATERAL node_rating((scenario).policy,
 			CASE WHEN (scenario).fact IS NULL THEN n.uptime ELSE f.uptime END,
@@ -53,7 +55,7 @@ BEGIN ATOMIC
 	UNION ALL
 	SELECT m.* FROM unnest((scenario).node) m;
 END;
-COMMENT ON FUNCTION nodes_of(scenario) IS 'frozen nodes, rated by the policy of a scenario, and those on top';
+COMMENT ON FUNCTION nodes_of(scenario) IS 'frozen nodes, rated as they were or by the policy of a scenario, and those on top';
 
 CREATE FUNCTION node_resources_of(scenario scenario) RETURNS SETOF scenario_resource
 LANGUAGE sql STABLE

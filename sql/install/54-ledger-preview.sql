@@ -144,6 +144,7 @@ BEGIN
 			USING ERRCODE = 'no_data_found', HINT = 'Insert it into the table policy, without effective_from while it is a draft, and its rules into specialization.';
 	END IF;
 	s.policy := p;
+	s.rated := true;
 	s.epoch := preview_field(e, own, p);
 	s.region := preview_region(s.epoch, own, p);
 	s.fact := preview_fact(e, own, p);
