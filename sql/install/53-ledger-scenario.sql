@@ -16,16 +16,16 @@ CREATE TYPE scenario_service AS (
 	epoch_id bigint, node_id bigint, service_type code, work numeric, energy_mwh numeric, samples bigint,
 	p50_latency_ms double precision, p95_latency_ms double precision, p99_latency_ms double precision, error_rate_upper double precision);
 COMMENT ON TYPE scenario_service IS 'what the engine reads of a row of epoch_node_service';
-CREATE TYPE scenario_fact AS (
-	node_id bigint, service_type code, uptime double precision, response_ms double precision, error_rate_upper double precision);
-COMMENT ON TYPE scenario_fact IS
-'what telemetry says of a node (service_type NULL: uptime, response_ms, error_rate_upper) or of a service of it (error_rate_upper), measured in another way than was frozen';
+CREATE TYPE scenario_rating AS (node_id bigint, trust double precision, quality numeric);
+COMMENT ON TYPE scenario_rating IS 'what a node is worth in the eyes of another policy';
+CREATE TYPE scenario_error_rate AS (node_id bigint, service_type code, error_rate_upper double precision);
+COMMENT ON TYPE scenario_error_rate IS 'the error rate of a node in a service at the confidence of another policy';
 
 CREATE TYPE scenario AS (
 	epoch epoch,
 	policy policy,
-	rated boolean,
-	fact scenario_fact[],
+	rating scenario_rating[],
+	error_rate scenario_error_rate[],
 	node scenario_node[],
 	node_resource scenario_resource[],
 	node_service scenario_service[],
@@ -35,7 +35,7 @@ CREATE TYPE scenario AS (
 	service epoch_service[]
 );
 COMMENT ON TYPE scenario IS
-'an epoch as it would be: its row with its fields and its policy; whether this policy is to rate the nodes again; facts, where telemetry is measured in another way (NULL: as frozen); nodes, resources and services that come on top of the frozen ones; and what follows for regions, kinds of resource and services';
+'an epoch as it would be: its row with its fields and its policy; ratings of all its nodes and error rates of all their services (NULL: as frozen); nodes, resources and services that come on top of the frozen ones; and what follows for regions, kinds of resource and services';
 
 -- ---- the frozen rows of nodes as a scenario has them ----
 
@@ -43,19 +43,14 @@ CREATE FUNCTION nodes_of(scenario scenario) RETURNS SETOF scenario_node
 LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT n.epoch_id, n.node_id, n.provider_id, n.hardware_id, n.location, n.service_radius_m, n.region, n.age,
-		CASE WHEN (scenario).rated THEN q.trust ELSE n.trust END, CASE WHEN (scenario).rated THEN q.quality ELSE n.quality END,
-		CASE WHEN (scenario).rated THEN q.quality * n.value ELSE n.contribution END
-	FROM epoch_node n LEFT JOIN unnest((scenario).fact) f ON f.node_id = n.node_id AND f.service_type IS NULL,
-		LATERAL node_rating((scenario).policy,
-			CASE WHEN (scenario).fact IS NULL THEN n.uptime ELSE f.uptime END,
-			CASE WHEN (scenario).fact IS NULL THEN n.response_ms ELSE f.response_ms END,
-			CASE WHEN (scenario).fact IS NULL THEN n.error_rate_upper ELSE f.error_rate_upper END,
-			n.beacons, n.location_excess_m) q
+		CASE WHEN (scenario).rating IS NULL THEN n.trust ELSE q.trust END, CASE WHEN (scenario).rating IS NULL THEN n.quality ELSE q.quality END,
+		CASE WHEN (scenario).rating IS NULL THEN n.contribution ELSE q.quality * n.value END
+	FROM epoch_node n LEFT JOIN unnest((scenario).rating) q ON q.node_id = n.node_id
 	WHERE n.epoch_id = ((scenario).epoch).epoch_id
 	UNION ALL
 	SELECT m.* FROM unnest((scenario).node) m;
 END;
-COMMENT ON FUNCTION nodes_of(scenario) IS 'frozen nodes, rated as they were or by the policy of a scenario, and those on top';
+COMMENT ON FUNCTION nodes_of(scenario) IS 'frozen nodes, with the ratings of a scenario, and those on top';
 
 CREATE FUNCTION node_resources_of(scenario scenario) RETURNS SETOF scenario_resource
 LANGUAGE sql STABLE
@@ -71,13 +66,13 @@ CREATE FUNCTION node_services_of(scenario scenario) RETURNS SETOF scenario_servi
 LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT s.epoch_id, s.node_id, s.service_type, s.work, s.energy_mwh, s.samples, s.p50_latency_ms, s.p95_latency_ms, s.p99_latency_ms,
-		CASE WHEN (scenario).fact IS NULL THEN s.error_rate_upper ELSE f.error_rate_upper END
-	FROM epoch_node_service s LEFT JOIN unnest((scenario).fact) f ON f.node_id = s.node_id AND f.service_type = s.service_type
+		CASE WHEN (scenario).error_rate IS NULL THEN s.error_rate_upper ELSE f.error_rate_upper END
+	FROM epoch_node_service s LEFT JOIN unnest((scenario).error_rate) f ON f.node_id = s.node_id AND f.service_type = s.service_type
 	WHERE s.epoch_id = ((scenario).epoch).epoch_id
 	UNION ALL
 	SELECT m.* FROM unnest((scenario).node_service) m;
 END;
-COMMENT ON FUNCTION node_services_of(scenario) IS 'frozen services of nodes, and those on top';
+COMMENT ON FUNCTION node_services_of(scenario) IS 'frozen services of nodes, with the error rates of a scenario, and those on top';
 
 -- ---- the engine over a scenario ----
 

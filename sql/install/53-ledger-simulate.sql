@@ -195,7 +195,6 @@ BEGIN
 	END IF;
 	n := simulate_place($1, $2, $4, $6, $7, e);
 	s.epoch := e;
-	s.rated := false;
 	SELECT p INTO STRICT s.policy FROM policy p WHERE p.policy_id = e.policy_id;
 	s.node_resource := ARRAY(SELECT x FROM simulate_resources($3, e, n) x);
 	s.node_service := ARRAY(SELECT x FROM simulate_services($5, e, n) x);

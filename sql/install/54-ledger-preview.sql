@@ -47,19 +47,25 @@ END $$;
 COMMENT ON FUNCTION preview_measure(epoch, policy) IS
 'preview_epoch step: what telemetry, as it is now, says under a policy of the nodes of an epoch (service_type NULL) and of their services, as freeze_node measures it';
 
-CREATE FUNCTION preview_fact(e epoch, own policy, p policy) RETURNS scenario_fact[]
+CREATE FUNCTION preview_rating(scenario scenario, own policy) RETURNS scenario
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
 DECLARE
+	s scenario := scenario;
+	e epoch := s.epoch;
+	p policy := s.policy;
 	bad bigint;
 BEGIN
 	IF (p.telemetry_slot, p.response_quantile, p.error_confidence) = (own.telemetry_slot, own.response_quantile, own.error_confidence) THEN
-		RETURN NULL;
+		SELECT array_agg((n.node_id, q.trust, q.quality)::scenario_rating) INTO s.rating
+		FROM epoch_node n, LATERAL node_rating(p, n.uptime, n.response_ms, n.error_rate_upper, n.beacons, n.location_excess_m) q
+		WHERE n.epoch_id = e.epoch_id;
+		RETURN s;
 	END IF;
 	SELECT count(DISTINCT coalesce(f.node_id, m.node_id)) INTO bad
 	FROM (SELECT n.node_id, NULL::code AS service_type, n.uptime, n.response_ms, n.error_rate_upper, n.samples, n.errors
 			FROM epoch_node n WHERE n.epoch_id = e.epoch_id
-			UNION ALL SELECT s.node_id, s.service_type, NULL, NULL, s.error_rate_upper, s.samples, NULL
-			FROM epoch_node_service s WHERE s.epoch_id = e.epoch_id) f
+			UNION ALL SELECT d.node_id, d.service_type, NULL, NULL, d.error_rate_upper, d.samples, NULL
+			FROM epoch_node_service d WHERE d.epoch_id = e.epoch_id) f
 		FULL JOIN preview_measure(e, own) m ON m.node_id = f.node_id AND coalesce(m.service_type, '') = coalesce(f.service_type, '')
 	WHERE (f.uptime, f.response_ms, f.error_rate_upper, f.samples, f.errors) IS DISTINCT FROM (m.uptime, m.response_ms, m.error_rate_upper, m.samples, m.errors)
 		OR f.node_id IS NULL OR m.node_id IS NULL;
@@ -69,10 +75,15 @@ BEGIN
 				DETAIL = format('Policy %s measures it in another way (telemetry_slot, response_quantile or error_confidence) than policy %s.', p.policy_id, own.policy_id),
 				HINT = 'Preview a policy that measures as the epoch did, or compute the epoch again.';
 	END IF;
-	RETURN ARRAY(SELECT (m.node_id, m.service_type, m.uptime, m.response_ms, m.error_rate_upper)::scenario_fact FROM preview_measure(e, p) m);
+	SELECT array_agg((n.node_id, q.trust, q.quality)::scenario_rating) FILTER (WHERE m.service_type IS NULL),
+		array_agg((m.node_id, m.service_type, m.error_rate_upper)::scenario_error_rate) FILTER (WHERE m.service_type IS NOT NULL)
+	INTO s.rating, s.error_rate
+	FROM preview_measure(e, p) m JOIN epoch_node n ON n.epoch_id = e.epoch_id AND n.node_id = m.node_id,
+		LATERAL node_rating(p, m.uptime, m.response_ms, m.error_rate_upper, n.beacons, n.location_excess_m) q;
+	RETURN s;
 END $$;
-COMMENT ON FUNCTION preview_fact(epoch, policy, policy) IS
-'preview_epoch step: facts measured from telemetry in the way of another policy; NULL where it measures as the epoch''s own did. Errors: telemetry has changed since';
+COMMENT ON FUNCTION preview_rating(scenario, policy) IS
+'preview_epoch step: a scenario with its nodes rated by its policy, and measured from telemetry in its way where that is not the way of the epoch''s own. Errors: telemetry is to be measured again and has changed since';
 
 CREATE FUNCTION preview_field(e epoch, own policy, p policy) RETURNS epoch
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
@@ -144,11 +155,9 @@ BEGIN
 			USING ERRCODE = 'no_data_found', HINT = 'Insert it into the table policy, without effective_from while it is a draft, and its rules into specialization.';
 	END IF;
 	s.policy := p;
-	s.rated := true;
 	s.epoch := preview_field(e, own, p);
 	s.region := preview_region(s.epoch, own, p);
-	s.fact := preview_fact(e, own, p);
-	s := scenario_market(s);
+	s := scenario_market(preview_rating(s, own));
 
 	RETURN QUERY
 	SELECT c.code::text, x.node_id, x.provider_id, x.amount, x.paid, x.amount - x.paid
