@@ -114,10 +114,11 @@ BEGIN ATOMIC
 			(16, 'beacons', n.beacons, 'beacons that measured a round-trip time'),
 			(17, 'min_beacons', p.min_beacons, format('with fewer, trust is %s', explain_figure(p.unattested_trust))),
 			(18, 'location_excess_m', x.excess, CASE WHEN n.beacons = 0 THEN 'no beacon measured it'
-				ELSE 'metres by which its place is farther from some beacon than light could go in half the round-trip time; negative: nearer' END),
+				ELSE format('metres by which its place is farther from beacon %s, of all of them, than light in fibre goes in half the round-trip time of %s ms; negative: nearer',
+					n.worst_beacon_id, explain_figure(exact_numeric(n.worst_rtt_ms))) END),
 			(19, 'location_slack_m', p.location_slack_m, 'with more than that, trust is 0'),
 			(20, 'trust', x.trust, CASE
-				WHEN x.excess > p.location_slack_m THEN format('the claimed place is impossible: %s m more than the %s m allowed for', explain_figure(x.excess - p.location_slack_m), explain_figure(p.location_slack_m))
+				WHEN x.excess > p.location_slack_m THEN format('the claimed place is impossible by %s of its beacons: %s m more than the %s m allowed for', n.violations, explain_figure(x.excess - p.location_slack_m), explain_figure(p.location_slack_m))
 				WHEN n.beacons < p.min_beacons THEN format('%s beacons measured it, fewer than %s: trust %s, where it would be 1', n.beacons, p.min_beacons, explain_figure(x.trust))
 				ELSE 'no beacon found its place impossible' END),
 			(21, 'quality', n.quality, format('availability * performance * trust = %s * %s * %s, to twelve decimals',

@@ -239,7 +239,7 @@ SELECT ok((SELECT bool_or(f->>'provider_quota' IS NULL) AND bool_or((f->>'provid
 CREATE FUNCTION pg_temp.note(node_id bigint, component text, term text) RETURNS text LANGUAGE sql AS
 $$ SELECT t.note FROM pg_temp.told t WHERE (t.label, t.epoch_id, t.node_id, t.component, t.term) = ('free', 1001, note.node_id, note.component, note.term) $$;
 SELECT is(pg_temp.note(1005, 'quality', 'availability'), 'uptime 95 % is below the target 99.5 %: availability 0.526316 = (0.95 - 0.9) / (0.995 - 0.9)', 'what would have raised availability');
-SELECT matches(pg_temp.note(1001, 'quality', 'trust'), '^the claimed place is impossible: [0-9.]+ m more than the 50000 m allowed for$', 'what would have raised trust');
+SELECT matches(pg_temp.note(1001, 'quality', 'trust'), '^the claimed place is impossible by 2 of its beacons: [0-9.]+ m more than the 50000 m allowed for$', 'what would have raised trust');
 SELECT is(pg_temp.note(1006, 'quality', 'trust'), '0 beacons measured it, fewer than 1: trust 0.5, where it would be 1', 'what else would have');
 SELECT is(pg_temp.note(1001, 'network_capacity', 'score'), 'its quality is 0', 'why nothing for capacity');
 SELECT is(pg_temp.note(1002, 'quality', 'uptime'), 'without telemetry it counts as down', 'why no availability');
