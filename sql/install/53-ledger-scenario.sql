@@ -79,7 +79,8 @@ COMMENT ON FUNCTION node_services_of(scenario) IS 'frozen services of nodes, wit
 -- Gives a function of the engine a twin of the same name with one more argument,
 -- the scenario, whose rows it reads where the original reads an epoch's tables;
 -- functions that have a twin already are called with the scenario too. A body
--- that would still read a frozen table of the epoch, or a live one, is refused.
+-- that would still read a frozen table of the epoch, or a live one, or call a
+-- function that may, is refused.
 CREATE FUNCTION derive_scenario_function(original regprocedure) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
@@ -101,9 +102,15 @@ BEGIN
 		body := regexp_replace(body, '(\m(?:FROM|JOIN)\s+\(*)' || source[1] || '(?=\s+(?:WHERE|JOIN|LEFT|ON|USING|GROUP|ORDER)\M|\s*[;)]|\s*$)', '\1' || source[2] || ' ' || source[1], 'g');
 		body := regexp_replace(body, '(\m(?:FROM|JOIN)\s+\(*|,\s+\(*)' || source[1] || '(?=\s+[a-z]\w*)', '\1' || source[2], 'g');
 	END LOOP;
-	FOR name IN SELECT DISTINCT p.proname FROM pg_proc p WHERE p.pronamespace = f.pronamespace AND 'scenario'::regtype = ANY (p.proargtypes) AND p.proname LIKE ANY (ARRAY['epoch\_%', '%\_field']) LOOP
+	FOR name IN SELECT DISTINCT p.proname FROM pg_proc p WHERE p.pronamespace = f.pronamespace AND p.proargnames @> '{epoch_id,scenario}' LOOP
 		body := regexp_replace(body, '(\m' || name || '\([^()]*)\)', '\1, scenario)', 'g');
 	END LOOP;
+	SELECT m[1] INTO name FROM regexp_matches(body, '\m(\w+)\(([^()]*)\)', 'g') m
+	WHERE m[2] !~ ', scenario$' AND EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = f.pronamespace AND p.proname = m[1] AND 'epoch_id' = ANY (p.proargnames));
+	IF FOUND THEN
+		RAISE EXCEPTION 'function % calls %, which has no twin for scenarios', original, name
+			USING ERRCODE = 'feature_not_supported', HINT = 'Derive that one first.';
+	END IF;
 	SELECT c.relname INTO name FROM pg_class c
 	WHERE c.relnamespace = f.pronamespace AND c.relkind IN ('r', 'p', 'v', 'm') AND c.relname NOT IN ('component', 'specialization', 'epoch_pool')
 		AND body ~ ('(\m(FROM|JOIN)\s+\(*|,\s+\(*)' || c.relname || '\s+[a-zA-Z]');
@@ -117,7 +124,7 @@ BEGIN
 	EXECUTE format('COMMENT ON FUNCTION %s IS %L', twin, format('the same as %s over the rows of a scenario; derived from it', original));
 END $$;
 COMMENT ON FUNCTION derive_scenario_function(regprocedure) IS
-'run while the extension is installed or updated, after a function of the engine has been created or replaced: makes its twin that reads a scenario. Errors: it reads a table that a scenario does not have';
+'run while the extension is installed or updated, after a function of the engine has been created or replaced: makes its twin that reads a scenario. Errors: it reads a table that a scenario does not have, or calls a function about an epoch that has no twin';
 
 DO $$
 DECLARE

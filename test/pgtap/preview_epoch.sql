@@ -8,7 +8,7 @@ BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS swarm_reward CASCADE;
 \ir ledger_network.psql
-SELECT plan(31);
+SELECT plan(35);
 
 CREATE TABLE pg_temp.variant (policy_id bigint, name text, change jsonb);
 INSERT INTO pg_temp.variant VALUES
@@ -143,5 +143,15 @@ SELECT throws_ok('SELECT preview_epoch(1002, 1104)', '55000', 'demand in epoch 1
 SELECT throws_ok('SELECT preview_epoch(1002, 1103)', '55000', 'region T00 is not what it was in epoch 1002', 'a boundary that has changed, with another target');
 SELECT is_empty($$ SELECT v.policy_id, x.* FROM pg_temp.variant v, preview_epoch(1002, v.policy_id) x WHERE v.policy_id NOT IN (1103, 1104, 1105, 1114, 1115, 1116, 1117)
 	EXCEPT SELECT * FROM pg_temp.earlier $$, 'all others preview the same whatever has become of the live tables');
+-- the twins of the engine's functions: what cannot have one is refused
+CREATE FUNCTION epoch_one(epoch_id bigint) RETURNS bigint LANGUAGE sql STABLE AS 'SELECT count(*) FROM epoch_node n WHERE n.epoch_id = $1';
+CREATE FUNCTION epoch_two(epoch_id bigint) RETURNS bigint LANGUAGE sql STABLE AS 'SELECT count(*) FROM epoch_node n, demand d WHERE n.epoch_id = $1';
+CREATE FUNCTION epoch_three(epoch_id bigint) RETURNS bigint LANGUAGE sql STABLE AS 'SELECT epoch_one($1)';
+SELECT throws_ok($$ SELECT derive_scenario_function('epoch_two(bigint)') $$, '0A000', NULL, 'a function that reads a live table');
+SELECT throws_ok($$ SELECT derive_scenario_function('epoch_three(bigint)') $$, '0A000', NULL, 'a function that calls one without a twin');
+SELECT lives_ok($$ SELECT derive_scenario_function('epoch_one(bigint)'), derive_scenario_function('epoch_three(bigint)') $$, 'which is not so when that has one');
+SELECT is(epoch_three(1002, s), epoch_three(1002) + 1, 'the twin reads the scenario')
+FROM (SELECT ROW(e, p, NULL, NULL, ARRAY[ROW(1002, 1, 1, NULL, NULL, 1, NULL, 0, 1, 1, 1)::scenario_node], NULL, NULL, NULL, NULL, NULL, NULL)::scenario AS s
+	FROM epoch e JOIN policy p USING (policy_id) WHERE e.epoch_id = 1002) x;
 SELECT * FROM finish();
 ROLLBACK;
