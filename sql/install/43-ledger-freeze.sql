@@ -120,13 +120,8 @@ BEGIN
 			LEFT JOIN hardware_first hf ON hf.hardware_id = m.hardware_id AND hf.region = l.code
 	),
 	rated AS (
-		SELECT f.*, ramp(f.uptime, p.uptime_floor::double precision, p.uptime_target::double precision) AS availability,
-			node_performance(f.response_ms, f.error_rate_upper,
-				p.response_limit_ms::double precision, p.response_target_ms::double precision,
-				p.error_limit::double precision, p.error_target::double precision) AS performance,
-			node_trust(f.beacons, f.excess, p.min_beacons, p.unattested_trust::double precision,
-				p.location_slack_m::double precision) AS trust
-		FROM fact f
+		SELECT f.*, q.availability, q.performance, q.trust, q.quality
+		FROM fact f, LATERAL node_rating(p, f.uptime, f.response_ms, f.error_rate_upper, f.beacons, f.excess) q
 	),
 	put_node AS (
 		INSERT INTO epoch_node (epoch_id, node_id, provider_id, hardware_id, location, service_radius_m, region, age,
@@ -135,8 +130,7 @@ BEGIN
 			violations, fastest_rtt_ms, worst_beacon_id, worst_rtt_ms)
 		SELECT e.epoch_id, q.node_id, q.provider_id, q.hardware_id, q.location, q.service_radius_m, q.region, q.age,
 			q.active, q.measured, q.uptime, q.response_ms, q.error_rate_upper, q.samples, q.errors, q.beacons, q.excess,
-			q.value, q.availability, q.performance, q.trust, node_quality(q.availability, q.performance, q.trust),
-			node_quality(q.availability, q.performance, q.trust) * q.value,
+			q.value, q.availability, q.performance, q.trust, q.quality, q.quality * q.value,
 			q.violations, q.fastest_rtt_ms, q.worst_beacon_id, q.worst_rtt_ms
 		FROM rated q
 		RETURNING 1
@@ -193,10 +187,8 @@ BEGIN
 	seconds := overlap_seconds(e.period, e.period);
 	target := p.supply_target;
 
-	-- A cell counts as covered to the degree min(1, S / T), not from a threshold
-	-- on: no cliffs, and what is not covered is exactly the gap field G.
-	covered := e.demand * coverage_least(e.supply / target, 1);
-	closing_covered := e.demand * coverage_least(e.closing_supply / target, 1);
+	covered := covered_field(e.demand, e.supply, target);
+	closing_covered := covered_field(e.demand, e.closing_supply, target);
 	INSERT INTO epoch_region (epoch_id, region, boundary_digest, target_fraction, demand, covered, closing_covered, multiplier, jurisdiction)
 	SELECT e.epoch_id, s.code, s.boundary_digest, s.target_fraction, s.demand, s.covered, s.closing_covered,
 		region_multiplier(s.covered, s.demand, s.target_fraction, p.region_multiplier_max), s.jurisdiction
@@ -215,10 +207,7 @@ BEGIN
 			SELECT o.region, o.resource_type, 0, o.supply, 0
 			FROM epoch_region_resource o WHERE o.epoch_id = e.previous_epoch_id AND o.supply > 0
 			UNION ALL
-			SELECT n.region, r.resource_type, 0, 0, sum(n.quality * r.units)
-			FROM epoch_node n JOIN epoch_node_resource r USING (epoch_id, node_id)
-			WHERE n.epoch_id = e.epoch_id AND n.region IS NOT NULL AND n.quality > 0
-			GROUP BY n.region, r.resource_type
+			SELECT r.region, r.resource_type, 0, 0, r.supply FROM epoch_region_supply(e.epoch_id) r
 		) u (region, resource_type, demand, opening_supply, supply)
 		GROUP BY u.region, u.resource_type) s
 		JOIN resource_type t ON t.code = s.resource_type;

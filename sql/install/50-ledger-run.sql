@@ -8,34 +8,20 @@ DECLARE
 	p policy;
 	pool record;
 	half record;
-	growth numeric;
 	available numeric;
-	released numeric;
 	paid numeric;
 	score numeric;
 	total numeric := 0;
 BEGIN
 	SELECT * INTO STRICT e FROM epoch WHERE epoch.epoch_id = $1;
 	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
-	FOR pool IN
-		SELECT c.code, allocate(c.bps::numeric, e.budget) OVER (ORDER BY c.position) AS budget,
-			coalesce((SELECT o.carried_out FROM epoch_pool o WHERE o.epoch_id = e.previous_epoch_id AND o.component = c.code), 0) AS carried_in
-		FROM epoch_weight($1) c ORDER BY c.position
-	LOOP
+	FOR pool IN SELECT r.component AS code, r.budget, r.carried_in, r.released FROM epoch_release($1) r LOOP
 		available := pool.budget + pool.carried_in;
-		released := available;
-		IF pool.code = 'network_capacity' THEN
-			SELECT coalesce(sum(r.pot), 0) INTO growth FROM epoch_resource r WHERE r.epoch_id = $1;
-			released := CASE WHEN growth >= p.growth_target THEN available ELSE div(available * growth, p.growth_target) END;
-		END IF;
 		IF pool.code = 'coverage_gaps' THEN
 			-- the pool first, as the halves refer to it; its sums follow
 			INSERT INTO epoch_pool (epoch_id, component, budget, carried_in, released, paid, carried_out, treasury, score)
-			VALUES ($1, pool.code, pool.budget, pool.carried_in, released, 0, available, 0, 0);
-			FOR half IN
-				SELECT h.part, allocate(h.bps, released) OVER (ORDER BY h.part) AS released
-				FROM (VALUES ('geographic', p.gaps_geographic_bps::numeric), ('resource', 10000 - p.gaps_geographic_bps)) h (part, bps)
-			LOOP
+			VALUES ($1, pool.code, pool.budget, pool.carried_in, pool.released, 0, available, 0, 0);
+			FOR half IN SELECT h.part, h.released FROM epoch_release_part($1, pool.code, pool.released) h LOOP
 				INSERT INTO reward_part (epoch_id, node_id, provider_id, component, part, score, amount)
 				SELECT $1, s.node_id, s.provider_id, pool.code, half.part, s.score, s.amount
 				FROM epoch_share($1, pool.code, half.part, half.released) s;
@@ -58,12 +44,12 @@ BEGIN
 			WITH put AS (
 				INSERT INTO reward (epoch_id, node_id, provider_id, component, score, amount)
 				SELECT $1, s.node_id, s.provider_id, pool.code, s.score, s.amount
-				FROM epoch_share($1, pool.code, NULL, released) s
+				FROM epoch_share($1, pool.code, NULL, pool.released) s
 				RETURNING amount, score
 			)
 			SELECT coalesce(sum(put.amount), 0), coalesce(sum(put.score), 0) INTO paid, score FROM put;
 			INSERT INTO epoch_pool (epoch_id, component, budget, carried_in, released, paid, carried_out, treasury, score)
-			VALUES ($1, pool.code, pool.budget, pool.carried_in, released, paid,
+			VALUES ($1, pool.code, pool.budget, pool.carried_in, pool.released, paid,
 				CASE p.unpaid_to WHEN 'carry' THEN available - paid ELSE 0 END,
 				CASE p.unpaid_to WHEN 'treasury' THEN available - paid ELSE 0 END, score);
 		END IF;
@@ -154,9 +140,7 @@ BEGIN
 		END IF;
 
 		UPDATE epoch SET demand = demand_field(e.period, p.grid_order), closing_supply = supply_field(one, p.grid_order),
-			supply = CASE WHEN prior.epoch_id IS NULL THEN zero_coverage(p.grid_order)
-				WHEN coverage_order(prior.closing_supply) = p.grid_order THEN prior.closing_supply
-				ELSE supply_field(prior.epoch_id, p.grid_order) END
+			supply = opening_supply_field(prior.epoch_id, p.grid_order)
 		WHERE epoch.epoch_id = one;
 		RAISE NOTICE 'epoch %: fields drawn', one;
 
