@@ -3,8 +3,10 @@
 -- While an epoch is open its rows may come and go. When it is computed they
 -- are sealed: epoch_seal counts and hashes them, and triggers (49) let nothing
 -- change until it is opened again, which a final epoch never is. The large
--- tables have one foreign key a row and no more: what else they refer to is
--- held by epoch_node, epoch_region, epoch_resource and epoch_pool.
+-- tables have no foreign keys, whose price is per row; that their rows belong
+-- together is one of the invariants checked when an epoch becomes computed.
+-- epoch_node has those that keep a node and a provider with a past from being
+-- deleted.
 
 CREATE TABLE component (
 	code code PRIMARY KEY,
@@ -82,7 +84,7 @@ COMMENT ON COLUMN epoch_seal.row_count IS 'rows of this epoch';
 COMMENT ON COLUMN epoch_seal.digest IS 'SHA-256 of the rows in any order, see epoch_rows_digest()';
 
 CREATE TABLE epoch_node (
-	epoch_id bigint NOT NULL REFERENCES epoch,
+	epoch_id bigint NOT NULL,
 	node_id bigint NOT NULL REFERENCES node,
 	provider_id bigint NOT NULL REFERENCES provider,
 	hardware_id code,
@@ -138,8 +140,7 @@ CREATE TABLE epoch_node_resource (
 	resource_type code NOT NULL,
 	units numeric NOT NULL CHECK (units >= 0),
 	opening_mark numeric NOT NULL CHECK (opening_mark >= 0),
-	PRIMARY KEY (epoch_id, node_id, resource_type),
-	FOREIGN KEY (epoch_id, node_id) REFERENCES epoch_node
+	PRIMARY KEY (epoch_id, node_id, resource_type)
 );
 COMMENT ON TABLE epoch_node_resource IS 'resources of each node of an epoch';
 COMMENT ON COLUMN epoch_node_resource.epoch_id IS 'the epoch';
@@ -159,8 +160,7 @@ CREATE TABLE epoch_node_service (
 	p95_latency_ms double precision,
 	p99_latency_ms double precision,
 	error_rate_upper double precision CHECK (error_rate_upper BETWEEN 0 AND 1),
-	PRIMARY KEY (epoch_id, node_id, service_type),
-	FOREIGN KEY (epoch_id, node_id) REFERENCES epoch_node
+	PRIMARY KEY (epoch_id, node_id, service_type)
 );
 COMMENT ON TABLE epoch_node_service IS 'work of each node of an epoch by service';
 COMMENT ON COLUMN epoch_node_service.epoch_id IS 'the epoch';
@@ -262,7 +262,7 @@ COMMENT ON COLUMN epoch_service.quality_work IS 'sum of quality * work';
 COMMENT ON COLUMN epoch_service.pot IS 'premium * V ^ alpha, shared pro rata to quality * work';
 
 CREATE TABLE epoch_mark (
-	epoch_id bigint NOT NULL REFERENCES epoch,
+	epoch_id bigint NOT NULL,
 	resource_type code NOT NULL,
 	hardware_id code,
 	provider_id bigint,
@@ -281,7 +281,7 @@ CREATE UNIQUE INDEX epoch_mark_network_idx ON epoch_mark (resource_type, epoch_i
 CREATE INDEX epoch_mark_epoch_idx ON epoch_mark (epoch_id);
 
 CREATE TABLE epoch_first (
-	epoch_id bigint NOT NULL REFERENCES epoch,
+	epoch_id bigint NOT NULL,
 	region code NOT NULL,
 	hardware_id code,
 	provider_id bigint,
@@ -346,8 +346,7 @@ CREATE TABLE reward (
 		'network_capacity', 'service_types', 'specialization')),
 	score numeric NOT NULL CHECK (score > 0),
 	amount numeric(38,0) NOT NULL CHECK (amount >= 0),
-	PRIMARY KEY (epoch_id, node_id, component),
-	FOREIGN KEY (epoch_id, node_id) REFERENCES epoch_node
+	PRIMARY KEY (epoch_id, node_id, component)
 );
 COMMENT ON TABLE reward IS 'what each node earned in each component of an epoch; nodes with score 0 have no row';
 COMMENT ON COLUMN reward.epoch_id IS 'the epoch';
@@ -366,8 +365,7 @@ CREATE TABLE reward_part (
 	part code NOT NULL CHECK (part IN ('geographic', 'resource')),
 	score numeric NOT NULL CHECK (score > 0),
 	amount numeric(38,0) NOT NULL CHECK (amount >= 0),
-	PRIMARY KEY (epoch_id, node_id, component, part),
-	FOREIGN KEY (epoch_id, node_id) REFERENCES epoch_node
+	PRIMARY KEY (epoch_id, node_id, component, part)
 );
 COMMENT ON TABLE reward_part IS 'the two halves of each coverage_gaps reward';
 COMMENT ON COLUMN reward_part.epoch_id IS 'the epoch';

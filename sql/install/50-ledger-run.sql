@@ -155,9 +155,15 @@ BEGIN
 		RAISE NOTICE 'epoch %: fields drawn', one;
 
 		PERFORM freeze_market(one);
+		IF nodes > 1000 THEN
+			ANALYZE epoch_region, epoch_region_resource, epoch_resource, epoch_service, epoch_mark, epoch_first;
+		END IF;
 		RAISE NOTICE 'epoch %: regions, prices and marks set', one;
 
 		paid := pay_epoch(one);
+		IF nodes > 1000 THEN
+			ANALYZE reward, reward_part;
+		END IF;
 		UPDATE epoch SET status = 'computed', digest = seal_epoch(one), computed_at = clock_timestamp() WHERE epoch.epoch_id = one;
 		RAISE NOTICE 'epoch %: computed, % of % paid', one, paid, e.budget;
 	END LOOP;
