@@ -78,7 +78,7 @@ BEGIN
 		SELECT f.hardware_id, f.region, g.epoch_no FROM epoch_first f JOIN epoch g ON g.epoch_id = f.epoch_id
 		WHERE f.hardware_id IS NOT NULL AND g.epoch_no < e.epoch_no
 	),
-	fact AS (
+	fact AS MATERIALIZED (	-- so that nothing is computed twice where it is used twice
 		SELECT m.*,
 			e.epoch_no - least(pf.epoch_no, hf.epoch_no, e.epoch_no) AS age,
 			CASE WHEN s.summary IS NULL OR slot_count(m.measured, p.telemetry_slot) = 0 THEN 0
@@ -96,7 +96,7 @@ BEGIN
 			LEFT JOIN provider_first pf ON pf.provider_id = m.provider_id AND pf.region = m.region
 			LEFT JOIN hardware_first hf ON hf.hardware_id = m.hardware_id AND hf.region = m.region
 	),
-	rated AS (
+	rated AS MATERIALIZED (
 		SELECT f.*, ramp(f.uptime, p.uptime_floor::double precision, p.uptime_target::double precision) AS availability,
 			node_performance(f.response_ms, f.error_rate_upper,
 				p.response_limit_ms::double precision, p.response_target_ms::double precision,
@@ -105,15 +105,18 @@ BEGIN
 				p.location_slack_m::double precision) AS trust
 		FROM fact f
 	),
-	put_node AS (
+	graded AS MATERIALIZED (
+		SELECT r.*, node_quality(r.availability, r.performance, r.trust) AS quality FROM rated r
+	),
+	put_node AS (	-- in the order of the keys, which their indexes like
 		INSERT INTO epoch_node (epoch_id, node_id, provider_id, hardware_id, location, service_radius_m, region, age,
 			active, measured, uptime, response_ms, error_rate_upper, samples, errors, beacons, location_excess_m,
 			value, availability, performance, trust, quality, contribution)
 		SELECT e.epoch_id, q.node_id, q.provider_id, q.hardware_id, q.location, q.service_radius_m, q.region, q.age,
 			q.active, q.measured, q.uptime, q.response_ms, q.error_rate_upper, q.samples, q.errors, q.beacons, q.excess,
-			q.value, q.availability, q.performance, q.trust, node_quality(q.availability, q.performance, q.trust),
-			node_quality(q.availability, q.performance, q.trust) * q.value
-		FROM rated q
+			q.value, q.availability, q.performance, q.trust, q.quality, q.quality * q.value
+		FROM graded q
+		ORDER BY q.node_id
 		RETURNING 1
 	),
 	put_resource AS (
@@ -129,6 +132,7 @@ BEGIN
 				FROM epoch_mark k JOIN epoch g ON g.epoch_id = k.epoch_id
 				WHERE k.provider_id IS NOT NULL AND g.epoch_no < e.epoch_no GROUP BY 1, 2) pm
 				ON pm.provider_id = m.provider_id AND pm.resource_type = h.resource_type
+		ORDER BY h.node_id, h.resource_type
 	),
 	put_service AS (
 		INSERT INTO epoch_node_service (epoch_id, node_id, service_type, work, energy_mwh, samples,
@@ -138,6 +142,7 @@ BEGIN
 			error_rate_upper(s.summary, p.error_confidence::double precision)
 		FROM sample s JOIN member m USING (node_id)
 		WHERE s.service_type IS NOT NULL
+		ORDER BY s.node_id, s.service_type
 	)
 	SELECT count(*) INTO made FROM put_node;
 	RETURN made;
