@@ -158,6 +158,7 @@ BEGIN
 		IF nodes > 1000 THEN
 			ANALYZE epoch_region, epoch_region_resource, epoch_resource, epoch_service, epoch_mark, epoch_first;
 		END IF;
+		PERFORM freeze_growth(one);
 		RAISE NOTICE 'epoch %: regions, prices and marks set', one;
 
 		paid := pay_epoch(one);
