@@ -17,8 +17,8 @@ WHERE c.geoname_id = city.geoname_id;
 
 CREATE TEMP TABLE country_csv (iso2 text, iso3 text, name text, geojson text);
 \copy country_csv FROM PROGRAM 'gzip -dc bench/data/countries_50m.csv.gz' (FORMAT csv, HEADER)
-INSERT INTO region (code, name, boundary, target_fraction)
-SELECT name, name, ST_Multi(ST_GeomFromGeoJSON(geojson))::geography, 0.9 FROM country_csv ORDER BY name;
+INSERT INTO region (code, name, boundary, jurisdiction, target_fraction)
+SELECT name, name, ST_Multi(ST_GeomFromGeoJSON(geojson))::geography, name, 0.9 FROM country_csv ORDER BY name;
 INSERT INTO demand (location, weight) SELECT ST_Point(lon, lat, 4326)::geography, population FROM bench.city ORDER BY geoname_id;
 
 INSERT INTO resource_type (code, unit, unit_value, family) VALUES
@@ -26,7 +26,8 @@ INSERT INTO resource_type (code, unit, unit_value, family) VALUES
 	('bandwidth', 'Gbit/s', 1, 'bandwidth'), ('gpu_a', 'GPU', 16, 'gpu'), ('gpu_b', 'GPU', 6, 'gpu');
 INSERT INTO service_type (code, premium) VALUES ('inference', 1), ('training', 2), ('rendering', 3);
 INSERT INTO resource_demand (region, resource_type, units)
-SELECT r.code, t.code, round((:nodes * bench.uniform(hashtext(r.code || t.code), 1) / 100)::numeric, 3) FROM region r, resource_type t;
+SELECT r.code, t.code, round((:nodes * bench.uniform(hashtext(r.code || t.code), 1) * (1 + 3 * row_number() OVER (PARTITION BY r.code ORDER BY t.code)) / 120)::numeric, 3)
+FROM region r, resource_type t;
 INSERT INTO beacon (name, location)
 SELECT 'beacon ' || n, ST_Point(lon, lat, 4326)::geography
 FROM (SELECT *, row_number() OVER (ORDER BY population DESC, geoname_id) AS n FROM bench.city) c WHERE n <= 60;
@@ -78,7 +79,7 @@ FROM node n CROSS JOIN generate_series(timestamptz '2025-01-01', timestamptz '20
 WHERE n.joined_at <= h;
 
 INSERT INTO policy (name, effective_from, supply_target, growth_target, provider_cap_bps)
-VALUES ('bench', '2024-01-01', 4000, 10.0 * :nodes, 500);
+VALUES ('bench', '2024-01-01', 0.5 * :nodes, 10.0 * :nodes, 500);
 INSERT INTO specialization (policy_id, code, metric, bound, target, weight, min_samples)
 SELECT policy_id, r.* FROM policy, (VALUES ('quick', 'p95_latency_ms', 400, 50, 1, 30), ('frugal', 'energy_per_work', 1000, 10, 0.5, 30)) r
 WHERE policy.name = 'bench';

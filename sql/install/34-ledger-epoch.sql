@@ -44,6 +44,7 @@ CREATE TABLE epoch (
 	computed_at timestamptz,
 	final_at timestamptz,
 	note text,
+	emission_no int CHECK (emission_no >= 1),
 	CONSTRAINT epoch_no_overlap EXCLUDE USING gist (period WITH &&),
 	CONSTRAINT epoch_open_is_pinned CHECK (status = 'planned' OR (policy_id IS NOT NULL AND epoch_no IS NOT NULL
 		AND (previous_epoch_id IS NULL) = (epoch_no = 1))),
@@ -55,7 +56,7 @@ COMMENT ON TABLE epoch IS 'a period of time whose budget is apportioned once, af
 COMMENT ON COLUMN epoch.epoch_id IS 'key; the order of epochs is that of their periods';
 COMMENT ON COLUMN epoch.period IS 'from inclusive, to exclusive; periods do not overlap';
 COMMENT ON COLUMN epoch.status IS 'planned, open (being computed), computed (may be recomputed), final (never changes)';
-COMMENT ON COLUMN epoch.budget IS 'base units to be paid; 0 for an epoch that only sets the baseline';
+COMMENT ON COLUMN epoch.budget IS 'base units to be paid; 0 for an epoch that only sets the baseline; where none is given, the emission of the policy';
 COMMENT ON COLUMN epoch.policy_id IS 'the rules; NULL while planned: the policy in effect at the start of the period';
 COMMENT ON COLUMN epoch.epoch_no IS 'ordinal, 1 for the first epoch computed; ages are counted in it';
 COMMENT ON COLUMN epoch.previous_epoch_id IS 'the epoch whose closing state this one starts from; NULL for the first';
@@ -67,6 +68,7 @@ COMMENT ON COLUMN epoch.opened_at IS 'when it was opened; not an input';
 COMMENT ON COLUMN epoch.computed_at IS 'when it was last computed; not an input';
 COMMENT ON COLUMN epoch.final_at IS 'when it became final; not an input';
 COMMENT ON COLUMN epoch.note IS 'free text; not an input';
+COMMENT ON COLUMN epoch.emission_no IS 'the budget is this emission of the policy, counted from 1 over the epochs that take theirs from it; NULL: the budget was given. Both are counted again when the epoch is opened';
 
 CREATE TABLE epoch_seal (
 	epoch_id bigint NOT NULL REFERENCES epoch,

@@ -147,8 +147,8 @@ BEGIN
 		RAISE EXCEPTION 'epoch % cannot go from % to %', OLD.epoch_id, OLD.status, NEW.status
 			USING ERRCODE = 'restrict_violation', HINT = 'The order is planned, open, computed, final; a computed epoch may be opened again.';
 	END IF;
-	IF OLD.status <> 'planned' AND (NEW.epoch_id, NEW.period, NEW.budget, NEW.policy_id, NEW.epoch_no, NEW.previous_epoch_id)
-		IS DISTINCT FROM (OLD.epoch_id, OLD.period, OLD.budget, OLD.policy_id, OLD.epoch_no, OLD.previous_epoch_id) THEN
+	IF OLD.status <> 'planned' AND (NEW.epoch_id, NEW.period, NEW.budget, NEW.policy_id, NEW.epoch_no, NEW.previous_epoch_id, NEW.emission_no)
+		IS DISTINCT FROM (OLD.epoch_id, OLD.period, OLD.budget, OLD.policy_id, OLD.epoch_no, OLD.previous_epoch_id, OLD.emission_no) THEN
 		RAISE EXCEPTION 'cannot change period, budget, policy or order of epoch %, which is %', OLD.epoch_id, OLD.status
 			USING ERRCODE = 'restrict_violation', HINT = 'They are fixed when an epoch is opened.';
 	END IF;

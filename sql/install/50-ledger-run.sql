@@ -125,14 +125,13 @@ BEGIN
 		SELECT * INTO prior FROM epoch WHERE upper(epoch.period) <= lower(e.period) ORDER BY epoch.period DESC LIMIT 1;
 		IF e.status = 'planned' THEN
 			SELECT * INTO STRICT p FROM policy
-			WHERE policy_id = coalesce(e.policy_id, (SELECT l.policy_id FROM policy l
-				WHERE l.effective_from <= lower(e.period) ORDER BY l.effective_from DESC LIMIT 1))
-			FOR UPDATE;
+			WHERE policy_id = coalesce(e.policy_id, policy_in_effect(lower(e.period))) FOR UPDATE;
 			IF p.sealed_rules IS NULL THEN
 				UPDATE policy SET sealed_rules = (SELECT count(*) FROM specialization s WHERE s.policy_id = p.policy_id)
 				WHERE policy_id = p.policy_id;
 			END IF;
 			UPDATE epoch SET status = 'open', policy_id = p.policy_id, epoch_no = coalesce(prior.epoch_no, 0) + 1,
+				budget = CASE WHEN emission_no IS NULL THEN budget END,
 				previous_epoch_id = prior.epoch_id, opened_at = clock_timestamp()
 			WHERE epoch.epoch_id = one RETURNING * INTO e;
 		ELSE
