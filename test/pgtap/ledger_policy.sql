@@ -7,7 +7,7 @@ BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS swarm_reward CASCADE;
 \ir ledger_network.psql
-SELECT plan(45);
+SELECT plan(48);
 
 -- the schedule
 INSERT INTO policy (policy_id, name, emission, emission_decay) VALUES
@@ -53,6 +53,9 @@ UPDATE epoch SET budget = 42 WHERE epoch_id = 1003;
 SELECT is((SELECT emission_no FROM epoch WHERE epoch_id = 1003), NULL, 'giving a budget takes an epoch out of the count');
 UPDATE epoch SET budget = NULL WHERE epoch_id = 1003;
 SELECT is((SELECT (budget, emission_no)::text FROM epoch WHERE epoch_id = 1003), '(750000,2)', 'taking it away puts it back');
+UPDATE epoch SET budget = 1 WHERE epoch_id = 1002;
+UPDATE epoch SET budget = NULL WHERE epoch_id = 1002;
+SELECT is((SELECT (budget, emission_no)::text FROM epoch WHERE epoch_id = 1002), '(1000001,1)', 'later epochs do not count');
 UPDATE epoch SET note = 'x' WHERE epoch_id = 1003;
 SELECT is((SELECT (budget, emission_no)::text FROM epoch WHERE epoch_id = 1003), '(750000,2)', 'other changes leave it alone');
 INSERT INTO epoch (epoch_id, period, policy_id) VALUES (1009, '[2021-05-01 00:00+00,2021-05-02 00:00+00)', 1000);
@@ -96,6 +99,13 @@ CALL run_epoch(1005);
 SELECT is((SELECT budget FROM epoch WHERE epoch_id = 1005), 11::numeric, 'but gets what the policy says when it is opened');
 SELECT throws_ok('TRUNCATE specialization', '23001', NULL, 'rules cannot be truncated away');
 SELECT throws_ok('TRUNCATE policy CASCADE', '23001', NULL, 'nor policies');
+
+SET LOCAL session_replication_role = replica;
+UPDATE epoch SET emission_no = 2 WHERE epoch_id = 1003;
+SELECT ok((SELECT NOT ok FROM verify_epoch(1003) WHERE check_name = 'emission of the policy'), 'a wrong count is found');
+UPDATE epoch SET emission_no = 1, budget = 999 WHERE epoch_id = 1003;
+SELECT ok((SELECT NOT ok FROM verify_epoch(1003) WHERE check_name = 'emission of the policy'), 'and a wrong emission');
+SET LOCAL session_replication_role = origin;
 
 -- the one that ships
 SELECT is((SELECT array_agg(policy_id) FROM policy WHERE is_builtin), ARRAY[1]::bigint[], 'one policy ships');
