@@ -60,7 +60,8 @@ typedef struct Span
 {
 	TimestampTz from;
 	TimestampTz to;				/* exclusive */
-	/* of a partition: its rows */
+	/* of a partition: which, and the rows for it */
+	Oid			relation;
 	Tuplestorestate *rows;
 	int64		count;
 	TimestampTz first;
@@ -78,6 +79,7 @@ typedef struct Ingest
 {
 	Oid			function;
 	Oid			telemetry;
+	Oid			node;
 	const char *schema;			/* quoted */
 	const char *source;			/* name of the source, quoted */
 	bool		again;			/* the source is telemetry_reject */
@@ -312,6 +314,7 @@ add_span(void *state, TupleTableSlot *slot)
 	memset(span, 0, sizeof(Span));
 	span->from = slot->tts_isnull[0] ? DT_NOBEGIN : DatumGetTimestampTz(slot->tts_values[0]);
 	span->to = slot->tts_isnull[1] ? DT_NOEND : DatumGetTimestampTz(slot->tts_values[1]);
+	span->relation = slot->tts_isnull[2] ? InvalidOid : DatumGetObjectId(slot->tts_values[2]);
 }
 
 static void
@@ -343,18 +346,20 @@ latest_time(Interval *tolerance)
 static void
 read_partitions(Ingest *ingest)
 {
+	Spans		rest;
+
 	LockRelationOid(ingest->telemetry, RowExclusiveLock);
 	ingest->latest = latest_time(ingest->tolerance);
 	read_spans(ingest, &ingest->partitions,
-			   psprintf("SELECT lower(p.period), upper(p.period) FROM %s.telemetry_partitions() p "
+			   psprintf("SELECT lower(p.period), upper(p.period), p.partition::oid FROM %s.telemetry_partitions() p "
 						"WHERE p.parent = %u AND p.period IS NOT NULL ORDER BY p.period", ingest->schema, ingest->telemetry));
+	read_spans(ingest, &rest,
+			   psprintf("SELECT lower(p.period), upper(p.period), p.partition::oid FROM %s.telemetry_partitions() p "
+						"WHERE p.parent = %u AND p.period IS NULL", ingest->schema, ingest->telemetry));
+	ingest->rest = rest.count > 0 ? rest.span : NULL;
 	read_spans(ingest, &ingest->dropped,
-			   psprintf("SELECT lower(d), upper(d) FROM unnest((SELECT range_agg(p.period) FROM %s.telemetry_dropped p "
+			   psprintf("SELECT lower(d), upper(d), NULL::oid FROM unnest((SELECT range_agg(p.period) FROM %s.telemetry_dropped p "
 						"WHERE p.relation = 'telemetry')) d ORDER BY d", ingest->schema));
-	execute(psprintf("SELECT FROM %s.telemetry_partitions() p WHERE p.parent = %u AND p.period IS NULL",
-					 ingest->schema, ingest->telemetry), NULL, NULL, SPI_OK_SELECT);
-	if (SPI_processed > 0)
-		ingest->rest = palloc0(sizeof(Span));
 }
 
 /* ---- take ---- */
@@ -806,9 +811,28 @@ judge_row(void *state, TupleTableSlot *slot)
 	}
 }
 
+/* Are so many rows better looked up one by one than by reading the whole table? */
+static bool
+is_few(int64 rows, Oid relation)
+{
+	return rows * BLCKSZ < DatumGetInt64(DirectFunctionCall2(pg_relation_size, ObjectIdGetDatum(relation), CStringGetTextDatum("main")));
+}
+
+/* A join to at most one row of a table; few: by an index whatever the planner thinks. */
+static const char *
+join_text(bool few, const char *schema, const char *table, const char *alias, const char *condition)
+{
+	if (few)
+		return psprintf(" LEFT JOIN LATERAL (SELECT * FROM %s.%s %s WHERE %s OFFSET 0) %s ON true", schema, table, alias, condition, alias);
+	return psprintf(" LEFT JOIN %s.%s %s ON %s", schema, table, alias, condition);
+}
+
 /*
  * Judges the rows of a partition. Of new rows of one key the one that is worst for the node is
  * the first, and stays: whoever says two things gains nothing, in whatever order they came.
+ *
+ * How the tables are joined is not left to the planner alone, because a partition that is being filled
+ * has no statistics or old ones: from the guess of one row it would make loops over millions.
  */
 static void
 judge(Ingest *ingest, Span *place, Verdict *verdict)
@@ -816,21 +840,27 @@ judge(Ingest *ingest, Span *place, Verdict *verdict)
 	RowReceiver receiver = row_receiver(ingest, NULL, judge_row, verdict);
 	Oid			types[] = {TIMESTAMPTZOID, TIMESTAMPTZOID};
 	Datum		values[] = {TimestampTzGetDatum(place->first), TimestampTzGetDatum(place->last)};
-	const char *schema = ingest->schema;
+	int			nest_level = NewGUCNestLevel();
 
+	(void) set_config_option("enable_nestloop", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	/* what a plan without nested loops costs would otherwise ask for a compiler */
+	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	offer("ingest_row", ingest->row_desc, place->rows);
 	execute(psprintf("SELECT r.number, r.node_id, r.service_type, r.sampled_at, r.latency_ms, r.ok, r.work, r.energy_mwh, "
 					 "n.node_id IS NOT NULL, r.service_type IS NULL OR s.code IS NOT NULL, t.node_id IS NOT NULL, "
 					 "t.ok = r.ok AND t.latency_ms IS NOT DISTINCT FROM r.latency_ms "
 					 "AND coalesce(t.work, 0) = coalesce(r.work, 0) AND t.energy_mwh IS NOT DISTINCT FROM r.energy_mwh "
-					 "FROM ingest_row r LEFT JOIN %s.node n ON n.node_id = r.node_id "
-					 "LEFT JOIN %s.service_type s ON s.code = r.service_type "
-					 "LEFT JOIN %s.telemetry t ON t.node_id = r.node_id AND t.sampled_at = r.sampled_at "
-					 "AND t.service_key = coalesce(r.service_type, '') AND t.sampled_at BETWEEN $1 AND $2 "
+					 "FROM ingest_row r%s%s%s "
 					 "ORDER BY r.clump, r.node_id, r.sampled_at, r.service_type, "
-					 "r.ok, r.latency_ms DESC NULLS LAST, coalesce(r.work, 0), r.energy_mwh DESC NULLS LAST, r.number",
-					 schema, schema, schema), parameters(2, types, values), &receiver, SPI_OK_SELECT);
+					 "r.ok, r.latency_ms DESC NULLS LAST, coalesce(r.work, 0), r.energy_mwh DESC NULLS LAST, r.work NULLS FIRST, r.number",
+					 join_text(is_few(place->count, ingest->node), ingest->schema, "node", "n", "n.node_id = r.node_id"),
+					 join_text(false, ingest->schema, "service_type", "s", "s.code = r.service_type"),
+					 join_text(is_few(place->count, place->relation), ingest->schema, "telemetry", "t",
+							   "t.node_id = r.node_id AND t.sampled_at = r.sampled_at AND t.service_key = coalesce(r.service_type, '') "
+							   "AND t.sampled_at BETWEEN $1 AND $2")),
+			parameters(2, types, values), &receiver, SPI_OK_SELECT);
 	withdraw("ingest_row");
+	AtEOXact_GUC(true, nest_level);
 }
 
 /* ---- put ---- */
@@ -1024,6 +1054,18 @@ tell(Ingest *ingest)
 
 /* ---- the two functions ---- */
 
+static Oid
+own_table(Oid schema, const char *name)
+{
+	Oid			relation = get_relname_relid(name, schema);
+
+	if (!OidIsValid(relation))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("table %s.%s does not exist", quote_identifier(get_namespace_name(schema)), name)));
+	return relation;
+}
+
 static Datum
 ingest_rows(FunctionCallInfo fcinfo, bool again)
 {
@@ -1051,11 +1093,8 @@ ingest_rows(FunctionCallInfo fcinfo, bool again)
 	ingest->function = fcinfo->flinfo->fn_oid;
 	schema_oid = get_func_namespace(ingest->function);
 	ingest->schema = quote_identifier(get_namespace_name(schema_oid));
-	ingest->telemetry = get_relname_relid("telemetry", schema_oid);
-	if (!OidIsValid(ingest->telemetry))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("table %s.telemetry does not exist", ingest->schema)));
+	ingest->telemetry = own_table(schema_oid, "telemetry");
+	ingest->node = own_table(schema_oid, "node");
 	ingest->tolerance = PG_GETARG_INTERVAL_P(1);
 	GetUserIdAndSecContext(&ingest->caller, &ingest->caller_context);
 	ingest->row_context = AllocSetContextCreate(CurrentMemoryContext, "ingest row", ALLOCSET_DEFAULT_SIZES);

@@ -303,7 +303,8 @@ read_boolean(SampleReader *reader, const FieldReader *field, Datum value, bool *
 				}
 				while (length > 0 && isspace((unsigned char) text[length - 1]))
 					length--;
-				return parse_bool_with_len(text, length, truth) ? FAULT_NONE : FAULT_FORM;
+				/* which takes the first character for granted */
+				return length > 0 && parse_bool_with_len(text, length, truth) ? FAULT_NONE : FAULT_FORM;
 			}
 	}
 }
