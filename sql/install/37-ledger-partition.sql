@@ -16,7 +16,7 @@ COMMENT ON COLUMN telemetry_dropped.dropped_at IS 'when it was dropped';
 CREATE FUNCTION drop_telemetry_partitions(retention interval, hour_retention interval DEFAULT NULL) RETURNS int
 LANGUAGE plpgsql SECURITY DEFINER
 -- a drop waits for every reader, and keeps new ones waiting: not for long
-SET lock_timeout = '5s' SET timezone = 'UTC' SET datestyle = 'ISO' SET search_path = pg_catalog, pg_temp AS $$
+SET lock_timeout = '2s' SET timezone = 'UTC' SET datestyle = 'ISO' SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	settled timestamptz;
 	past record;
