@@ -12,7 +12,7 @@ SET LOCAL search_path = public, swarm_reward;
 -- what a text means must not depend on these
 SET LOCAL timezone = 'Asia/Kolkata';
 SET LOCAL datestyle = 'SQL, DMY';
-SELECT plan(94);
+SELECT plan(95);
 SELECT setseed(0.25);
 \o /dev/null
 INSERT INTO provider (provider_id, name) VALUES (9001, 'ingest test');
@@ -161,7 +161,7 @@ FROM (SELECT timestamp '1999-12-01' + i * interval '17 days 5 hours 7 minutes 11
 	unnest(ARRAY['YYYY-MM-DD', 'YYYYMMDD', 'DD.MM.YYYY', 'YYYY-MM', 'YY-MM-DD', 'YYYY/MM/DD', 'YYYY-DDD', 'IYYY-"W"IW-ID']) date,
 	unnest(ARRAY['"T"', '"t"', ' ', '  ', '_']) sep,
 	unnest(ARRAY['HH24:MI:SS', 'HH24:MI', 'HH24MISS', 'HH12:MI:SS AM']) clock,
-	unnest(ARRAY['', '.1', '.123456', '.1234567', '.12345650001', '.9999999', '.', ',5']) frac,
+	unnest(ARRAY['', '.1', '.123456', '.1234567', '.12345650001', '.0000005', '.0000015', '.9999999', '.', ',5']) frac,
 	unnest(ARRAY['', 'Z', 'z', '+00', '-05', '+05:30', '+0530', '+5', '+16', '-15:59', ' UTC', ' +01', 'CET', ' America/New_York', '+05:30:15', '+05:60']) zone;
 INSERT INTO time_form (form) VALUES ('0001-01-01 00:00Z'), ('0000-01-01 00:00Z'), ('9999-12-31 23:59:59Z'), ('12024-01-01 00:00Z'), ('2024-01-01 00:00Z BC'),
 	('2024-02-29 24:00Z'), ('2024-02-29 24:00:01Z'), ('2023-02-29 12:00Z'), ('1900-02-29 12:00Z'), ('2000-02-29 12:00Z'), ('2024-06-30 23:59:60Z'), ('now'), ('epoch'),
@@ -220,7 +220,8 @@ SELECT is(pg_temp.reason('9001', 'x', '2024-01-01 00:01Z', '1', 't', '1', NULL),
 SELECT is(pg_temp.reason('-9', NULL, '2024-01-01 00:01Z', '1', 't', NULL, NULL), 'unknown node', 'unknown node');
 SELECT is(pg_temp.reason('-9', 'x', '2024-01-01 00:01Z', '1', 't', NULL, NULL), 'unknown node; unknown service type', 'unknown both');
 SELECT is(pg_temp.reason('9001', NULL, '2024-01-01 00:00Z', '2', 't', NULL, NULL), 'another row of the same node, time and service says something else', 'another row of the same key');
-SELECT is(pg_temp.reason('9001', NULL, '1066-10-14 09:00Z', '2', 't', NULL, NULL), NULL, 'long ago');
+SELECT is(pg_temp.reason('9001', NULL, '1066-10-14 09:00Z', '-0', 't', NULL, NULL), NULL, 'long ago');
+SELECT is((SELECT latency_ms::text FROM telemetry WHERE sampled_at < '1067-01-01 00:00+00'), '0', 'and 0 is 0, not -0');
 \o /dev/null
 DROP TABLE telemetry_00010101, telemetry_hour_00010101;
 \o
@@ -342,15 +343,19 @@ SELECT is((SELECT count(*) FROM stage_kept), 1::bigint, 'but still in the source
 CREATE ROLE sr_test_loader;
 CREATE ROLE sr_test_operator;
 CREATE ROLE sr_test_mallory;
+CREATE SCHEMA mischief AUTHORIZATION sr_test_mallory;
+GRANT USAGE ON SCHEMA mischief TO PUBLIC;
 GRANT USAGE ON SCHEMA swarm_reward TO sr_test_loader, sr_test_operator, sr_test_mallory;
 GRANT USAGE, CREATE ON SCHEMA public TO sr_test_loader, sr_test_operator, sr_test_mallory;
 GRANT EXECUTE ON FUNCTION ingest_telemetry TO sr_test_operator;
 CREATE TABLE stage_right (node_id bigint, sampled_at timestamptz, ok boolean);
 ALTER TABLE stage_right OWNER TO sr_test_loader;
 INSERT INTO stage_right VALUES (9001, '2024-01-03 08:00+00', true);
+SELECT is_empty($$ SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'swarm_reward'::regnamespace
+	AND p.proname IN ('ingest_telemetry', 'retry_telemetry_reject', 'make_telemetry_partitions', 'keep_telemetry_partitions', 'drop_telemetry_partitions')
+	AND has_function_privilege('sr_test_mallory', p.oid, 'execute') $$, 'not for everybody');
 SET ROLE sr_test_mallory;
-SELECT throws_ok($$ SELECT ingest_telemetry('stage_right') $$, '42501', NULL, 'not for everybody');
-SELECT throws_ok($$ SELECT retry_telemetry_reject() $$, '42501', NULL, 'nor is the other');
+SELECT throws_ok($$ SELECT ingest_telemetry('stage_right') $$, '42501', NULL, 'indeed');
 SET ROLE sr_test_operator;
 SELECT throws_like($$ SELECT ingest_telemetry('stage_right') $$, 'permission denied for table stage_right', 'not from a table that one cannot read');
 RESET ROLE;
@@ -389,6 +394,9 @@ BEGIN
 END $$;
 -- the planner may call it
 CREATE FUNCTION evil(what text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN public.evil_deed(what); END $$;
+-- whoever searches there first finds these
+CREATE FUNCTION mischief.eq(bigint, bigint) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN PERFORM public.evil_deed('operator'); RETURN $1 OPERATOR(pg_catalog.=) $2; END $$;
+CREATE OPERATOR mischief.= (LEFTARG = bigint, RIGHTARG = bigint, FUNCTION = mischief.eq);
 CREATE FUNCTION evil_trigger() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM public.evil(TG_NAME); RETURN OLD; END $$;
 CREATE TYPE evil_text AS (t text);
 CREATE FUNCTION evil_cast(evil_text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN PERFORM public.evil('cast'); RETURN ($1).t; END $$;
