@@ -1039,13 +1039,13 @@ tell(Ingest *ingest)
 	const char *why = ingest->rejected ? reasons() : NULL;
 
 	ereport(NOTICE,
-			(errmsg("ingested %s: %lld rows moved, %lld duplicates, %lld rejected", ingest->source,
+			(errmsg("ingested %s: %lld moved, %lld duplicates, %lld rejected", ingest->source,
 					(long long) ingest->moved, (long long) ingest->duplicates, (long long) ingest->rejected),
 			 why ? errdetail("Most frequent reasons: %s.", why) : 0,
 			 why ? errhint("They are in %s.telemetry_reject.", schema) : 0));
 	if (ingest->homeless > 0)
 		ereport(WARNING,
-				(errmsg("%lld rows from %s to %s have no partition to go to and were rejected", (long long) ingest->homeless,
+				(errmsg("no partition for %lld of the rows, from %s to %s: they were rejected", (long long) ingest->homeless,
 						day_text(ingest->homeless_first), day_text(ingest->homeless_last)),
 				 errhint("SELECT %s.make_telemetry_partitions(%s, %s) for the days that are right, then SELECT * FROM %s.retry_telemetry_reject('no partition%%').",
 						 schema, quote_literal_cstr(day_text(ingest->homeless_first)),
