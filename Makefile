@@ -62,7 +62,7 @@ BITCODE_CFLAGS += $(SAME_BITS)
 $(OBJS) $(OBJS:.o=.bc): $(SOURCE_HEADERS) .build-id
 
 # Loops made for vectors. Errors and traps of arithmetic are not looked at, values stay.
-src/disc.o: CFLAGS += -O3 -fno-math-errno -fno-trapping-math
+src/disc.o src/tiles.o: CFLAGS += -O3 -fno-math-errno -fno-trapping-math
 
 $(INSTALL_SQL): $(sort $(wildcard sql/install/*.sql))
 	cat $^ > $@
@@ -77,7 +77,7 @@ endif
 # The files that know nothing of the server, and the programs that test them:
 # test/c/NAME.c is linked with all of PURE_C, with SR_STANDALONE defined and, where
 # the reference HEALPix library chealpix is installed, HAVE_CHEALPIX too.
-PURE_C = $(wildcard $(addprefix src/,healpix.c scan.c disc.c gaps.c outline.c diff.c latency.c wilson.c parse.c))
+PURE_C = $(wildcard $(addprefix src/,healpix.c scan.c disc.c tiles.c gaps.c outline.c diff.c latency.c wilson.c parse.c))
 C_TESTS = $(patsubst test/c/%.c,tmp_check/c/%,$(sort $(wildcard test/c/*.c)))
 C_TEST_FLAGS = $(SAME_BITS) $(WARNINGS) -O2 -g -Isrc -DSR_STANDALONE
 C_TEST_LIBS = -lm

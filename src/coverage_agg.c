@@ -21,6 +21,20 @@
 /* So few discs travel between processes as they are: less than what they cover. */
 #define SEND_PENDING (8 * 1024)
 
+/* Packed states that wait at most, and the part of one that is at hand at the end. */
+#define MAX_PACKED 8
+#define WINDOW 4096
+
+/* Room that is made for packed rows before there are any. */
+#define MAX_EXPECTED (64 * 1024 * 1024)
+
+/* Rows of a serialised state, see StateHead. */
+typedef struct Packed
+{
+	const char *at;
+	const char *end;
+} Packed;
+
 typedef struct FieldState
 {
 	int			order;
@@ -30,8 +44,8 @@ typedef struct FieldState
 	WeightedDisc *pending;		/* not in diff yet */
 	int64		npending;
 	int64		capacity;
-	const char *packed;			/* rows of a serialised state, not in diff yet */
-	const char *packed_end;
+	Packed		packed[MAX_PACKED];	/* not in diff yet */
+	int			npacked;
 } FieldState;
 
 /* An empty state in the current context. */
@@ -46,7 +60,7 @@ state_create(int order)
 	state->context = CurrentMemoryContext;
 	state->pending = NULL;
 	state->npending = state->capacity = 0;
-	state->packed = state->packed_end = NULL;
+	state->npacked = 0;
 	return state;
 }
 
@@ -76,10 +90,13 @@ add_disc(FieldState *state, const Disc *disc, double weight)
 			flush_pending(state);
 		else
 		{
+			MemoryContext old = MemoryContextSwitchTo(state->context);
+
 			state->capacity = state->capacity ? 4 * state->capacity : 16;
 			state->pending = state->pending == NULL
-				? MemoryContextAllocHuge(state->context, state->capacity * sizeof(WeightedDisc))
-				: repalloc_huge(state->pending, state->capacity * sizeof(WeightedDisc));
+				? sr_alloc(state->capacity * sizeof(WeightedDisc))
+				: sr_realloc(state->pending, state->capacity * sizeof(WeightedDisc));
+			MemoryContextSwitchTo(old);
 		}
 	}
 	last = &state->pending[state->npending++];
@@ -273,8 +290,8 @@ coverage_sum_transfn(PG_FUNCTION_ARGS)
  * A state as bytes, for another process of this server or of a like one: version
  * and byte order, grid order, total, the discs that wait, then rows: neighbouring
  * entries of the difference array. Entries are multiples of 2^-16, mostly of more,
- * so they are sent as integers times 2^(shift - 16), of 2, 4 or 8 bytes as the
- * row needs.
+ * so they are sent as integers times 2^(shift - 16), of 2, 3, 4 or 8 bytes as the
+ * row needs; those of 3 as all the low 2 bytes and then all the high ones.
  */
 typedef struct StateHead
 {
@@ -290,7 +307,7 @@ typedef struct RowHead
 {
 	int64		start;			/* position of the first entry */
 	int32		count;
-	int16		width;			/* bytes per entry */
+	int16		width;			/* bytes per entry: 2, 3, 4 or 8 */
 	int16		shift;
 } RowHead;
 
@@ -300,17 +317,20 @@ typedef struct RowHead
 #define STATE_ID STATE_VERSION
 #endif
 
-/* Appends a row, unless all of it is zero. */
+/* Entries to a row: few, so that one far place does not make many wide or many zeros travel. */
+#define ROW_SIZE 256
+
+/* Appends a row of at most ROW_SIZE entries, unless all of it is zero. */
 static void
 pack_row(StringInfo buf, int64 start, const double *row, int32 count)
 {
 	RowHead		head = {.start = start, .count = count};
+	int64		v[ROW_SIZE];
 	uint64		any = 0;
 	double		most = 0,
 				scale;
 	char	   *out;
 
-	CHECK_FOR_INTERRUPTS();
 	for (int32 j = 0; j < count; j++)
 	{
 		any |= (uint64) (int64) (row[j] * WEIGHT_SCALE);
@@ -321,31 +341,48 @@ pack_row(StringInfo buf, int64 start, const double *row, int32 count)
 	head.shift = (int16) pg_rightmost_one_pos64(any);
 	scale = ldexp(WEIGHT_SCALE, -head.shift);
 	most *= scale;
-	head.width = most < 0x7fff ? 2 : most < 0x7fffffff ? 4 : 8;
+	head.width = most < 0x7fff ? 2 : most < 0x7fffff ? 3 : most < 0x7fffffff ? 4 : 8;
 	enlargeStringInfo(buf, sizeof(RowHead) + count * head.width);
 	out = buf->data + buf->len;
 	memcpy(out, &head, sizeof(RowHead));
 	out += sizeof(RowHead);
 
-#define PACK(type) \
+#define PACK(type, expression) \
 	for (int32 j = 0; j < count; j++) \
 	{ \
-		type		v = (type) (row[j] * scale); \
-		memcpy(out + j * sizeof(type), &v, sizeof(type)); \
+		type		entry = (type) (expression); \
+		memcpy(out + j * sizeof(type), &entry, sizeof(type)); \
 	}
+	for (int32 j = 0; j < count; j++)
+		v[j] = (int64) (row[j] * scale);
 	if (head.width == 2)
-		PACK(int16)
+		PACK(int16, v[j])
+	else if (head.width == 3)
+	{
+		PACK(uint16, v[j] & 0xffff)
+		out += count * sizeof(uint16);
+		PACK(int8, v[j] >> 16)
+	}
 	else if (head.width == 4)
-		PACK(int32)
+		PACK(int32, v[j])
 	else
-		PACK(int64)
+		PACK(int64, v[j])
 	buf->len += sizeof(RowHead) + count * head.width;
+}
+
+/* Appends neighbouring entries, as rows. */
+static void
+pack_rows(StringInfo buf, int64 start, const double *entries, int32 count)
+{
+	CHECK_FOR_INTERRUPTS();
+	for (int32 j = 0; j < count; j += ROW_SIZE)
+		pack_row(buf, start + j, entries + j, Min(ROW_SIZE, count - j));
 }
 
 static void
 pack_ring(void *arg, const HpxRing *ring, const double *row)
 {
-	pack_row((StringInfo) arg, ring->start, row, ring->ncell + 1);
+	pack_rows((StringInfo) arg, ring->start, row, ring->ncell + 1);
 }
 
 /* Takes bytes off a serialised state; a state too short for them is none of ours. */
@@ -360,47 +397,128 @@ take(const char **at, const char *end, Size size)
 	return p;
 }
 
-/* Adds packed rows to a difference array. */
-static void
-unpack_rows(Diff *diff, int64 ncell, const char *at, const char *end)
+/* What is left of packed rows, and of the row at hand. */
+typedef struct RowReader
 {
-	double		row[DIFF_LEAF_SIZE];
+	Packed		rest;
+	int64		start;			/* of the row's next entry */
+	int32		count;			/* entries left; 0: no row any more */
+	int16		width;
+	double		unit;			/* what 1 stands for */
+	const char *in;
+	const char *high;			/* of 3 bytes, the high ones */
+	int64		entries;		/* in all rows, where they were counted */
+} RowReader;
 
-	while (at < end)
+/* Goes to the next row. */
+static void
+next_row(RowReader *r, int64 ncell)
+{
+	RowHead		head;
+
+	r->count = 0;
+	while (r->count == 0 && r->rest.at < r->rest.end)
 	{
-		RowHead		head;
-		const char *in;
-		double		unit;
+		memcpy(&head, take(&r->rest.at, r->rest.end, sizeof(head)), sizeof(head));
+		if (head.start < 0 || head.count < 0 || head.start + head.count > ncell + DIFF_LEAF_SIZE ||
+			(head.width != 2 && head.width != 3 && head.width != 4 && head.width != 8))
+			elog(ERROR, "coverage state has " INT64_FORMAT " entries of %d bytes up to position " INT64_FORMAT " of " INT64_FORMAT,
+				 (int64) head.count, head.width, head.start + head.count, ncell);
+		r->start = head.start;
+		r->count = head.count;
+		r->width = head.width;
+		r->unit = ldexp(1.0 / WEIGHT_SCALE, head.shift);
+		r->in = take(&r->rest.at, r->rest.end, head.count * (Size) head.width);
+		r->high = r->in + head.count * sizeof(uint16);
+	}
+}
 
-		CHECK_FOR_INTERRUPTS();
-		memcpy(&head, take(&at, end, sizeof(head)), sizeof(head));
-		if (head.start < 0 || head.count < 0 || head.start + head.count > ncell + DIFF_LEAF_SIZE)
-			elog(ERROR, "coverage state names position " INT64_FORMAT " of " INT64_FORMAT,
-				 head.start + head.count, ncell);
-		in = take(&at, end, head.count * (Size) head.width);
-		unit = ldexp(1.0 / WEIGHT_SCALE, head.shift);
-
+/* Adds the next n entries of a row to an array. */
+static void
+add_entries(RowReader *r, int64 ncell, double *to, int32 n)
+{
 #define UNPACK(type) \
 	for (int32 j = 0; j < n; j++) \
 	{ \
 		type		v; \
-		memcpy(&v, in + j * sizeof(type), sizeof(type)); \
-		row[j] = (double) v * unit; \
+		memcpy(&v, r->in + j * sizeof(type), sizeof(type)); \
+		to[j] += (double) v * r->unit; \
 	}
-		for (int32 n; head.count > 0; head.count -= n)
+	if (r->width == 2)
+		UNPACK(int16)
+	else if (r->width == 3)
+		for (int32 j = 0; j < n; j++)
 		{
-			n = Min(head.count, DIFF_LEAF_SIZE);
-			if (head.width == 2)
-				UNPACK(int16)
-			else if (head.width == 4)
-				UNPACK(int32)
-			else
-				UNPACK(int64)
-			diff_add_row(diff, head.start, row, n);
-			in += n * head.width;
-			head.start += n;
+			uint16		low;
+
+			memcpy(&low, r->in + j * sizeof(low), sizeof(low));
+			to[j] += (double) (((int32) (int8) r->high[j]) * 65536 + low) * r->unit;
 		}
+	else if (r->width == 4)
+		UNPACK(int32)
+	else
+		UNPACK(int64)
+	r->in += n * (r->width == 3 ? sizeof(uint16) : (Size) r->width);
+	r->high += n;
+	r->start += n;
+	r->count -= n;
+	if (r->count == 0)
+		next_row(r, ncell);
+}
+
+/* Adds packed rows to a difference array. */
+static void
+unpack_rows(Diff *diff, int64 ncell, Packed packed)
+{
+	RowReader	r = {.rest = packed};
+
+	for (next_row(&r, ncell); r.count > 0;)
+	{
+		int32		at = (int32) (r.start & (DIFF_LEAF_SIZE - 1));
+
+		CHECK_FOR_INTERRUPTS();
+		add_entries(&r, ncell, diff_leaf(diff, r.start >> DIFF_LEAF_BITS) + at, Min(r.count, DIFF_LEAF_SIZE - at));
 	}
+}
+
+/* Keeps packed rows, in memory of the state's own; when they are many, adds them up. */
+static void
+keep_packed(FieldState *state, Packed packed)
+{
+	MemoryContext old;
+	char	   *copy;
+
+	if (packed.at == packed.end)
+		return;
+	old = MemoryContextSwitchTo(state->context);
+	if (state->npacked == MAX_PACKED)
+	{
+		for (int i = 0; i < MAX_PACKED; i++)
+		{
+			unpack_rows(state->diff, INT64_C(12) << (2 * state->order), state->packed[i]);
+			pfree((char *) state->packed[i].at);
+		}
+		state->npacked = 0;
+	}
+	copy = sr_alloc(packed.end - packed.at);
+	memcpy(copy, packed.at, packed.end - packed.at);
+	state->packed[state->npacked].at = copy;
+	state->packed[state->npacked].end = copy + (packed.end - packed.at);
+	state->npacked++;
+	MemoryContextSwitchTo(old);
+}
+
+/* Makes room at once for what many discs come to. */
+static void
+expect_rows(StringInfo buf, const FieldState *state)
+{
+	Size		size = Min(state->npending * 256, (INT64_C(12) << (2 * state->order)) * 3);
+
+	size = Min(size, MAX_EXPECTED);
+	if (size <= (Size) buf->maxlen)
+		return;
+	buf->data = sr_realloc(buf->data, size);
+	buf->maxlen = (int) size;
 }
 
 SR_FUNCTION(coverage_serialize);
@@ -418,6 +536,8 @@ coverage_serialize(PG_FUNCTION_ARGS)
 	head.total = state->total;
 
 	pq_begintypsend(&buf);
+	if (state->npending > SEND_PENDING)
+		expect_rows(&buf, state);
 	appendBinaryStringInfo(&buf, (char *) &head, sizeof(head));
 	if (head.npending > 0)
 		appendBinaryStringInfo(&buf, (char *) state->pending, (int) (state->npending * sizeof(WeightedDisc)));
@@ -427,6 +547,8 @@ coverage_serialize(PG_FUNCTION_ARGS)
 		sweep_discs(hpx_grid(state->order), state->pending, state->npending, state->diff, pack_ring, &buf);
 		state->npending = 0;
 	}
+	for (int i = 0; i < state->npacked; i++)
+		appendBinaryStringInfo(&buf, state->packed[i].at, (int) (state->packed[i].end - state->packed[i].at));
 	if (state->diff->nleaves > 0)
 	{
 		int64		nleaves = state->diff->nbranches << DIFF_BRANCH_BITS;
@@ -436,7 +558,7 @@ coverage_serialize(PG_FUNCTION_ARGS)
 			const double *leaf = diff_leaf_if(state->diff, i);
 
 			if (leaf != NULL)
-				pack_row(&buf, i << DIFF_LEAF_BITS, leaf, DIFF_LEAF_SIZE);
+				pack_rows(&buf, i << DIFF_LEAF_BITS, leaf, DIFF_LEAF_SIZE);
 		}
 	}
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
@@ -477,8 +599,9 @@ coverage_deserialize(PG_FUNCTION_ARGS)
 		memcpy(&disc, take(&at, end, sizeof(disc)), sizeof(disc));
 		add_disc(state, &disc.disc, disc.weight);
 	}
-	state->packed = at;
-	state->packed_end = end;
+	state->packed[0].at = at;
+	state->packed[0].end = end;
+	state->npacked = 1;
 	PG_RETURN_POINTER(state);
 }
 
@@ -496,8 +619,8 @@ state_merge(FieldState *into, const FieldState *from)
 	add_to_total(into, from->total);
 	for (int64 i = 0; i < from->npending; i++)
 		add_disc(into, &from->pending[i].disc, from->pending[i].weight);
-	if (from->packed != NULL)
-		unpack_rows(into->diff, INT64_C(12) << (2 * into->order), from->packed, from->packed_end);
+	for (int i = 0; i < from->npacked; i++)
+		keep_packed(into, from->packed[i]);
 	for (int64 i = 0; i < nleaves && from->diff->nleaves > 0; i++)
 	{
 		const double *src = diff_leaf_if(from->diff, i);
@@ -531,15 +654,80 @@ coverage_combine(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(into);
 }
 
-/* Prefix sum of the differences; leaves nobody touched keep the value before them. */
+/* Readers of all packed rows of a state, each of rows in the order of their places. */
+static RowReader *
+make_readers(const FieldState *state, int64 ncell, int *nreaders)
+{
+	int			capacity = 2 * MAX_PACKED;
+	RowReader  *readers = palloc(capacity * sizeof(RowReader));
+	int			n = 0;
+
+	for (int i = 0; i < state->npacked; i++)
+	{
+		RowReader	scan = {.rest = state->packed[i]};
+		const char *at = scan.rest.at;
+		int64		last = PG_INT64_MAX;
+
+		for (next_row(&scan, ncell); scan.count > 0; next_row(&scan, ncell))
+		{
+			/* the rows of rings come before those of the array */
+			if (scan.start < last)
+			{
+				if (n == capacity)
+					readers = repalloc(readers, (capacity *= 2) * sizeof(RowReader));
+				memset(&readers[n], 0, sizeof(RowReader));
+				readers[n].rest.at = at;
+				n++;
+			}
+			last = scan.start;
+			at = scan.rest.at;
+			readers[n - 1].rest.end = at;
+			readers[n - 1].entries += scan.count;
+		}
+	}
+	for (int i = 0; i < n; i++)
+		next_row(&readers[i], ncell);
+	*nreaders = n;
+	return readers;
+}
+
+/* Adds what the array has for a window to it; false when it has nothing. */
+static bool
+add_leaves(const Diff *diff, int64 window, double *row)
+{
+	bool		any = false;
+	int64		nleaves = diff->nleaves > 0 ? diff->nbranches << DIFF_BRANCH_BITS : 0;
+
+	for (int k = 0; k < WINDOW / DIFF_LEAF_SIZE; k++)
+	{
+		int64		i = window * (WINDOW / DIFF_LEAF_SIZE) + k;
+		const double *leaf = i < nleaves ? diff_leaf_if(diff, i) : NULL;
+
+		if (leaf == NULL)
+			continue;
+		any = true;
+		for (int j = 0; j < DIFF_LEAF_SIZE; j++)
+			row[k * DIFF_LEAF_SIZE + j] += leaf[j];
+	}
+	return any;
+}
+
+/*
+ * Prefix sum of the differences, window by window, so that those of several
+ * processes meet in the processor's first cache. Where nobody has any, the value
+ * stays that before.
+ */
 SR_FUNCTION(coverage_finalfn);
 Datum
 coverage_finalfn(PG_FUNCTION_ARGS)
 {
 	FieldState *state;
 	CoverageBuilder b;
-	int64		ncell,
-				nleaves;
+	RowReader  *readers;
+	int			nreaders;
+	double		row[WINDOW] = {0};
+	int64		ncell;
+	int64		expected;
 	double		value = 0;
 
 	(void) aggregate_context(fcinfo);
@@ -548,28 +736,41 @@ coverage_finalfn(PG_FUNCTION_ARGS)
 	state = (FieldState *) PG_GETARG_POINTER(0);
 	flush_pending(state);
 	ncell = INT64_C(12) << (2 * state->order);
-	nleaves = state->diff->nleaves > 0 ? state->diff->nbranches << DIFF_BRANCH_BITS : 0;
+	readers = make_readers(state, ncell, &nreaders);
 
-	builder_init(&b, state->order, Min(state->diff->nleaves * DIFF_LEAF_SIZE / 8, ncell));
+	expected = state->diff->nleaves * DIFF_LEAF_SIZE / 8;
+	for (int i = 0; i < nreaders; i++)
+		expected = Max(expected, readers[i].entries);
+	builder_init(&b, state->order, Min(expected, ncell));
 	builder_add(&b, 0, 0.0);
-	for (int64 i = 0; i < nleaves; i++)
+	for (int64 window = 0; window * WINDOW < ncell; window++)
 	{
-		const double *leaf = diff_leaf_if(state->diff, i);
-		int64		start = i << DIFF_LEAF_BITS;
+		int64		start = window * WINDOW;
+		int32		count = (int32) Min(WINDOW, ncell - start);
+		bool		any = add_leaves(state->diff, window, row);
 
-		if (leaf == NULL)
+		for (int i = 0; i < nreaders; i++)
+			while (readers[i].count > 0 && readers[i].start < start + WINDOW)
+			{
+				add_entries(&readers[i], ncell, row + (readers[i].start - start),
+							(int32) Min(readers[i].count, start + WINDOW - readers[i].start));
+				any = true;
+			}
+		if (!any)
 			continue;
 		CHECK_FOR_INTERRUPTS();
-		for (int j = 0; j < DIFF_LEAF_SIZE; j++)
+		for (int32 j = 0; j < count; j++)
 		{
-			if (leaf[j] == 0 || start + j >= ncell)
+			if (row[j] == 0)
 				continue;
-			value += leaf[j];
+			value += row[j];
 			if (start + j == 0)
 				b.nruns = 0;
 			builder_add(&b, start + j, value);
 		}
+		memset(row, 0, sizeof(row));
 	}
+	pfree(readers);
 	PG_RETURN_POINTER(builder_finish(&b));
 }
 

@@ -12,14 +12,15 @@
  * kept for the life of the calling expression, and the field is recognised by
  * its TOAST pointer, or by the digest in the value's header. There are two forms:
  * one sum for each run, and a bit for each cell where a run starts, so that
- * counting bits finds the run; or, for fields of mostly short runs, one sum for
- * each cell and nothing else.
+ * counting bits finds the run; or, for fields of mostly short runs, sums for
+ * cells (tiles.c).
  */
 #include "coverage.h"
 
 #include "access/detoast.h"
 
 #include "fixed.h"
+#include "tiles.h"
 
 /* Counting bits is one instruction on any processor of the last fifteen years. */
 #if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__)
@@ -53,22 +54,6 @@ typedef struct Chunk
 	uint32		rank;			/* runs that start before it */
 } Chunk;
 
-/*
- * Sums by cells are laid out in tiles of four neighbouring rings by one column,
- * a cache line each: the edge of a disc moves by less than a cell from one ring
- * to the next on most of its way, so that neighbouring rings find their sums
- * together. Columns count from the start of each quarter of a ring, where the
- * cells of neighbouring rings lie one below the other even where the rings grow.
- */
-#define TILE_RINGS 4
-
-typedef struct Tiles
-{
-	int64		base;			/* of the ring's group of rings, with the ring's place in it */
-	int32		quarter;		/* cells in a quarter of the ring */
-	int32		columns;		/* columns per quarter in the group */
-} Tiles;
-
 typedef struct Field
 {
 	MemoryContext context;		/* all that depends on the current coverage */
@@ -88,16 +73,16 @@ typedef struct Field
 	uint32	   *ring_run;		/* runs that start before ring i + 1; NULL where rings have many */
 
 	/* by cells */
-	int128	   *cell_sum;		/* sums over the cells before a cell, in tiles */
-	Tiles	   *tiles;			/* where each ring's are */
+	bool		by_cells;
+	Tiles		tiles;
 } Field;
 
 /* A ring with at most so many runs is looked through from one end to the other. */
 #define FEW_RUNS_PER_RING 48
 
-/* The form by cells: from one run per so many cells on, and up to this much memory. */
-#define DENSE_CELLS_PER_RUN 6
-#define DENSE_MAX_BYTES (256 * 1024 * 1024)
+/* The form by cells: where runs have at most so many on average, and up to this much memory. */
+#define SHORT_RUN 6
+#define BY_CELLS_MAX_BYTES (256 * 1024 * 1024)
 
 /* ---------- fixed point ---------- */
 
@@ -173,9 +158,9 @@ build_by_runs(Field *field, const Coverage *c)
 	uint32		run = 0;
 	int128		sum = 0;
 
-	field->before = sr_alloc((Size) c->nruns * sizeof(int128));
-	field->value = sr_alloc((Size) c->nruns * sizeof(double));
-	field->start = sr_alloc((Size) c->nruns * sizeof(uint32));
+	field->before = sr_alloc_scattered((Size) c->nruns * sizeof(int128));
+	field->value = sr_alloc_scattered((Size) c->nruns * sizeof(double));
+	field->start = sr_alloc_scattered((Size) c->nruns * sizeof(uint32));
 	memcpy(field->start, starts, (Size) c->nruns * sizeof(uint32));
 	for (uint32 i = 0; i < c->nruns; i++)
 	{
@@ -209,7 +194,7 @@ build_by_runs(Field *field, const Coverage *c)
 }
 
 /* The runs of each ring, where none has many. */
-static void
+static bool
 build_ring_runs(Field *field, const Coverage *c)
 {
 	const HpxGrid *grid = hpx_grid(c->order);
@@ -218,7 +203,7 @@ build_ring_runs(Field *field, const Coverage *c)
 
 	field->ring_run = NULL;
 	if (c->nruns / 16 > (uint32) grid->nring)
-		return;
+		return false;
 	field->ring_run = sr_alloc(((Size) grid->nring + 1) * sizeof(uint32));
 	for (int32 i = 0; i < grid->nring; i++)
 	{
@@ -231,83 +216,39 @@ build_ring_runs(Field *field, const Coverage *c)
 		{
 			pfree(field->ring_run);
 			field->ring_run = NULL;
-			return;
+			return false;
 		}
 	}
 	field->ring_run[grid->nring] = run;
+	return true;
 }
 
-/* Where the sum before cell j of a ring is kept; j may be the ring's length. */
-static inline int64
-tile_index(const Tiles *t, int32 j)
-{
-	int32		q = (j >= t->quarter) + (j >= 2 * t->quarter) + (j >= 3 * t->quarter);
-
-	return t->base + TILE_RINGS * ((int64) q * t->columns + j - q * t->quarter);
-}
-
-/* Lays out the rings; returns the number of sums there is room for. */
+/* Cells that are not zero. */
 static int64
-build_tiles(Field *field, const HpxGrid *grid)
+nonzero_cells(const Coverage *c)
 {
-	int64		base = 0;
+	int64		n = 0;
 
-	field->tiles = sr_alloc((Size) grid->nring * sizeof(Tiles));
-	for (int32 first = 0; first < grid->nring; first += TILE_RINGS)
-	{
-		int32		end = Min(first + TILE_RINGS, grid->nring);
-		int32		columns = 0;
-
-		for (int32 i = first; i < end; i++)
-			columns = Max(columns, grid->ring[i].ncell / 4 + 1);
-		for (int32 i = first; i < end; i++)
-		{
-			field->tiles[i].base = base + (i - first);
-			field->tiles[i].quarter = grid->ring[i].ncell / 4;
-			field->tiles[i].columns = columns;
-		}
-		base += 4 * (int64) columns * TILE_RINGS;
-	}
-	return base;
+	for (uint32 i = 0; i < c->nruns; i++)
+		if (c->values[i] != 0)
+			n += run_length(c, i);
+	return n;
 }
 
-/* Sums for cells. */
-static void
+/* Sums for cells, if the field is one for them. */
+static bool
 build_by_cells(Field *field, const Coverage *c)
 {
-	const HpxGrid *grid = hpx_grid(c->order);
-	int64		nsums = build_tiles(field, grid);
-	int64		run_end = 0;
-	uint32		run = 0;
-	int128		value = 0;
-	int128		sum = 0;
-
-	field->cell_sum = sr_alloc((Size) nsums * sizeof(int128));
-	for (int32 i = 0; i < grid->nring; i++)
+	if (nonzero_cells(c) / SHORT_RUN > c->nruns)
+		return false;
+	tiles_layout(&field->tiles, hpx_grid(c->order), c->nruns, COVERAGE_STARTS(c), c->values);
+	if (tiles_size(&field->tiles) > BY_CELLS_MAX_BYTES)
 	{
-		const Tiles *t = &field->tiles[i];
-		int64		cell = grid->ring[i].start;
-
-		CHECK_FOR_INTERRUPTS();
-		for (int q = 0; q < 4; q++)
-		{
-			int128	   *out = field->cell_sum + tile_index(t, q * t->quarter);
-
-			for (int32 j = 0; j < t->quarter; j++, cell++)
-			{
-				if (cell == run_end)
-				{
-					value = to_fixed(measured(c->values[run], field->kind), field->shift);
-					run_end += run_length(c, run);
-					run++;
-				}
-				out[TILE_RINGS * (int64) j] = sum;
-				sum += value;
-			}
-		}
-		/* the sum behind the ring, in the column behind the last quarter */
-		field->cell_sum[tile_index(t, 4 * t->quarter)] = sum;
+		tiles_free(&field->tiles);
+		return false;
 	}
+	tiles_fill(&field->tiles, c->nruns, COVERAGE_STARTS(c), c->values, field->kind == FIELD_NONZERO, field->shift);
+	return true;
 }
 
 /* The coverage argument with its prefix sums, made once for a run of equal values. */
@@ -336,7 +277,7 @@ field_argument(FunctionCallInfo fcinfo, int argno, FieldKind kind)
 		field->valid = false;
 		MemoryContextReset(field->context);
 	}
-	c = (Coverage *) PG_DETOAST_DATUM(PG_GETARG_DATUM(argno));
+	c = PG_GETARG_COVERAGE(argno);
 	if ((struct varlena *) c != value && is_cached(field, (struct varlena *) c))
 	{
 		pfree(c);
@@ -346,7 +287,7 @@ field_argument(FunctionCallInfo fcinfo, int argno, FieldKind kind)
 	MemoryContextReset(field->context);
 	field->chunk = NULL;
 	field->ring_run = NULL;
-	field->cell_sum = NULL;
+	field->by_cells = false;
 	field->order = c->order;
 	memcpy(field->head, c, sizeof(field->head));
 	field->external = VARATT_IS_EXTERNAL_ONDISK(value);
@@ -354,14 +295,10 @@ field_argument(FunctionCallInfo fcinfo, int argno, FieldKind kind)
 		VARATT_EXTERNAL_GET_POINTER(field->toast, value);
 	field->shift = coverage_shift(c, kind);
 	old = MemoryContextSwitchTo(field->context);
-	if (kind != FIELD_SINGLE && COVERAGE_NCELL(c) / DENSE_CELLS_PER_RUN <= c->nruns &&
-		(Size) COVERAGE_NCELL(c) * sizeof(int128) <= DENSE_MAX_BYTES)
-		build_by_cells(field, c);
-	else
-	{
+	if (kind != FIELD_SINGLE && !build_ring_runs(field, c))
+		field->by_cells = build_by_cells(field, c);
+	if (!field->by_cells)
 		build_by_runs(field, c);
-		build_ring_runs(field, c);
-	}
 	MemoryContextSwitchTo(old);
 	field->valid = true;
 	if ((struct varlena *) c != value)
@@ -402,18 +339,24 @@ sum_in_run(const Field *field, uint32 run, int64 cell)
 	return field->before[run] + to_fixed(field->value[run], field->shift) * (cell - field->start[run]);
 }
 
-/* Sum over the cells before one. */
-static inline int128
-sum_before(const Field *field, int64 cell)
+/* Sum over the cells first .. last of the grid. */
+static int128
+sum_span(const Field *field, int64 first, int64 last)
 {
-	if (field->cell_sum != NULL)
-	{
-		const HpxGrid *grid = hpx_grid(field->order);
-		int32		ring = hpx_cell_ring(grid, Min(cell, grid->ncell - 1));
+	const HpxGrid *grid = hpx_grid(field->order);
+	int128		sum = 0;
 
-		return field->cell_sum[tile_index(&field->tiles[ring - 1], (int32) (cell - HPX_RING(grid, ring)->start))];
+	if (!field->by_cells)
+		return sum_in_run(field, find_run(field, last + 1), last + 1) - sum_in_run(field, find_run(field, first), first);
+	for (int32 i = hpx_cell_ring(grid, first); first <= last; i++)
+	{
+		const HpxRing *ring = HPX_RING(grid, i);
+		int64		end = Min(last, ring->start + ring->ncell - 1);
+
+		sum += tiles_sum(&field->tiles, i, (int32) (first - ring->start), (int32) (end - ring->start));
+		first = end + 1;
 	}
-	return sum_in_run(field, find_run(field, cell), cell);
+	return sum;
 }
 
 /* Sum over the cells first .. last of one ring that has few runs. */
@@ -456,10 +399,7 @@ sum_ring_interval(const Field *field, int32 i, const HpxRing *ring, int32 lo, in
 	return sum_on_ring(field, i, start, start + hi) + sum_on_ring(field, i, start + lo, start + n - 1);
 }
 
-/*
- * Where the sums of intervals are, as two lists: what is summed is all at ends[i]
- * less all at starts[i]. They are places in cell_sum or, by runs, cells.
- */
+/* Intervals whose sum is asked for: from each start up to before its end. */
 typedef struct Ends
 {
 	int			count;
@@ -469,26 +409,16 @@ typedef struct Ends
 
 /* Adds the cells first .. last of a ring. */
 static inline void
-ends_add(Ends *e, const Field *field, int32 ring, int64 ring_start, int32 first, int32 last)
+ends_add(Ends *e, int64 ring_start, int32 first, int32 last)
 {
-	if (field->cell_sum != NULL)
-	{
-		const Tiles *t = &field->tiles[ring - 1];
-
-		e->starts[e->count] = tile_index(t, first);
-		e->ends[e->count] = tile_index(t, last + 1);
-	}
-	else
-	{
-		e->starts[e->count] = ring_start + first;
-		e->ends[e->count] = ring_start + last + 1;
-	}
+	e->starts[e->count] = ring_start + first;
+	e->ends[e->count] = ring_start + last + 1;
 	e->count++;
 }
 
 /* Adds the cells lo .. hi of a ring, which may wrap around, as disc_intervals has them. */
 static inline void
-ends_add_interval(Ends *e, const Field *field, int32 i, const HpxRing *ring, int32 lo, int32 hi)
+ends_add_interval(Ends *e, const HpxRing *ring, int32 lo, int32 hi)
 {
 	int32		n = ring->ncell;
 
@@ -496,17 +426,17 @@ ends_add_interval(Ends *e, const Field *field, int32 i, const HpxRing *ring, int
 		return;
 	if (unlikely(hi - lo + 1 >= n))
 	{
-		ends_add(e, field, i, ring->start, 0, n - 1);
+		ends_add(e, ring->start, 0, n - 1);
 		return;
 	}
 	lo = wrap_cell(lo, n);
 	hi = wrap_cell(hi, n);
 	if (likely(lo <= hi))
-		ends_add(e, field, i, ring->start, lo, hi);
+		ends_add(e, ring->start, lo, hi);
 	else
 	{
-		ends_add(e, field, i, ring->start, 0, hi);
-		ends_add(e, field, i, ring->start, lo, n - 1);
+		ends_add(e, ring->start, 0, hi);
+		ends_add(e, ring->start, lo, n - 1);
 	}
 }
 
@@ -520,18 +450,6 @@ sum_ends(const Field *field, const Ends *e)
 	uint32		start_run[2 * DISC_BLOCK + 1];
 	uint32		end_run[2 * DISC_BLOCK + 1];
 	int128		sum = 0;
-
-	if (field->cell_sum != NULL)
-	{
-		for (int i = 0; i < e->count; i++)
-		{
-			sr_prefetch(&field->cell_sum[e->starts[i]]);
-			sr_prefetch(&field->cell_sum[e->ends[i]]);
-		}
-		for (int i = 0; i < e->count; i++)
-			sum += field->cell_sum[e->ends[i]] - field->cell_sum[e->starts[i]];
-		return sum;
-	}
 
 	for (int i = 0; i < e->count; i++)
 	{
@@ -563,7 +481,7 @@ sum_region(FunctionCallInfo fcinfo, FieldKind kind)
 
 	scan_region(fcinfo, 1, field->order, &spans);
 	for (int64 i = 0; i < spans.nspans; i++)
-		sum += sum_before(field, spans.spans[i].last + 1) - sum_before(field, spans.spans[i].first);
+		sum += sum_span(field, spans.spans[i].first, spans.spans[i].last);
 	span_list_free(&spans);
 	return from_fixed(sum, field->shift);
 }
@@ -585,31 +503,27 @@ sum_disc(const Field *field, const Disc *disc)
 		int32		count = Min(DISC_BLOCK, scan.last_ring - first + 1);
 
 		disc_intervals(grid, &scan, first, count, lo, hi);
+		if (scan.home_ring >= first && scan.home_ring < first + count)
+		{
+			const HpxRing *ring = HPX_RING(grid, scan.home_ring);
+
+			if (interval_misses(lo[scan.home_ring - first], hi[scan.home_ring - first], ring->ncell, scan.home - ring->start))
+				sum += sum_span(field, scan.home, scan.home);
+		}
+		if (field->by_cells)
+		{
+			sum += tiles_sum_rings(&field->tiles, first, count, lo, hi);
+			continue;
+		}
 		if (field->ring_run != NULL)
 		{
 			for (int32 k = 0; k < count; k++)
 				sum += sum_ring_interval(field, first + k, HPX_RING(grid, first + k), lo[k], hi[k]);
-			if (scan.home_ring >= first && scan.home_ring < first + count &&
-				interval_misses(lo[scan.home_ring - first], hi[scan.home_ring - first],
-								HPX_RING(grid, scan.home_ring)->ncell,
-								scan.home - HPX_RING(grid, scan.home_ring)->start))
-				sum += sum_on_ring(field, scan.home_ring, (uint32) scan.home, (uint32) scan.home);
 			continue;
 		}
 		ends.count = 0;
 		for (int32 k = 0; k < count; k++)
-		{
-			const HpxRing *ring = HPX_RING(grid, first + k);
-
-			ends_add_interval(&ends, field, first + k, ring, lo[k], hi[k]);
-			if (unlikely(first + k == scan.home_ring) &&
-				interval_misses(lo[k], hi[k], ring->ncell, scan.home - ring->start))
-			{
-				int32		j = (int32) (scan.home - ring->start);
-
-				ends_add(&ends, field, first + k, ring->start, j, j);
-			}
-		}
+			ends_add_interval(&ends, HPX_RING(grid, first + k), lo[k], hi[k]);
 		sum += sum_ends(field, &ends);
 	}
 	return from_fixed(sum, field->shift);

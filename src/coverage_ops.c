@@ -36,20 +36,47 @@ scalar_operand(Operand *o, double x)
 	o->starts = &zero_start;
 }
 
-/* Cells per check for interrupts. */
+/* Runs per check for interrupts. */
 #define INTERRUPT_MASK 0xffff
+
+/* The last run from i on that starts before a cell; run i does. */
+static uint32
+last_before(const Operand *o, uint32 i, int64 cell)
+{
+	uint32		step = 1;
+	uint32		end;			/* starts at the cell or behind it */
+
+	while (step < o->nruns - i && o->starts[i + step] < cell)
+	{
+		i += step;
+		step *= 2;
+	}
+	end = step < o->nruns - i ? i + step : o->nruns;
+	while (end - i > 1)
+	{
+		uint32		middle = i + (end - i) / 2;
+
+		if (o->starts[middle] < cell)
+			i = middle;
+		else
+			end = middle;
+	}
+	return i;
+}
 
 /*
  * Walks the runs of both sides at once. at is the start of the current stretch,
- * which ends where the next run of either side begins.
+ * which ends where the next run of either side begins; where zero_absorbs, what
+ * the other side has over a run of zeros does not matter and is jumped over.
  */
-#define DEFINE_COMBINE(name, expression) \
+#define DEFINE_COMBINE(name, zero_absorbs, expression) \
 static Coverage * \
 name(int order, const Operand *l, const Operand *r) \
 { \
 	CoverageBuilder builder; \
 	uint32		i = 0, \
-				j = 0; \
+				j = 0, \
+				steps = 0; \
 	int64		at = 0; \
 	builder_init(&builder, order, Max((int64) l->nruns, (int64) r->nruns)); \
 	for (;;) \
@@ -59,24 +86,34 @@ name(int order, const Operand *l, const Operand *r) \
 		int64		next_l = i + 1 < l->nruns ? (int64) l->starts[i + 1] : INT64_MAX; \
 		int64		next_r = j + 1 < r->nruns ? (int64) r->starts[j + 1] : INT64_MAX; \
 		builder_add(&builder, at, (expression)); \
+		if ((zero_absorbs) && a == 0 && next_r < next_l) \
+		{ \
+			j = last_before(r, j + 1, next_l); \
+			next_r = j + 1 < r->nruns ? (int64) r->starts[j + 1] : INT64_MAX; \
+		} \
+		else if ((zero_absorbs) && b == 0 && next_l < next_r) \
+		{ \
+			i = last_before(l, i + 1, next_r); \
+			next_l = i + 1 < l->nruns ? (int64) l->starts[i + 1] : INT64_MAX; \
+		} \
 		at = Min(next_l, next_r); \
 		if (at == INT64_MAX) \
 			break; \
 		i += next_l == at; \
 		j += next_r == at; \
-		if (unlikely(((i + j) & INTERRUPT_MASK) == 0)) \
+		if (unlikely((++steps & INTERRUPT_MASK) == 0)) \
 			CHECK_FOR_INTERRUPTS(); \
 	} \
 	return builder_finish(&builder); \
 }
 
-DEFINE_COMBINE(combine_add, a + b)
-DEFINE_COMBINE(combine_sub, a - b)
-DEFINE_COMBINE(combine_mul, a * b)
-DEFINE_COMBINE(combine_div, b == 0 ? 0 : a / b)
-DEFINE_COMBINE(combine_least, a < b ? a : b)
-DEFINE_COMBINE(combine_greatest, a > b ? a : b)
-DEFINE_COMBINE(combine_mask, a >= b ? 1 : 0)
+DEFINE_COMBINE(combine_add, false, a + b)
+DEFINE_COMBINE(combine_sub, false, a - b)
+DEFINE_COMBINE(combine_mul, true, a * b)
+DEFINE_COMBINE(combine_div, true, b == 0 ? 0 : a / b)
+DEFINE_COMBINE(combine_least, false, a < b ? a : b)
+DEFINE_COMBINE(combine_greatest, false, a > b ? a : b)
+DEFINE_COMBINE(combine_mask, false, a >= b ? 1 : 0)
 
 /* coverage, coverage */
 #define DEFINE_CC(sqlname, combine) \

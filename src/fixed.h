@@ -7,7 +7,7 @@
 #ifndef SR_FIXED_H
 #define SR_FIXED_H
 
-#include "postgres.h"
+#include "port.h"
 
 #include <math.h>
 
@@ -53,6 +53,8 @@ to_fixed(double v, int shift)
 	return (bits >> 63) ? -f : f;
 }
 
+#ifndef SR_STANDALONE
+
 /* The float8 nearest to a fixed-point sum. */
 static inline double
 from_fixed(int128 f, int shift)
@@ -65,5 +67,7 @@ from_fixed(int128 f, int shift)
 				 errmsg("sum of coverage values out of range")));
 	return v;
 }
+
+#endif
 
 #endif							/* SR_FIXED_H */

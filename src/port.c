@@ -10,13 +10,16 @@
 #define LARGE_PAGE ((uintptr_t) 2 * 1024 * 1024)
 
 /*
- * Advises the kernel to put a large piece of memory on large pages: these
- * fields are hundreds of megabytes, whose page faults would cost more than the
- * work, and are read at random places. Advice only: a refusal does not matter.
+ * Memory that is read at random places: the kernel is advised to put it on large
+ * pages, which takes the misses of address translation away. Advice only: a refusal
+ * does not matter. What is gone through in order has no use for them, and fresh large
+ * pages are expensive where the machine is a virtual one that gives back what is free.
  */
 void *
-sr_advise(void *p, size_t size)
+sr_alloc_scattered(size_t size)
 {
+	void	   *p = sr_alloc(size);
+
 #ifdef MADV_HUGEPAGE
 	if (size >= LARGE)
 	{

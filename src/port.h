@@ -46,6 +46,7 @@ sr_realloc(void *p, size_t size)
 	return p;
 }
 
+#define sr_alloc_scattered(size) sr_alloc(size)
 #define sr_out_of_memory() abort()
 #define sr_free(p) free(p)
 #define sr_check_interrupts() ((void) 0)
@@ -58,19 +59,19 @@ sr_realloc(void *p, size_t size)
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
-extern void *sr_advise(void *p, size_t size);
-
 static inline void *
 sr_alloc(size_t size)
 {
-	return sr_advise(MemoryContextAllocHuge(CurrentMemoryContext, size ? size : 1), size);
+	return MemoryContextAllocHuge(CurrentMemoryContext, size ? size : 1);
 }
 
 static inline void *
 sr_realloc(void *p, size_t size)
 {
-	return sr_advise(repalloc_huge(p, size), size);
+	return repalloc_huge(p, size);
 }
+
+extern void *sr_alloc_scattered(size_t size);
 
 #define sr_out_of_memory() \
 	ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")))

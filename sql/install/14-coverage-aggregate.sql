@@ -2,15 +2,15 @@
 
 -- Shared by the three aggregates: their states are one kind of difference array.
 CREATE FUNCTION coverage_combine(internal, internal) RETURNS internal
-AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000;
+AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100;
 COMMENT ON FUNCTION coverage_combine(internal, internal) IS 'aggregate support: merges two states';
 
 CREATE FUNCTION coverage_serialize(internal) RETURNS bytea
-AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
+AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
 COMMENT ON FUNCTION coverage_serialize(internal) IS 'aggregate support: a state as bytes';
 
 CREATE FUNCTION coverage_deserialize(bytea, internal) RETURNS internal
-AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
+AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
 COMMENT ON FUNCTION coverage_deserialize(bytea, internal) IS 'aggregate support: a state from bytes';
 
 CREATE FUNCTION coverage_finalfn(internal) RETURNS coverage
@@ -18,7 +18,7 @@ AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000;
 COMMENT ON FUNCTION coverage_finalfn(internal) IS 'aggregate support: the field a state stands for';
 
 CREATE FUNCTION coverage_agg_transfn(internal, geography, float8) RETURNS internal
-AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 500;
+AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 25;
 COMMENT ON FUNCTION coverage_agg_transfn(internal, geography, float8) IS 'aggregate support: adds a row';
 
 CREATE AGGREGATE coverage_agg(location geography, radius_m float8) (
@@ -33,7 +33,7 @@ COMMENT ON AGGREGATE coverage_agg(geography, float8) IS
 'sum of discs: adds 1 to every cell whose centre lies within radius_m metres (more than 0, at most 5 000 000) of location along the WGS84 geodesic, and always to the cell that holds location; grid order 10. Rows with a NULL are skipped; no row gives NULL. The result does not depend on the order of rows';
 
 CREATE FUNCTION coverage_agg_transfn(internal, geography, float8, float8) RETURNS internal
-AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 500;
+AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 25;
 COMMENT ON FUNCTION coverage_agg_transfn(internal, geography, float8, float8) IS 'aggregate support: adds a row';
 
 CREATE AGGREGATE coverage_agg(location geography, radius_m float8, weight float8) (
@@ -48,7 +48,7 @@ COMMENT ON AGGREGATE coverage_agg(geography, float8, float8) IS
 'sum of discs: adds weight to every cell whose centre lies within radius_m metres (more than 0, at most 5 000 000) of location along the WGS84 geodesic, and always to the cell that holds location; grid order 10. Weights are finite, at least 0, kept to the nearest multiple of 2^-16, and may add up to 2^37. Rows with a NULL are skipped; no row gives NULL. The result does not depend on the order of rows';
 
 CREATE FUNCTION coverage_agg_transfn(internal, geography, float8, float8, integer) RETURNS internal
-AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 500;
+AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 25;
 COMMENT ON FUNCTION coverage_agg_transfn(internal, geography, float8, float8, integer) IS 'aggregate support: adds a row';
 
 CREATE AGGREGATE coverage_agg(location geography, radius_m float8, weight float8, grid_order integer) (

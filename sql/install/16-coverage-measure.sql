@@ -36,7 +36,7 @@ COMMENT ON FUNCTION coverage_sum(coverage, geography) IS
 'sum of the values of the cells in a region (as region_coverage has it), added exactly and rounded once; NULL if an argument is NULL';
 
 CREATE FUNCTION coverage_sum(c coverage, location geography, radius_m float8) RETURNS float8
-AS 'MODULE_PATHNAME', 'coverage_sum_disc' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 500;
+AS 'MODULE_PATHNAME', 'coverage_sum_disc' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 25;
 COMMENT ON FUNCTION coverage_sum(coverage, geography, float8) IS
 'sum of the values of the cells in a disc (as coverage_agg has it), added exactly and rounded once; radius in metres, more than 0 and at most 5 000 000; NULL if an argument is NULL';
 

@@ -5,7 +5,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT r FROM unnest(ARRAY['epoch_node', 'epoch_node_resource', 'epoch_node_service', 'epoch_region',
 		'epoch_region_resource', 'epoch_resource', 'epoch_service', 'epoch_mark', 'epoch_first',
-		'epoch_pool', 'epoch_pool_part', 'reward', 'reward_part']) r;
+		'epoch_pool', 'epoch_pool_part', 'reward', 'reward_part', 'epoch_beacon', 'epoch_reach', 'epoch_metric']) r;
 END;
 COMMENT ON FUNCTION sealed_relation() IS 'tables whose rows belong to an epoch and are sealed with it';
 

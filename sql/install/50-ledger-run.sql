@@ -155,6 +155,7 @@ BEGIN
 		RAISE NOTICE 'epoch %: fields drawn', one;
 
 		PERFORM freeze_market(one);
+		PERFORM freeze_growth(one);
 		RAISE NOTICE 'epoch %: regions, prices and marks set', one;
 
 		paid := pay_epoch(one);

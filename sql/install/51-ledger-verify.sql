@@ -54,6 +54,8 @@ BEGIN
 		node_quality(n.availability, n.performance, n.trust));
 	RETURN QUERY SELECT 'quality of nodes', bad = 0, format('%s nodes differ', bad);
 
+	RETURN QUERY SELECT * FROM verify_location($1);
+
 	SELECT count(*) INTO bad
 	FROM (SELECT n.node_id, n.value FROM epoch_node n WHERE n.epoch_id = $1) a
 		LEFT JOIN (SELECT r.node_id, sum(t.unit_value * r.units) AS value
@@ -108,6 +110,8 @@ BEGIN
 		ON a.resource_type = b.resource_type AND coalesce('h' || a.hardware_id, 'p' || a.provider_id, '') = coalesce('h' || b.hardware_id, 'p' || b.provider_id, '')
 	WHERE a.units IS DISTINCT FROM b.units;
 	RETURN QUERY SELECT 'high-water marks', bad = 0, format('%s marks differ', bad);
+
+	RETURN QUERY SELECT * FROM verify_growth($1);
 
 	-- 4. every reward follows from them
 	FOR part IN

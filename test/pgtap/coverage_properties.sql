@@ -57,7 +57,7 @@ BEGIN
     FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP plan := plan || line || E'\n'; END LOOP;
     RETURN plan;
 END $$;
-SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET max_parallel_workers_per_gather = 3;
+SET parallel_setup_cost = 0; SET parallel_tuple_cost = 1; SET min_parallel_table_scan_size = 0; SET max_parallel_workers_per_gather = 3;
 SELECT matches(pg_temp.plan('SELECT coverage_agg(location, radius_m, weight, 7) FROM net'), 'Finalize Aggregate(.|\n)*Gather(.|\n)*Partial Aggregate',
                'coverage_agg runs in parallel');
 SELECT matches(pg_temp.plan('SELECT density_agg(location, weight, 7) FROM people'), 'Finalize Aggregate(.|\n)*Gather(.|\n)*Partial Aggregate',
