@@ -985,10 +985,13 @@ reject_late(void *state, TupleTableSlot *slot)
 	RawReader  *raw = state;
 	int64		number;
 	text	   *reason;
+	MemoryContext row_context;
 
 	slot_getallattrs(slot);
 	number = DatumGetInt64(slot->tts_values[0]);
 	reason = DatumGetTextPP(slot->tts_values[1]);
+	/* the slot keeps what it reads from disk until it reads the next one: not in memory that is reset */
+	row_context = MemoryContextSwitchTo(GetMemoryChunkContext(raw->ingest));
 	while (raw->next <= number)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -996,6 +999,7 @@ reject_late(void *state, TupleTableSlot *slot)
 			elog(ERROR, "row %lld was not kept", (long long) number);
 		raw->next++;
 	}
+	MemoryContextSwitchTo(row_context);
 	put_reject(raw->ingest, raw->slot, VARDATA_ANY(reason), VARSIZE_ANY_EXHDR(reason));
 }
 

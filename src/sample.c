@@ -22,6 +22,8 @@
 #include "parse.h"
 #include "sample.h"
 
+#define LARGEST_REJECT 200000000	/* bytes of text; a jsonb object holds 2^28, names and all */
+
 typedef enum ReadAs
 {
 	READ_TEXT,
@@ -447,6 +449,7 @@ sr_row_jsonb(SampleReader *reader, TupleTableSlot *slot)
 {
 	JsonbParseState *state = NULL;
 	JsonbValue *object;
+	size_t		size = 0;
 
 	slot_getallattrs(slot);
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
@@ -464,6 +467,13 @@ sr_row_jsonb(SampleReader *reader, TupleTableSlot *slot)
 		{
 			item.val.string.val = OutputFunctionCall(&reader->output[i], slot->tts_values[i]);
 			item.val.string.len = strlen(item.val.string.val);
+			size += item.val.string.len;
+			if (size > LARGEST_REJECT)
+				ereport(ERROR,
+						(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						 errmsg("a row cannot be rejected: its values are longer than %d bytes", LARGEST_REJECT),
+						 errdetail("Column %s brings them to %zu.", NameStr(TupleDescAttr(reader->desc, i)->attname), size),
+						 errhint("Shorten or delete it in the source; nothing was changed.")));
 		}
 		pushJsonbValue(&state, WJB_VALUE, &item);
 	}

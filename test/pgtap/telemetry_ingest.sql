@@ -12,7 +12,9 @@ SET LOCAL search_path = public, swarm_reward;
 -- what a text means must not depend on these
 SET LOCAL timezone = 'Asia/Kolkata';
 SET LOCAL datestyle = 'SQL, DMY';
-SELECT plan(95);
+-- everything spills to disk
+SET LOCAL work_mem = '64kB';
+SELECT plan(96);
 SELECT setseed(0.25);
 \o /dev/null
 INSERT INTO provider (provider_id, name) VALUES (9001, 'ingest test');
@@ -289,6 +291,8 @@ CREATE TEMP TABLE stage_temp AS SELECT 9001 AS node_id, timestamptz '2024-01-03 
 UPDATE stage_temp SET node_id = 1 WHERE ctid = '(0,2)';
 SELECT results_eq('SELECT * FROM ingest_telemetry(''stage_temp'')', 'VALUES (1::bigint, 0::bigint, 1::bigint)', 'a temporary table, values out of line');
 SELECT is((SELECT length("row" ->> 'long') FROM telemetry_reject ORDER BY reject_id DESC LIMIT 1), 3200000, 'which are kept whole');
+INSERT INTO stage_temp VALUES (1, '2024-01-03 05:00+00', true, repeat('x', 200000001));
+SELECT throws_ok('SELECT ingest_telemetry(''stage_temp'')', '54000', NULL, 'which no reject can hold: an error, and nothing is lost');
 CREATE TABLE stage_none (ok boolean, sampled_at timestamptz, node_id bigint);
 SELECT results_eq('SELECT * FROM ingest_telemetry(''stage_none'')', 'VALUES (0::bigint, 0::bigint, 0::bigint)', 'no rows');
 
