@@ -29,9 +29,9 @@ $node->safe_psql('postgres', q{
 	SELECT make_telemetry_partitions('2024-01-01 00:00+00', '2024-01-03 00:00+00');
 	CREATE TABLE stage AS
 	SELECT i AS seq, CASE WHEN i % 60 = 19 THEN 'nobody' WHEN i % 60 = 39 THEN '101' ELSE (1 + i % 100)::text END AS node_id,
-		CASE WHEN i % 3 = 0 THEN 's' END AS service_type, (timestamptz '2024-01-01 00:00+00' + i / 100 * interval '8 minutes')::text AS sampled_at,
+		CASE WHEN i % 3 = 0 THEN 's' END AS service_type, (timestamptz '2024-01-01 00:00+00' + i / 100 * interval '32 minutes')::text AS sampled_at,
 		(i % 77)::text AS latency_ms, i % 10 <> 0 AS ok
-	FROM generate_series(0, 35999) i;
+	FROM generate_series(0, 8999) i;
 	INSERT INTO stage SELECT seq + 100000, node_id, service_type, sampled_at, latency_ms, ok FROM stage WHERE seq % 60 = 7;
 	INSERT INTO telemetry (node_id, service_type, sampled_at, latency_ms, ok)
 	SELECT node_id::bigint, service_type, sampled_at::timestamptz, CASE WHEN seq % 120 = 59 THEN 1000 ELSE latency_ms::float8 END, ok FROM stage WHERE seq % 60 = 59;
@@ -41,7 +41,7 @@ $node->safe_psql('postgres', q{
 		IF current_setting('pause.at', true) = TG_NAME THEN PERFORM pg_sleep(600); END IF;
 		RETURN coalesce(NEW, OLD);
 	END $$;
-	CREATE TRIGGER take BEFORE DELETE ON stage FOR EACH ROW WHEN (OLD.seq = 18000) EXECUTE FUNCTION pause();
+	CREATE TRIGGER take BEFORE DELETE ON stage FOR EACH ROW WHEN (OLD.seq = 4500) EXECUTE FUNCTION pause();
 	CREATE TRIGGER taken AFTER DELETE ON stage FOR EACH STATEMENT EXECUTE FUNCTION pause();
 	CREATE TRIGGER put_first BEFORE INSERT ON telemetry_20240101 FOR EACH ROW WHEN (NEW.node_id = 50 AND NEW.sampled_at = '2024-01-01 10:40+00') EXECUTE FUNCTION pause();
 	CREATE TRIGGER put_second BEFORE INSERT ON telemetry_20240102 FOR EACH ROW WHEN (NEW.node_id = 50 AND NEW.sampled_at = '2024-01-02 10:40+00') EXECUTE FUNCTION pause();
@@ -60,7 +60,7 @@ $node->safe_psql('postgres', q{
 
 my $before = $node->safe_psql('postgres', 'SELECT state()');
 # What an undisturbed ingest would give, which is taken back.
-my ($counts, $after) = split /\n/, $node->safe_psql('postgres', q{BEGIN; SELECT moved > 30000 AND duplicates > 500 AND rejected > 1000 FROM ingest_telemetry('stage'); SELECT state(); ROLLBACK});
+my ($counts, $after) = split /\n/, $node->safe_psql('postgres', q{BEGIN; SELECT moved > 8000 AND duplicates > 200 AND rejected > 300 FROM ingest_telemetry('stage'); SELECT state(); ROLLBACK});
 is($counts, 't', 'rows of all kinds');
 isnt($after, $before, 'an ingest changes the state');
 my $totals = $node->safe_psql('postgres', q{SELECT (SELECT count(*) FROM stage), (SELECT count(*) FROM telemetry)});
@@ -169,7 +169,7 @@ note(join ', ', map { "$_: $seen{$_}" } sort keys %seen);
 $node->safe_psql('postgres', q{SELECT ingest_telemetry('stage')});
 is(state(), 'after', 'the next ingest does it all');
 is($node->safe_psql('postgres', q{SELECT * FROM ingest_telemetry('stage')}), '0|0|0', 'and the one after it nothing');
-is($node->safe_psql('postgres', q{SELECT (SELECT count(*) FROM stage), (SELECT count(*) FROM telemetry) > 30000}), '0|t', 'the rows have moved');
+is($node->safe_psql('postgres', q{SELECT (SELECT count(*) FROM stage), (SELECT count(*) FROM telemetry) > 8000}), '0|t', 'the rows have moved');
 
 # a crash just after: what was told to be done stays done
 $node->stop('immediate');
