@@ -22,6 +22,7 @@ BEGIN
 			coalesce((SELECT o.carried_out FROM epoch_pool o WHERE o.epoch_id = e.previous_epoch_id AND o.component = c.code), 0) AS carried_in
 		FROM epoch_weight($1) c ORDER BY c.position
 	LOOP
+		PERFORM epoch_phase($1, 'pay ' || pool.code);
 		available := pool.budget + pool.carried_in;
 		released := available;
 		IF pool.code = 'network_capacity' THEN
@@ -76,7 +77,7 @@ COMMENT ON FUNCTION pay_epoch(bigint) IS
 'run_epoch step, last: splits the budget over the pools, apportions each and writes epoch_pool, epoch_pool_part, reward and reward_part; returns the base units paid';
 
 CREATE PROCEDURE run_epoch(epoch_id bigint)
-LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch;
@@ -88,7 +89,7 @@ DECLARE
 	paid numeric;
 	t text;
 BEGIN
-	IF NOT pg_try_advisory_xact_lock('epoch'::regclass::oid::int, 0) THEN
+	IF NOT try_epoch_lock() THEN
 		RAISE EXCEPTION 'another session is computing an epoch'
 			USING ERRCODE = 'lock_not_available', HINT = 'Try again when it has finished.';
 	END IF;
@@ -110,6 +111,7 @@ BEGIN
 			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('CALL swarm_reward.run_epoch(%s) first.', prior.epoch_id);
 	END IF;
 
+	PERFORM epoch_phase($1, 'clear');
 	-- the epochs after it that were computed start from its closing state
 	SELECT array_agg(l.epoch_id ORDER BY l.period) INTO todo FROM epoch l
 	WHERE l.epoch_id = $1 OR (l.status IN ('open', 'computed') AND lower(l.period) >= upper(e.period));
@@ -140,6 +142,7 @@ BEGIN
 		END IF;
 		RAISE NOTICE 'epoch %: % under policy %', one, e.period, p.name;
 
+		PERFORM epoch_phase(one, 'nodes');
 		nodes := freeze_node(one);
 		RAISE NOTICE 'epoch %: % nodes frozen', one, nodes;
 		IF nodes > 1000 THEN
@@ -147,6 +150,7 @@ BEGIN
 			ANALYZE epoch_node, epoch_node_resource, epoch_node_service;
 		END IF;
 
+		PERFORM epoch_phase(one, 'fields');
 		UPDATE epoch SET demand = demand_field(e.period, p.grid_order), closing_supply = supply_field(one, p.grid_order),
 			supply = CASE WHEN prior.epoch_id IS NULL THEN zero_coverage(p.grid_order)
 				WHEN coverage_order(prior.closing_supply) = p.grid_order THEN prior.closing_supply
@@ -154,11 +158,14 @@ BEGIN
 		WHERE epoch.epoch_id = one;
 		RAISE NOTICE 'epoch %: fields drawn', one;
 
+		PERFORM epoch_phase(one, 'market');
 		PERFORM freeze_market(one);
 		RAISE NOTICE 'epoch %: regions, prices and marks set', one;
 
 		paid := pay_epoch(one);
+		PERFORM epoch_phase(one, 'seal');
 		UPDATE epoch SET status = 'computed', digest = seal_epoch(one), computed_at = clock_timestamp() WHERE epoch.epoch_id = one;
+		PERFORM epoch_phase(one, '');
 		RAISE NOTICE 'epoch %: computed, % of % paid', one, paid, e.budget;
 	END LOOP;
 END $$;
