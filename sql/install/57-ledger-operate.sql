@@ -231,7 +231,7 @@ CREATE FUNCTION plan_epochs(until timestamptz, length interval, budget numeric, 
 LANGUAGE plpgsql SET search_path FROM CURRENT SET timezone = 'UTC' AS $$
 DECLARE
 	at timestamptz;
-	made int;
+	made int := 0;
 BEGIN
 	IF until IS NULL OR NOT isfinite(until) OR NOT isfinite(start) THEN
 		RAISE EXCEPTION 'cannot plan epochs from % until %', start, until
@@ -255,15 +255,15 @@ BEGIN
 		END IF;
 		at := start;
 	END IF;
-	IF at + 100000 * length < until THEN
+	IF extract(epoch FROM until - at) > 100000 * extract(epoch FROM length) THEN
 		RAISE EXCEPTION 'from % until % there are more than 100000 epochs of %', at, until, length
 			USING ERRCODE = 'program_limit_exceeded', HINT = 'Plan fewer, or longer ones.';
 	END IF;
-	INSERT INTO epoch (period, budget)
-	SELECT tstzrange(at + k * length, at + (k + 1) * length), plan_epochs.budget
-	FROM generate_series(0, 100000) k WHERE at + k * length < until
-	ORDER BY k;
-	GET DIAGNOSTICS made = ROW_COUNT;
+	-- counted from the first, so that months that are cut short do not stay short
+	WHILE at + made * length < until LOOP
+		INSERT INTO epoch (period, budget) VALUES (tstzrange(at + made * length, at + (made + 1) * length), plan_epochs.budget);
+		made := made + 1;
+	END LOOP;
 	RETURN made;
 END $$;
 COMMENT ON FUNCTION plan_epochs(timestamptz, interval, numeric, timestamptz) IS

@@ -68,17 +68,17 @@ sub finish
 	return ($session->{out}, $session->{err}, $ok);
 }
 
-# Waits, at most a minute, until a query says t.
+# Waits, at most a minute, until a query says t; asks every so many seconds.
 sub wait_until
 {
-	my ($node, $query, $seconds) = @_;
+	my ($node, $query, $seconds, $pause) = @_;
 	my $end = time + ($seconds // 60);
 
 	while (time < $end)
 	{
 		my ($code, $out) = $node->psql('postgres', $query);
 		return 1 if defined $out && $out eq 't';
-		sleep 0.05;
+		sleep($pause // 0.05);
 	}
 	return 0;
 }

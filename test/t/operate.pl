@@ -93,6 +93,7 @@ is(value($node, q{SELECT swarm_reward.plan_epochs('2021-04-01', '5 days', 1000)}
 is(value($node, q{SELECT swarm_reward.plan_epochs('2021-04-01', '5 days', 1000)}), '0', 'not twice');
 is(value($node, q{SELECT string_agg(lower(period)::date || ' ' || upper(period)::date || ' ' || budget, ',' ORDER BY period) FROM swarm_reward.epoch WHERE status = 'planned'}),
 	'2021-03-22 2021-03-27 1000,2021-03-27 2021-04-01 1000', 'one after the other');
+is(value($node, q{BEGIN; SELECT FROM swarm_reward.plan_epochs('2221-01-01', '100 years', 1); SELECT count(*) FROM swarm_reward.epoch WHERE upper(period) > '2221-01-01'}), '1', 'long ones too');
 for my $case (["'infinity', '1 day', 1", 'finite'], ["'2030-01-01', '0', 1", 'length'], ["'2030-01-01', '1 day', 1.5", 'whole number'], ["'9999-01-01', '1 day', 1", 'more than 100000'])
 {
 	($code, $out, $err) = $node->psql('postgres', "SELECT swarm_reward.plan_epochs($case->[0])");
