@@ -14,11 +14,12 @@ my $points = $ENV{SR_CRASH_POINTS} || 4;
 my $node = new_cluster('crash', "restart_after_crash = on\nlog_min_messages = warning\n");
 srand($ENV{SR_CRASH_SEED} || 1);
 
-# Twice the same network and the same epochs of a day, which become final at once. One of the
+# Twice the same network and the same epochs of half a day, which become final at once. One of the
 # databases is left in peace.
 $node->safe_psql('postgres', 'CREATE DATABASE peace');
 $node->safe_psql('peace', 'SET client_min_messages = error; CREATE EXTENSION swarm_reward CASCADE');
-my $days = 8 + $points;
+my $epochs = 10 + 2 * $points;
+die "too many points for the network's days" if $epochs > 158;
 for my $database ('postgres', 'peace')
 {
 	build_network($node, database => $database, seed => 3, nodes => 8, window => '0');
@@ -26,7 +27,7 @@ for my $database ('postgres', 'peace')
 		DELETE FROM swarm_reward.epoch;
 		INSERT INTO swarm_reward.epoch (epoch_id, period, budget, policy_id)
 		SELECT k, tstzrange('2021-01-01 00:00+00'::timestamptz + (k - 1) * interval '12 hours', '2021-01-01 00:00+00'::timestamptz + k * interval '12 hours'), 1000 * k, 1000
-		FROM generate_series(1, $days) k;
+		FROM generate_series(1, $epochs) k;
 	});
 }
 $node->safe_psql('peace', 'SET client_min_messages = error; CALL swarm_reward.run_due_epochs()');
