@@ -44,6 +44,11 @@ BEGIN
 			SELECT p.component, p.budget FROM epoch_pool p WHERE p.epoch_id = $1
 			EXCEPT SELECT w.code, allocate(w.bps::numeric, e.budget) OVER (ORDER BY w."position") FROM epoch_weight($1) w), NULL;
 
+	RETURN QUERY
+	SELECT 'emission of the policy', e.emission_no IS NULL OR (e.budget = emission(e.policy_id, e.emission_no)
+			AND e.emission_no = (SELECT count(*) FROM epoch x WHERE x.policy_id = e.policy_id AND x.emission_no IS NOT NULL AND x.epoch_no <= e.epoch_no)),
+		CASE WHEN e.emission_no IS NULL THEN 'the budget was given' ELSE format('emission %s', e.emission_no) END;
+
 	-- 3. every frozen row follows from the frozen inputs
 	SELECT count(*) INTO bad
 	FROM epoch_node n, LATERAL node_rating(p, n.uptime, n.response_ms, n.error_rate_upper, n.beacons, n.location_excess_m) q
