@@ -14,7 +14,7 @@ SET LOCAL timezone = 'Asia/Kolkata';
 SET LOCAL datestyle = 'SQL, DMY';
 -- everything spills to disk
 SET LOCAL work_mem = '64kB';
-SELECT plan(96);
+SELECT plan(97);
 SELECT setseed(0.25);
 \o /dev/null
 INSERT INTO provider (provider_id, name) VALUES (9001, 'ingest test');
@@ -376,6 +376,13 @@ RESET ROLE;
 ALTER TABLE stage_right ENABLE ROW LEVEL SECURITY;
 SET ROLE sr_test_operator;
 SELECT throws_like($$ SELECT ingest_telemetry('stage_right') $$, 'cannot ingest from public.stage_right, where row-level security applies to you', 'row-level security is not got around');
+RESET ROLE;
+
+CREATE VIEW view_invoker WITH (security_invoker = true) AS SELECT * FROM stage_right;
+ALTER VIEW view_invoker OWNER TO sr_test_loader;
+GRANT SELECT, DELETE ON view_invoker TO sr_test_operator;
+SET ROLE sr_test_operator;
+SELECT throws_like($$ SELECT ingest_telemetry('view_invoker') $$, 'cannot ingest from public.view_invoker, a view with security_invoker of another owner', 'nor are the rights that a view asks of its caller');
 RESET ROLE;
 
 -- what a table brings with it runs with the rights of its owner, whoever ingests it
