@@ -100,13 +100,13 @@ BEGIN
 	FOREACH parent IN ARRAY ARRAY['telemetry'::regclass, 'telemetry_hour'::regclass] LOOP
 		-- one maker at a time: two would find the same day free
 		PERFORM pg_advisory_xact_lock(parent::oid::bigint);
-		SELECT range_agg(p.period) INTO taken FROM telemetry_partitions() p (whole, part, period) WHERE p.whole = parent;
+		taken := telemetry_span(parent);
 		a := date_trunc('day', from_time);
 		e := date_trunc('day', to_time) + CASE WHEN date_trunc('day', to_time) = to_time THEN interval '0' ELSE interval '1 day' END;
 		WHILE a < e LOOP
 			b := least(a + width, e);
 			FOR free IN
-				SELECT r FROM unnest(tstzmultirange(tstzrange(a, b)) - coalesce(taken, tstzmultirange())) r
+				SELECT r FROM unnest(tstzmultirange(tstzrange(a, b)) - taken) r
 			LOOP
 				child := format('%I.%I', '@extschema@', (SELECT c.relname FROM pg_class c WHERE c.oid = parent) || '_' || to_char(lower(free), 'YYYYMMDD'));
 				-- made first and attached then: CREATE TABLE PARTITION OF would wait for every
@@ -119,6 +119,10 @@ BEGIN
 					EXECUTE format('CREATE INDEX ON %s USING brin (sampled_at) WITH (pages_per_range = 32)', child);
 				END IF;
 				EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)', parent, child, lower(free), upper(free));
+				PERFORM forget_telemetry_partition(parent, free);
+				IF parent = 'telemetry'::regclass THEN
+					PERFORM watch_telemetry_partition(child::regclass);
+				END IF;
 				made := made + 1;
 			END LOOP;
 			a := b;
