@@ -21,6 +21,7 @@
 
 #include "access/xact.h"
 #include "catalog/dependency.h"
+#include "catalog/partition.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
@@ -337,17 +338,19 @@ latest_time(Interval *tolerance)
 static void
 read_partitions(Ingest *ingest)
 {
-	Spans		rest;
+	Oid			rest;
 
 	LockRelationOid(ingest->telemetry, RowExclusiveLock);
 	ingest->latest = latest_time(ingest->tolerance);
 	read_spans(ingest, &ingest->partitions,
-			   psprintf("SELECT lower(p.period), upper(p.period), p.partition::oid FROM %s.telemetry_partitions() p "
-						"WHERE p.parent = %u AND p.period IS NOT NULL ORDER BY p.period", ingest->schema, ingest->telemetry));
-	read_spans(ingest, &rest,
-			   psprintf("SELECT lower(p.period), upper(p.period), p.partition::oid FROM %s.telemetry_partitions() p "
-						"WHERE p.parent = %u AND p.period IS NULL", ingest->schema, ingest->telemetry));
-	ingest->rest = rest.count > 0 ? rest.span : NULL;
+			   psprintf("SELECT lower(p.period), upper(p.period), p.partition::oid FROM %s.telemetry_partition(%u) p ORDER BY p.period",
+						ingest->schema, ingest->telemetry));
+	rest = get_default_partition_oid(ingest->telemetry);
+	if (OidIsValid(rest))
+	{
+		ingest->rest = palloc0(sizeof(Span));
+		ingest->rest->relation = rest;
+	}
 	read_spans(ingest, &ingest->dropped,
 			   psprintf("SELECT lower(d), upper(d), NULL::oid FROM unnest((SELECT range_agg(p.period) FROM %s.telemetry_dropped p "
 						"WHERE p.relation = 'telemetry')) d ORDER BY d", ingest->schema));

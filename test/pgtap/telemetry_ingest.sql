@@ -14,7 +14,7 @@ SET LOCAL timezone = 'Asia/Kolkata';
 SET LOCAL datestyle = 'SQL, DMY';
 -- everything spills to disk
 SET LOCAL work_mem = '64kB';
-SELECT plan(97);
+SELECT plan(100);
 SELECT setseed(0.25);
 \o /dev/null
 INSERT INTO provider (provider_id, name) VALUES (9001, 'ingest test');
@@ -237,6 +237,14 @@ SELECT is(pg_temp.reason('9001', NULL, to_char(clock_timestamp() AT TIME ZONE 'U
 SELECT is(pg_temp.reason('9001', NULL, to_char(clock_timestamp() AT TIME ZONE 'UTC' + interval '6 minutes', 'YYYY-MM-DD HH24:MI:SS"Z"'), '2', 't', NULL, NULL), 'sampled_at is in the future', 'a clock too far ahead');
 CREATE TABLE stage_ahead AS SELECT 9001 AS node_id, clock_timestamp() + make_interval(mins => m) AS sampled_at, true AS ok FROM generate_series(1, 9, 2) m;
 SELECT results_eq($$ SELECT moved, rejected FROM ingest_telemetry('stage_ahead', '2 minutes') $$, 'VALUES (1::bigint, 4::bigint)', 'as far as it is told');
+
+-- partitions that people made by hand
+CREATE TABLE swarm_reward.telemetry_ancient PARTITION OF telemetry FOR VALUES FROM (MINVALUE) TO ('0900-01-01 00:00+00');
+SELECT is(pg_temp.reason('9001', NULL, '0500-01-01 00:00Z', '2', 't', NULL, NULL), NULL, 'a partition without a beginning');
+SELECT is(pg_temp.reason('9001', NULL, '0900-01-01 00:00Z', '2', 't', NULL, NULL), 'no partition for 0900-01-01', 'ends where it says');
+CREATE TABLE swarm_reward.telemetry_rest PARTITION OF telemetry DEFAULT;
+SELECT is(pg_temp.reason('9001', NULL, '0900-01-01 00:00Z', '2', 't', NULL, NULL), NULL, 'a default partition takes the rest');
+DROP TABLE swarm_reward.telemetry_ancient, swarm_reward.telemetry_rest;
 
 -- rejected rows are taken up again
 TRUNCATE telemetry, telemetry_reject;
