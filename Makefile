@@ -33,6 +33,9 @@ SAME_BITS = -std=gnu11 -ffp-contract=off -fno-fast-math
 WARNINGS = -Wall -Wextra -Werror
 PG_CFLAGS = $(SAME_BITS) -fvisibility=hidden
 
+# Keccak-256, the hash of payouts
+SHLIB_LINK = -ltomcrypt
+
 # The server this is written for first; any from 14 to 18 by PG_CONFIG=…
 PG_CONFIG ?= $(firstword $(wildcard /usr/lib/postgresql/15/bin/pg_config) pg_config)
 ifdef WERROR
@@ -77,7 +80,7 @@ endif
 # The files that know nothing of the server, and the programs that test them:
 # test/c/NAME.c is linked with all of PURE_C, with SR_STANDALONE defined and, where
 # the reference HEALPix library chealpix is installed, HAVE_CHEALPIX too.
-PURE_C = $(wildcard $(addprefix src/,healpix.c scan.c disc.c tiles.c gaps.c outline.c diff.c latency.c wilson.c))
+PURE_C = $(wildcard $(addprefix src/,healpix.c edge.c scan.c locate.c disc.c tiles.c gaps.c outline.c diff.c latency.c wilson.c parse.c))
 C_TESTS = $(patsubst test/c/%.c,tmp_check/c/%,$(sort $(wildcard test/c/*.c)))
 C_TEST_FLAGS = $(SAME_BITS) $(WARNINGS) -O2 -g -Isrc -DSR_STANDALONE
 C_TEST_LIBS = -lm

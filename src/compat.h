@@ -36,4 +36,11 @@
 	float8in_internal(token, NULL, type, whole)
 #endif
 
+/* The length of the digest's room is checked since 15. */
+#if PG_VERSION_NUM >= 150000
+#define sr_cryptohash_final(context, digest, length) pg_cryptohash_final(context, digest, length)
+#else
+#define sr_cryptohash_final(context, digest, length) pg_cryptohash_final(context, digest)
+#endif
+
 #endif							/* SR_COMPAT_H */

@@ -60,6 +60,20 @@ COMMENT ON COLUMN telemetry_reject.source IS 'table it came from; NULL: not know
 COMMENT ON COLUMN telemetry_reject."row" IS 'the row as it was';
 COMMENT ON COLUMN telemetry_reject.reason IS 'why';
 
+CREATE FUNCTION telemetry_partitions() RETURNS TABLE (parent regclass, partition regclass, period tstzrange)
+LANGUAGE sql STABLE SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO'
+BEGIN ATOMIC
+	SELECT i.inhparent::regclass, i.inhrelid::regclass,
+		CASE WHEN b.bound <> 'DEFAULT' THEN tstzrange(m[1]::timestamptz, m[2]::timestamptz) END
+	FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid,
+		LATERAL (SELECT pg_catalog.pg_get_expr(c.relpartbound, c.oid) AS bound) b,
+		-- MINVALUE and MAXVALUE give NULL: no bound
+		LATERAL (SELECT pg_catalog.regexp_match(b.bound, $re$^FOR VALUES FROM \((?:'([^']+)'|MINVALUE)\) TO \((?:'([^']+)'|MAXVALUE)\)$$re$)) r (m)
+	WHERE i.inhparent IN ('telemetry'::regclass, 'telemetry_hour'::regclass);
+END;
+COMMENT ON FUNCTION telemetry_partitions() IS
+'the partitions of telemetry and telemetry_hour and the time that each holds, from inclusive, to exclusive; period NULL: a default partition';
+
 -- Partitions are ordinary tables, not members of the extension, so that
 -- pg_dump keeps them. There is no default partition on purpose: it would have
 -- to be scanned under lock whenever a day is added, and would hide lost days.
@@ -86,21 +100,29 @@ BEGIN
 	FOREACH parent IN ARRAY ARRAY['telemetry'::regclass, 'telemetry_hour'::regclass] LOOP
 		-- one maker at a time: two would find the same day free
 		PERFORM pg_advisory_xact_lock(parent::oid::bigint);
-		SELECT range_agg(tstzrange(m[1]::timestamptz, m[2]::timestamptz)) INTO taken
-		FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid,
-			regexp_match(pg_get_expr(c.relpartbound, c.oid), $re$^FOR VALUES FROM \('([^']+)'\) TO \('([^']+)'\)$re$) m
-		WHERE i.inhparent = parent;
+		taken := telemetry_span(parent);
 		a := date_trunc('day', from_time);
 		e := date_trunc('day', to_time) + CASE WHEN date_trunc('day', to_time) = to_time THEN interval '0' ELSE interval '1 day' END;
 		WHILE a < e LOOP
 			b := least(a + width, e);
 			FOR free IN
-				SELECT r FROM unnest(tstzmultirange(tstzrange(a, b)) - coalesce(taken, tstzmultirange())) r
+				SELECT r FROM unnest(tstzmultirange(tstzrange(a, b)) - taken) r
 			LOOP
 				child := format('%I.%I', '@extschema@', (SELECT c.relname FROM pg_class c WHERE c.oid = parent) || '_' || to_char(lower(free), 'YYYYMMDD'));
-				EXECUTE format('CREATE TABLE %s PARTITION OF %s FOR VALUES FROM (%L) TO (%L)', child, parent, lower(free), upper(free));
+				-- made first and attached then: CREATE TABLE PARTITION OF would wait for every
+				-- reader and writer of the whole, and keep new ones waiting
+				EXECUTE format('CREATE TABLE %s (LIKE %s INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMPRESSION)', child, parent);
 				EXECUTE format('ALTER TABLE %s ADD PRIMARY KEY (node_id, %I, service_key), ADD FOREIGN KEY (node_id) REFERENCES node, ADD FOREIGN KEY (service_type) REFERENCES service_type',
 					child, CASE parent WHEN 'telemetry'::regclass THEN 'sampled_at' ELSE 'hour' END);
+				IF parent = 'telemetry'::regclass THEN
+					-- for an hour of all nodes; see 37 for what a B-tree would have cost
+					EXECUTE format('CREATE INDEX ON %s USING brin (sampled_at) WITH (pages_per_range = 32)', child);
+				END IF;
+				EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)', parent, child, lower(free), upper(free));
+				PERFORM forget_telemetry_partition(parent, free);
+				IF parent = 'telemetry'::regclass THEN
+					PERFORM watch_telemetry_partition(child::regclass);
+				END IF;
 				made := made + 1;
 			END LOOP;
 			a := b;
@@ -109,7 +131,7 @@ BEGIN
 	RETURN made;
 END $$;
 COMMENT ON FUNCTION make_telemetry_partitions(timestamptz, timestamptz, interval) IS
-'makes the missing partitions of telemetry and telemetry_hour, with their primary and foreign keys, for the UTC days from from_time to before to_time and returns how many it made; safe to repeat. width: days per partition, wider for sparse history. Errors: an empty or unbounded span, a width that is not whole days';
+'makes the missing partitions of telemetry and telemetry_hour, with their keys and indexes, for the UTC days from from_time to before to_time and returns how many it made; safe to repeat. width: days per partition, wider for sparse history. Errors: an empty or unbounded span, a width that is not whole days';
 
 SELECT pg_catalog.pg_extension_config_dump('telemetry', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry_hour', '');

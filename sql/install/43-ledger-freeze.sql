@@ -2,8 +2,7 @@
 -- nothing of an epoch is read from provider, node, demand, telemetry, … again.
 -- Here and in the steps after it nested loops are off: the planner cannot know
 -- how many nodes overlap a period, and from the guess of a few it makes plans
--- that are quadratic in them. Where only a loop can do (regions by their GiST
--- index) it is still used.
+-- that are quadratic in them. Where only a loop can do it is still used.
 
 CREATE FUNCTION freeze_node(epoch_id bigint) RETURNS bigint
 LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_nestloop = off AS $$
@@ -11,14 +10,16 @@ DECLARE
 	e epoch;
 	p policy;
 	seconds numeric;
-	same_regions boolean;
+	regions code[];
+	boundaries geography[];
 	made bigint;
 BEGIN
 	SELECT * INTO STRICT e FROM epoch WHERE epoch.epoch_id = freeze_node.epoch_id;
 	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
 	seconds := overlap_seconds(e.period, e.period);
-	SELECT coalesce(bool_and(r.code IS NOT NULL AND o.region IS NOT NULL AND sha256(ST_AsBinary(r.boundary)) = o.boundary_digest), true) INTO same_regions
-	FROM region r FULL JOIN (SELECT x.region, x.boundary_digest FROM epoch_region x WHERE x.epoch_id = e.previous_epoch_id) o ON o.region = r.code;
+	-- the smallest first: the first that covers a node is its own
+	SELECT array_agg(r.code ORDER BY r.area, r.code), array_agg(r.boundary ORDER BY r.area, r.code) INTO regions, boundaries
+	FROM (SELECT g.code, g.boundary, region_area(g.boundary) AS area FROM region g) r;
 
 	WITH member AS MATERIALIZED (
 		SELECT m.*,
@@ -31,7 +32,8 @@ BEGIN
 				tstzrange(min(lower(m.active)) OVER (PARTITION BY m.provider_id, m.hardware_id),
 					max(upper(m.active)) OVER (PARTITION BY m.provider_id, m.hardware_id)) END AS measured,
 			m.hardware_id IS NOT NULL AND count(*) OVER (PARTITION BY m.provider_id, m.hardware_id) > 1 AS several
-		FROM (SELECT n.node_id, n.provider_id, n.hardware_id, n.location, ST_AsBinary(n.location) AS spot, n.service_radius_m,
+		FROM (SELECT n.node_id, n.provider_id, n.hardware_id, n.location, n.service_radius_m,
+				regions[covering_region(boundaries, n.location)] AS region,
 				tstzrange(n.joined_at, n.left_at) * e.period AS active
 			FROM node n
 			WHERE n.status IN ('active', 'left') AND tstzrange(n.joined_at, n.left_at) && e.period) m
@@ -60,26 +62,6 @@ BEGIN
 			(array_agg(s.rtt_ms ORDER BY s.excess_m DESC, s.beacon_id))[1] AS worst_rtt_ms
 		FROM sight s GROUP BY s.node_id
 	),
-	spot AS MATERIALIZED (	-- equality of geography cannot be hashed, that of its bytes can
-		SELECT m.spot, min(m.node_id) AS node_id FROM member m GROUP BY m.spot
-	),
-	known AS MATERIALIZED (	-- the same place among the same regions as an epoch ago
-		SELECT DISTINCT ST_AsBinary(o.location) AS spot, o.region AS code
-		FROM epoch_node o WHERE same_regions AND o.epoch_id = e.previous_epoch_id
-	),
-	size AS MATERIALIZED (
-		SELECT r.code, ST_Area(r.boundary) AS area FROM region r
-	),
-	place AS MATERIALIZED (
-		SELECT k.spot, k.code FROM known k
-		UNION ALL
-		(SELECT DISTINCT ON (l.spot) l.spot, c.code
-		FROM (SELECT s.spot, m.location FROM spot s JOIN member m USING (node_id)
-				WHERE NOT EXISTS (SELECT FROM known k WHERE k.spot = s.spot)) l
-			CROSS JOIN LATERAL (SELECT r.code FROM region r WHERE ST_Covers(r.boundary, l.location) OFFSET 0) c
-			JOIN size z ON z.code = c.code
-		ORDER BY l.spot, z.area, c.code)
-	),
 	held AS MATERIALIZED (
 		SELECT m.node_id, r.resource_type,
 			round(round(sum(r.units * overlap_seconds(r.valid, m.active)), 30) / seconds, 30) AS units
@@ -99,8 +81,8 @@ BEGIN
 		SELECT f.hardware_id, f.region, g.epoch_no FROM epoch_first f JOIN epoch g ON g.epoch_id = f.epoch_id
 		WHERE f.hardware_id IS NOT NULL AND g.epoch_no < e.epoch_no
 	),
-	fact AS (
-		SELECT m.*, l.code AS region,
+	fact AS MATERIALIZED (	-- so that nothing is computed twice where it is used twice
+		SELECT m.*,
 			e.epoch_no - least(pf.epoch_no, hf.epoch_no, e.epoch_no) AS age,
 			CASE WHEN s.summary IS NULL OR slot_count(m.measured, p.telemetry_slot) = 0 THEN 0
 				ELSE uptime(coalesce(a.summary, s.summary), m.measured) END AS uptime,
@@ -114,31 +96,25 @@ BEGIN
 			LEFT JOIN seen s ON s.node_id = m.node_id
 			LEFT JOIN again a ON m.several AND a.provider_id = m.provider_id AND a.hardware_id = m.hardware_id
 			LEFT JOIN bound b ON b.node_id = m.node_id
-			LEFT JOIN place l ON l.spot = m.spot
 			LEFT JOIN worth w ON w.node_id = m.node_id
-			LEFT JOIN provider_first pf ON pf.provider_id = m.provider_id AND pf.region = l.code
-			LEFT JOIN hardware_first hf ON hf.hardware_id = m.hardware_id AND hf.region = l.code
+			LEFT JOIN provider_first pf ON pf.provider_id = m.provider_id AND pf.region = m.region
+			LEFT JOIN hardware_first hf ON hf.hardware_id = m.hardware_id AND hf.region = m.region
 	),
-	rated AS (
-		SELECT f.*, ramp(f.uptime, p.uptime_floor::double precision, p.uptime_target::double precision) AS availability,
-			node_performance(f.response_ms, f.error_rate_upper,
-				p.response_limit_ms::double precision, p.response_target_ms::double precision,
-				p.error_limit::double precision, p.error_target::double precision) AS performance,
-			node_trust(f.beacons, f.excess, p.min_beacons, p.unattested_trust::double precision,
-				p.location_slack_m::double precision) AS trust
-		FROM fact f
+	rated AS MATERIALIZED (
+		SELECT f.*, q.availability, q.performance, q.trust, q.quality
+		FROM fact f, LATERAL node_rating(p, f.uptime, f.response_ms, f.error_rate_upper, f.beacons, f.excess) q
 	),
-	put_node AS (
+	put_node AS (	-- in the order of the keys, which their indexes like
 		INSERT INTO epoch_node (epoch_id, node_id, provider_id, hardware_id, location, service_radius_m, region, age,
 			active, measured, uptime, response_ms, error_rate_upper, samples, errors, beacons, location_excess_m,
 			value, availability, performance, trust, quality, contribution,
 			violations, fastest_rtt_ms, worst_beacon_id, worst_rtt_ms)
 		SELECT e.epoch_id, q.node_id, q.provider_id, q.hardware_id, q.location, q.service_radius_m, q.region, q.age,
 			q.active, q.measured, q.uptime, q.response_ms, q.error_rate_upper, q.samples, q.errors, q.beacons, q.excess,
-			q.value, q.availability, q.performance, q.trust, node_quality(q.availability, q.performance, q.trust),
-			node_quality(q.availability, q.performance, q.trust) * q.value,
+			q.value, q.availability, q.performance, q.trust, q.quality, q.quality * q.value,
 			q.violations, q.fastest_rtt_ms, q.worst_beacon_id, q.worst_rtt_ms
 		FROM rated q
+		ORDER BY q.node_id
 		RETURNING 1
 	),
 	put_beacon AS (
@@ -160,6 +136,7 @@ BEGIN
 				FROM epoch_mark k JOIN epoch g ON g.epoch_id = k.epoch_id
 				WHERE k.provider_id IS NOT NULL AND g.epoch_no < e.epoch_no GROUP BY 1, 2) pm
 				ON pm.provider_id = m.provider_id AND pm.resource_type = h.resource_type
+		ORDER BY h.node_id, h.resource_type
 	),
 	put_service AS (
 		INSERT INTO epoch_node_service (epoch_id, node_id, service_type, work, energy_mwh, samples,
@@ -169,6 +146,7 @@ BEGIN
 			error_rate_upper(s.summary, p.error_confidence::double precision)
 		FROM sample s JOIN member m USING (node_id)
 		WHERE s.service_type IS NOT NULL
+		ORDER BY s.node_id, s.service_type
 	)
 	SELECT count(*) INTO made FROM put_node;
 	RETURN made;
@@ -193,10 +171,8 @@ BEGIN
 	seconds := overlap_seconds(e.period, e.period);
 	target := p.supply_target;
 
-	-- A cell counts as covered to the degree min(1, S / T), not from a threshold
-	-- on: no cliffs, and what is not covered is exactly the gap field G.
-	covered := e.demand * coverage_least(e.supply / target, 1);
-	closing_covered := e.demand * coverage_least(e.closing_supply / target, 1);
+	covered := covered_field(e.demand, e.supply, target);
+	closing_covered := covered_field(e.demand, e.closing_supply, target);
 	INSERT INTO epoch_region (epoch_id, region, boundary_digest, target_fraction, demand, covered, closing_covered, multiplier, jurisdiction)
 	SELECT e.epoch_id, s.code, s.boundary_digest, s.target_fraction, s.demand, s.covered, s.closing_covered,
 		region_multiplier(s.covered, s.demand, s.target_fraction, p.region_multiplier_max), s.jurisdiction
@@ -215,10 +191,7 @@ BEGIN
 			SELECT o.region, o.resource_type, 0, o.supply, 0
 			FROM epoch_region_resource o WHERE o.epoch_id = e.previous_epoch_id AND o.supply > 0
 			UNION ALL
-			SELECT n.region, r.resource_type, 0, 0, sum(n.quality * r.units)
-			FROM epoch_node n JOIN epoch_node_resource r USING (epoch_id, node_id)
-			WHERE n.epoch_id = e.epoch_id AND n.region IS NOT NULL AND n.quality > 0
-			GROUP BY n.region, r.resource_type
+			SELECT r.region, r.resource_type, 0, 0, r.supply FROM epoch_region_supply(e.epoch_id) r
 		) u (region, resource_type, demand, opening_supply, supply)
 		GROUP BY u.region, u.resource_type) s
 		JOIN resource_type t ON t.code = s.resource_type;

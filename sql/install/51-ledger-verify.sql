@@ -44,14 +44,15 @@ BEGIN
 			SELECT p.component, p.budget FROM epoch_pool p WHERE p.epoch_id = $1
 			EXCEPT SELECT w.code, allocate(w.bps::numeric, e.budget) OVER (ORDER BY w."position") FROM epoch_weight($1) w), NULL;
 
+	RETURN QUERY
+	SELECT 'emission of the policy', e.emission_no IS NULL OR (e.budget = emission(e.policy_id, e.emission_no)
+			AND e.emission_no = (SELECT count(*) FROM epoch x WHERE x.policy_id = e.policy_id AND x.emission_no IS NOT NULL AND x.epoch_no <= e.epoch_no)),
+		CASE WHEN e.emission_no IS NULL THEN 'the budget was given' ELSE format('emission %s', e.emission_no) END;
+
 	-- 3. every frozen row follows from the frozen inputs
-	SELECT count(*) INTO bad FROM epoch_node n
-	WHERE n.epoch_id = $1 AND (n.availability, n.performance, n.trust, n.quality) IS DISTINCT FROM
-		(ramp(n.uptime, p.uptime_floor::double precision, p.uptime_target::double precision),
-		node_performance(n.response_ms, n.error_rate_upper, p.response_limit_ms::double precision, p.response_target_ms::double precision,
-			p.error_limit::double precision, p.error_target::double precision),
-		node_trust(n.beacons, n.location_excess_m, p.min_beacons, p.unattested_trust::double precision, p.location_slack_m::double precision),
-		node_quality(n.availability, n.performance, n.trust));
+	SELECT count(*) INTO bad
+	FROM epoch_node n, LATERAL node_rating(p, n.uptime, n.response_ms, n.error_rate_upper, n.beacons, n.location_excess_m) q
+	WHERE n.epoch_id = $1 AND (n.availability, n.performance, n.trust, n.quality) IS DISTINCT FROM (q.availability, q.performance, q.trust, q.quality);
 	RETURN QUERY SELECT 'quality of nodes', bad = 0, format('%s nodes differ', bad);
 
 	RETURN QUERY SELECT * FROM verify_location($1);
@@ -65,9 +66,7 @@ BEGIN
 	RETURN QUERY SELECT 'value of nodes', bad = 0, format('%s nodes differ', bad);
 
 	RETURN QUERY SELECT 'closing supply field', e.closing_supply = supply_field($1, p.grid_order), NULL;
-	RETURN QUERY SELECT 'opening supply field', e.supply = CASE WHEN prior.epoch_id IS NULL THEN zero_coverage(p.grid_order)
-		WHEN coverage_order(prior.closing_supply) = p.grid_order THEN prior.closing_supply
-		ELSE supply_field(prior.epoch_id, p.grid_order) END, NULL;
+	RETURN QUERY SELECT 'opening supply field', e.supply = opening_supply_field(prior.epoch_id, p.grid_order), NULL;
 	RETURN QUERY SELECT 'order of epochs', e.epoch_no = coalesce(prior.epoch_no, 0) + 1
 		AND (prior.epoch_id IS NULL OR (prior.status IN ('computed', 'final') AND upper(prior.period) <= lower(e.period))), NULL;
 

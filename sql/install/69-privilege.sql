@@ -14,7 +14,7 @@ BEGIN
 	FOR o IN
 		SELECT p.oid::regprocedure AS name FROM pg_proc p
 		WHERE p.pronamespace = '@extschema@'::regnamespace
-			AND (p.prosecdef OR p.prokind = 'p' OR p.proname IN ('freeze_node', 'freeze_market', 'freeze_growth', 'pay_epoch', 'seal_epoch'))
+			AND (p.prosecdef OR p.prokind = 'p' OR p.proname IN ('freeze_node', 'freeze_market', 'freeze_growth', 'pay_epoch', 'seal_epoch', 'derive_scenario_function'))
 	LOOP
 		EXECUTE format('REVOKE ALL ON ROUTINE %s FROM PUBLIC', o.name);
 	END LOOP;
