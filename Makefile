@@ -34,6 +34,9 @@ SAME_BITS = -std=gnu11 -ffp-contract=off -fno-fast-math
 WARNINGS = -Wall -Wextra -Werror
 PG_CFLAGS = $(SAME_BITS) -fvisibility=hidden
 
+# Keccak-256, the hash of payouts
+SHLIB_LINK = -ltomcrypt
+
 # The server this is written for first; any from 14 to 18 by PG_CONFIG=…
 PG_CONFIG ?= $(firstword $(wildcard /usr/lib/postgresql/15/bin/pg_config) pg_config)
 ifdef WERROR

@@ -38,8 +38,9 @@ typedef struct Coverage
 #define COVERAGE_NCELL(c) (INT64_C(12) << (2 * (c)->order))
 #define COVERAGE_MAX_RUNS ((MaxAllocSize - offsetof(Coverage, values)) / (sizeof(double) + sizeof(uint32)))
 
-#define DatumGetCoverage(d) ((Coverage *) PG_DETOAST_DATUM(d))
+#define DatumGetCoverage(d) coverage_detoast(d)
 #define PG_GETARG_COVERAGE(n) DatumGetCoverage(PG_GETARG_DATUM(n))
+
 
 /* Weights are kept to the nearest multiple of 2^-16, and add up to at most 2^37. */
 #define WEIGHT_SCALE 65536.0
@@ -58,6 +59,8 @@ typedef struct CoverageBuilder
 	double	   *values;
 	uint32	   *starts;
 } CoverageBuilder;
+
+extern Coverage *coverage_detoast(Datum d);
 
 extern void builder_init(CoverageBuilder *b, int order, int64 capacity);
 extern void builder_grow(CoverageBuilder *b);

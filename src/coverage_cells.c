@@ -45,7 +45,10 @@ coverage_cell_values(PG_FUNCTION_ARGS)
 		funcctx = SRF_FIRSTCALL_INIT();
 		old = MemoryContextSwitchTo(funcctx->multi_call_memory_ctx);
 		cursor = palloc0(sizeof(CellCursor));
-		cursor->c = (Coverage *) PG_DETOAST_DATUM_COPY(PG_GETARG_DATUM(0));
+		cursor->c = PG_GETARG_COVERAGE(0);
+		/* what was not unpacked may go before the last row is asked for */
+		if (cursor->c == (Coverage *) PG_GETARG_POINTER(0))
+			cursor->c = (Coverage *) PG_DETOAST_DATUM_COPY(PG_GETARG_DATUM(0));
 		if (get_call_result_type(fcinfo, NULL, &cursor->tupdesc) != TYPEFUNC_COMPOSITE)
 			elog(ERROR, "return type must be a row type");
 		cursor->tupdesc = BlessTupleDesc(cursor->tupdesc);

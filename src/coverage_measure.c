@@ -277,7 +277,7 @@ field_argument(FunctionCallInfo fcinfo, int argno, FieldKind kind)
 		field->valid = false;
 		MemoryContextReset(field->context);
 	}
-	c = (Coverage *) PG_DETOAST_DATUM(PG_GETARG_DATUM(argno));
+	c = PG_GETARG_COVERAGE(argno);
 	if ((struct varlena *) c != value && is_cached(field, (struct varlena *) c))
 	{
 		pfree(c);

@@ -438,6 +438,10 @@ sweep_discs(const HpxGrid *grid, const WeightedDisc *discs, int64 ndiscs, Diff *
 		{
 			const DiscScan *scan = &scans[order[k]];
 
+			/* they lie in the order in which they came */
+			sr_prefetch(&scans[order[Min(k + 8, ndiscs - 1)]]);
+			sr_prefetch(&discs[order[Min(k + 8, ndiscs - 1)]].weight);
+
 			active_set(&active[scan->narrow], active[scan->narrow].count++, scan, discs[order[k]].weight);
 		}
 		if (active[0].count + active[1].count == 0)

@@ -86,21 +86,22 @@ BEGIN
 	FOREACH parent IN ARRAY ARRAY['telemetry'::regclass, 'telemetry_hour'::regclass] LOOP
 		-- one maker at a time: two would find the same day free
 		PERFORM pg_advisory_xact_lock(parent::oid::bigint);
-		SELECT range_agg(tstzrange(m[1]::timestamptz, m[2]::timestamptz)) INTO taken
-		FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid,
-			regexp_match(pg_get_expr(c.relpartbound, c.oid), $re$^FOR VALUES FROM \('([^']+)'\) TO \('([^']+)'\)$re$) m
-		WHERE i.inhparent = parent;
+		taken := telemetry_span(parent);
 		a := date_trunc('day', from_time);
 		e := date_trunc('day', to_time) + CASE WHEN date_trunc('day', to_time) = to_time THEN interval '0' ELSE interval '1 day' END;
 		WHILE a < e LOOP
 			b := least(a + width, e);
 			FOR free IN
-				SELECT r FROM unnest(tstzmultirange(tstzrange(a, b)) - coalesce(taken, tstzmultirange())) r
+				SELECT r FROM unnest(tstzmultirange(tstzrange(a, b)) - taken) r
 			LOOP
 				child := format('%I.%I', '@extschema@', (SELECT c.relname FROM pg_class c WHERE c.oid = parent) || '_' || to_char(lower(free), 'YYYYMMDD'));
 				EXECUTE format('CREATE TABLE %s PARTITION OF %s FOR VALUES FROM (%L) TO (%L)', child, parent, lower(free), upper(free));
 				EXECUTE format('ALTER TABLE %s ADD PRIMARY KEY (node_id, %I, service_key), ADD FOREIGN KEY (node_id) REFERENCES node, ADD FOREIGN KEY (service_type) REFERENCES service_type',
 					child, CASE parent WHEN 'telemetry'::regclass THEN 'sampled_at' ELSE 'hour' END);
+				PERFORM forget_telemetry_partition(parent, free);
+				IF parent = 'telemetry'::regclass THEN
+					PERFORM watch_telemetry_partition(child::regclass);
+				END IF;
 				made := made + 1;
 			END LOOP;
 			a := b;

@@ -42,6 +42,8 @@ CREATE TABLE epoch (
 	computed_at timestamptz,
 	final_at timestamptz,
 	note text,
+	restatements int NOT NULL DEFAULT 0 CHECK (restatements >= 0),
+	statements bigint CHECK (statements >= 0),
 	CONSTRAINT epoch_no_overlap EXCLUDE USING gist (period WITH &&),
 	CONSTRAINT epoch_open_is_pinned CHECK (status = 'planned' OR (policy_id IS NOT NULL AND epoch_no IS NOT NULL
 		AND (previous_epoch_id IS NULL) = (epoch_no = 1))),
@@ -65,6 +67,8 @@ COMMENT ON COLUMN epoch.opened_at IS 'when it was opened; not an input';
 COMMENT ON COLUMN epoch.computed_at IS 'when it was last computed; not an input';
 COMMENT ON COLUMN epoch.final_at IS 'when it became final; not an input';
 COMMENT ON COLUMN epoch.note IS 'free text; not an input';
+COMMENT ON COLUMN epoch.restatements IS 'how many rows of restatement_run are posted in its statements; not an input';
+COMMENT ON COLUMN epoch.statements IS 'how many rows final_statement has of it, set when it becomes final; not an input';
 
 CREATE TABLE epoch_seal (
 	epoch_id bigint NOT NULL REFERENCES epoch,
@@ -105,6 +109,10 @@ CREATE TABLE epoch_node (
 	trust double precision NOT NULL CHECK (trust BETWEEN 0 AND 1),
 	quality numeric(13,12) NOT NULL CHECK (quality BETWEEN 0 AND 1),
 	contribution numeric NOT NULL CHECK (contribution >= 0 AND contribution = quality * value),
+	violations int NOT NULL DEFAULT 0 CHECK (violations BETWEEN 0 AND beacons),
+	fastest_rtt_ms double precision CHECK (fastest_rtt_ms >= 0),
+	worst_beacon_id bigint,
+	worst_rtt_ms double precision CHECK (worst_rtt_ms >= 0),
 	PRIMARY KEY (epoch_id, node_id)
 );
 COMMENT ON TABLE epoch_node IS 'every node that was a member during an epoch, as it was then: later changes of node change nothing here';
@@ -124,13 +132,17 @@ COMMENT ON COLUMN epoch_node.error_rate_upper IS 'upper bound of the error rate 
 COMMENT ON COLUMN epoch_node.samples IS 'telemetry rows counted';
 COMMENT ON COLUMN epoch_node.errors IS 'of them not ok';
 COMMENT ON COLUMN epoch_node.beacons IS 'beacons that measured a round-trip time';
-COMMENT ON COLUMN epoch_node.location_excess_m IS 'largest of distance to a beacon less the distance its fastest round trip allows, metres; negative: possible; NULL: no beacon';
+COMMENT ON COLUMN epoch_node.location_excess_m IS 'largest of distance to a beacon less the distance its fastest round trip allows, metres, rounded down to a millimetre; negative: possible; NULL: no beacon';
 COMMENT ON COLUMN epoch_node.value IS 'sum over its resources of unit_value * units averaged over the period';
 COMMENT ON COLUMN epoch_node.availability IS 'ramp(uptime; floor, target)';
 COMMENT ON COLUMN epoch_node.performance IS 'geometric mean of ramp(response_ms; limit, target) and ramp(error_rate_upper; limit, target)';
 COMMENT ON COLUMN epoch_node.trust IS '0 when a beacon shows the place to be impossible, unattested_trust with too few beacons, else 1';
 COMMENT ON COLUMN epoch_node.quality IS 'q = availability * performance * trust, to twelve decimals';
 COMMENT ON COLUMN epoch_node.contribution IS 'x = quality * value, exact';
+COMMENT ON COLUMN epoch_node.violations IS 'beacons whose excess is above the slack of the policy: any of them makes trust 0';
+COMMENT ON COLUMN epoch_node.fastest_rtt_ms IS 'fastest round-trip time to any beacon, ms: the tightest bound; NULL: no beacon';
+COMMENT ON COLUMN epoch_node.worst_beacon_id IS 'the beacon that shows location_excess_m, the lowest of several; NULL: no beacon';
+COMMENT ON COLUMN epoch_node.worst_rtt_ms IS 'fastest round-trip time to that beacon, ms; NULL: no beacon';
 
 CREATE TABLE epoch_node_resource (
 	epoch_id bigint NOT NULL,
@@ -183,6 +195,7 @@ CREATE TABLE epoch_region (
 	covered double precision NOT NULL CHECK (covered >= 0),
 	closing_covered double precision NOT NULL CHECK (closing_covered >= 0),
 	multiplier numeric(24,12) NOT NULL CHECK (multiplier >= 1),
+	jurisdiction text,
 	PRIMARY KEY (epoch_id, region)
 );
 COMMENT ON TABLE epoch_region IS 'every region of an epoch';
@@ -194,6 +207,7 @@ COMMENT ON COLUMN epoch_region.demand IS 'demand in it: integral of D';
 COMMENT ON COLUMN epoch_region.covered IS 'demand covered at the opening: integral of D * min(1, S0 / T)';
 COMMENT ON COLUMN epoch_region.closing_covered IS 'demand covered at the close: integral of D * min(1, S1 / T)';
 COMMENT ON COLUMN epoch_region.multiplier IS 'm = 1 + (M - 1) * max(0, 1 - (covered / demand) / target_fraction), to twelve decimals; 1 without demand';
+COMMENT ON COLUMN epoch_region.jurisdiction IS 'its jurisdiction then; NULL: not known';
 
 CREATE TABLE epoch_region_resource (
 	epoch_id bigint NOT NULL,
@@ -228,6 +242,8 @@ CREATE TABLE epoch_resource (
 	need numeric NOT NULL CHECK (need >= 0),
 	growth numeric NOT NULL CHECK (growth >= 0),
 	pot numeric NOT NULL CHECK (pot >= 0),
+	family text NOT NULL,
+	unit text NOT NULL,
 	PRIMARY KEY (epoch_id, resource_type)
 );
 COMMENT ON TABLE epoch_resource IS 'every kind of resource in an epoch, network-wide';
@@ -243,6 +259,8 @@ COMMENT ON COLUMN epoch_resource.price IS 'previous_price * clamp((D / S) ^ epsi
 COMMENT ON COLUMN epoch_resource.need IS 'growth wanted: growth_need, or max(0, D - H)';
 COMMENT ON COLUMN epoch_resource.growth IS 'sum over hardware (or providers) of what each offers above its own high-water mark';
 COMMENT ON COLUMN epoch_resource.pot IS 'unit_value * min(max(0, C - H), need)';
+COMMENT ON COLUMN epoch_resource.family IS 'its family then';
+COMMENT ON COLUMN epoch_resource.unit IS 'its unit then';
 
 CREATE TABLE epoch_service (
 	epoch_id bigint NOT NULL REFERENCES epoch,
@@ -251,6 +269,7 @@ CREATE TABLE epoch_service (
 	work numeric NOT NULL CHECK (work >= 0),
 	quality_work numeric NOT NULL CHECK (quality_work >= 0),
 	pot numeric NOT NULL CHECK (pot >= 0),
+	unit text NOT NULL,
 	PRIMARY KEY (epoch_id, service_type)
 );
 COMMENT ON TABLE epoch_service IS 'every service of an epoch, network-wide';
@@ -260,6 +279,7 @@ COMMENT ON COLUMN epoch_service.premium IS 'its premium then';
 COMMENT ON COLUMN epoch_service.work IS 'V: verified work of all nodes whose trust is not 0';
 COMMENT ON COLUMN epoch_service.quality_work IS 'sum of quality * work';
 COMMENT ON COLUMN epoch_service.pot IS 'premium * V ^ alpha, shared pro rata to quality * work';
+COMMENT ON COLUMN epoch_service.unit IS 'unit of its work then';
 
 CREATE TABLE epoch_mark (
 	epoch_id bigint NOT NULL REFERENCES epoch,
@@ -378,50 +398,6 @@ COMMENT ON COLUMN reward_part.part IS 'geographic or resource';
 COMMENT ON COLUMN reward_part.score IS 'score in this half';
 COMMENT ON COLUMN reward_part.amount IS 'base units';
 
-CREATE TABLE restatement (
-	restatement_id bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
-	epoch_id bigint NOT NULL REFERENCES epoch,
-	posted_epoch_id bigint NOT NULL REFERENCES epoch,
-	node_id bigint NOT NULL REFERENCES node,
-	provider_id bigint NOT NULL REFERENCES provider,
-	component code NOT NULL REFERENCES component,
-	amount numeric(38,0) NOT NULL CHECK (amount <> 0 AND amount < 'Infinity'),
-	reason text NOT NULL CHECK (reason <> ''),
-	created_at timestamptz NOT NULL DEFAULT now(),
-	CONSTRAINT restatement_posted_elsewhere CHECK (posted_epoch_id <> epoch_id)
-);
-COMMENT ON TABLE restatement IS 'signed corrections of a final epoch, posted in the statements of a later one';
-COMMENT ON COLUMN restatement.restatement_id IS 'key';
-COMMENT ON COLUMN restatement.epoch_id IS 'the final epoch that is corrected';
-COMMENT ON COLUMN restatement.posted_epoch_id IS 'the later epoch in whose statements it appears';
-COMMENT ON COLUMN restatement.node_id IS 'the node';
-COMMENT ON COLUMN restatement.provider_id IS 'the provider paid or charged';
-COMMENT ON COLUMN restatement.component IS 'what for';
-COMMENT ON COLUMN restatement.amount IS 'corrected less original amount, base units, signed';
-COMMENT ON COLUMN restatement.reason IS 'why';
-COMMENT ON COLUMN restatement.created_at IS 'when it was posted';
-CREATE INDEX restatement_posted_idx ON restatement (posted_epoch_id, provider_id);
-CREATE INDEX restatement_epoch_idx ON restatement (epoch_id);
-
-CREATE TABLE payout (
-	payout_id bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
-	batch text NOT NULL CHECK (batch <> ''),
-	epoch_id bigint NOT NULL REFERENCES epoch,
-	provider_id bigint NOT NULL REFERENCES provider,
-	payout_address text CHECK (payout_address <> ''),
-	amount numeric(38,0) NOT NULL CHECK (amount > 0 AND amount < 'Infinity'),
-	created_at timestamptz NOT NULL DEFAULT now(),
-	CONSTRAINT payout_once UNIQUE (epoch_id, provider_id)
-);
-COMMENT ON TABLE payout IS 'final statements handed to payment; a statement is in at most one batch';
-COMMENT ON COLUMN payout.payout_id IS 'key';
-COMMENT ON COLUMN payout.batch IS 'name of the batch';
-COMMENT ON COLUMN payout.epoch_id IS 'the epoch of the statement';
-COMMENT ON COLUMN payout.provider_id IS 'the provider';
-COMMENT ON COLUMN payout.payout_address IS 'where it went';
-COMMENT ON COLUMN payout.amount IS 'base units';
-COMMENT ON COLUMN payout.created_at IS 'when';
-
 SELECT pg_catalog.pg_extension_config_dump('epoch', '');
 SELECT pg_catalog.pg_extension_config_dump('epoch_epoch_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('epoch_seal', '');
@@ -438,7 +414,3 @@ SELECT pg_catalog.pg_extension_config_dump('epoch_pool', '');
 SELECT pg_catalog.pg_extension_config_dump('epoch_pool_part', '');
 SELECT pg_catalog.pg_extension_config_dump('reward', '');
 SELECT pg_catalog.pg_extension_config_dump('reward_part', '');
-SELECT pg_catalog.pg_extension_config_dump('restatement', '');
-SELECT pg_catalog.pg_extension_config_dump('restatement_restatement_id_seq', '');
-SELECT pg_catalog.pg_extension_config_dump('payout', '');
-SELECT pg_catalog.pg_extension_config_dump('payout_payout_id_seq', '');

@@ -77,6 +77,20 @@ END;
 COMMENT ON FUNCTION node_quality(double precision, double precision, double precision) IS
 'q = availability * performance * trust, rounded to twelve decimals so that everything after it is exact';
 
+CREATE FUNCTION node_rating(p policy, uptime double precision, response_ms double precision, error_rate_upper double precision,
+	beacons int, location_excess_m double precision)
+RETURNS TABLE (availability double precision, performance double precision, trust double precision, quality numeric)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT r.availability, r.performance, r.trust, node_quality(r.availability, r.performance, r.trust)
+	FROM (SELECT ramp(uptime, p.uptime_floor::double precision, p.uptime_target::double precision) AS availability,
+			node_performance(response_ms, error_rate_upper, p.response_limit_ms::double precision, p.response_target_ms::double precision,
+				p.error_limit::double precision, p.error_target::double precision) AS performance,
+			node_trust(beacons, location_excess_m, p.min_beacons, p.unattested_trust::double precision, p.location_slack_m::double precision) AS trust) r;
+END;
+COMMENT ON FUNCTION node_rating(policy, double precision, double precision, double precision, int, double precision) IS
+'one row: availability, performance, trust and quality that a policy sees in what was measured of a node';
+
 CREATE FUNCTION region_multiplier(covered double precision, demand double precision, target_fraction numeric, multiplier_max numeric) RETURNS numeric
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC

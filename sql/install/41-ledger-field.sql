@@ -49,16 +49,107 @@ END $$;
 COMMENT ON FUNCTION supply_field(bigint, int) IS
 'S1: sum over the nodes of an epoch of contribution times disc, from epoch_node; zero without nodes. NULL for NULL';
 
+-- As it is STABLE, all of its queries see the snapshot of the one that calls it:
+-- which hours are clean, their summaries, and the raw rows of the others fit.
 CREATE FUNCTION telemetry_window(period tstzrange, slot interval)
 RETURNS TABLE (node_id bigint, service_type code, summary telemetry_summary, work numeric, energy_mwh numeric)
-LANGUAGE sql STABLE STRICT
-BEGIN ATOMIC
-	SELECT t.node_id, t.service_type, telemetry_agg(t.sampled_at, t.latency_ms, t.ok, slot),
-		coalesce(sum(t.work) FILTER (WHERE t.ok), 0), sum(t.energy_mwh)
-	FROM telemetry t JOIN node n USING (node_id)
-	WHERE t.sampled_at >= lower(period) AND t.sampled_at < upper(period)
-		AND t.sampled_at >= n.joined_at AND (n.left_at IS NULL OR t.sampled_at < n.left_at)
-	GROUP BY t.node_id, t.service_type;
-END;
+LANGUAGE plpgsql STABLE STRICT ROWS 100000 SET search_path FROM CURRENT SET enable_nestloop = on SET datestyle = 'ISO' AS $$
+#variable_conflict use_column
+DECLARE
+	starts timestamptz := coalesce(lower(period), '-infinity');
+	ends timestamptz := coalesce(upper(period), 'infinity');
+	raw_span tstzmultirange;	-- what there are partitions for
+	watched_span tstzmultirange;
+	hour_span tstzmultirange;
+	clean tstzmultirange;	-- hours that are read from summaries
+	rest tstzmultirange;	-- time that is read from raw rows
+	cut record;				-- and clean hours of nodes that joined or left within them
+	lost record;
+	parts text[] := '{}';
+	r tstzrange;
+BEGIN
+	IF isempty(period) THEN
+		RETURN;
+	END IF;
+	-- this locks the two tables, so that no partition goes while they are read
+	PERFORM FROM ONLY telemetry, ONLY telemetry_hour LIMIT 0;
+	raw_span := telemetry_span('telemetry');
+	watched_span := telemetry_span('telemetry', watched => true);
+	hour_span := telemetry_span('telemetry_hour');
+	SELECT coalesce(range_agg(tstzrange(o.hour, o.hour + interval '1 hour')), '{}') INTO clean
+	FROM telemetry_rolled o
+	WHERE o.hour >= starts AND o.hour + interval '1 hour' <= ends
+		AND o.slot = $2 AND extract(year FROM $2) = 0 AND extract(month FROM $2) = 0
+		AND o.hour <@ hour_span
+		AND (o.raw_dropped OR NOT tstzrange(o.hour, o.hour + interval '1 hour') <@ raw_span
+			OR (tstzrange(o.hour, o.hour + interval '1 hour') <@ watched_span
+				AND NOT EXISTS (SELECT FROM telemetry_dirty d WHERE d.since >= o.hour AND d.since < o.hour + interval '1 hour')));
+	rest := tstzmultirange(tstzrange(starts, ends)) - clean;
+
+	SELECT array_agg(c.node_id) AS nodes, array_agg(c.starts) AS starts, array_agg(c.ends) AS ends,
+		array_agg(DISTINCT c.hour) AS hours INTO cut
+	FROM (SELECT n.node_id, h.hour, greatest(n.joined_at, h.hour) AS starts, least(n.left_at, h.hour + interval '1 hour') AS ends
+		FROM (SELECT m.node_id, hour_of(m.joined_at) AS hour FROM node m
+				WHERE m.joined_at >= lower(clean) AND m.joined_at < upper(clean) AND m.joined_at > hour_of(m.joined_at)
+			UNION SELECT m.node_id, hour_of(m.left_at) FROM node m
+				WHERE m.left_at >= lower(clean) AND m.left_at < upper(clean) AND m.left_at > hour_of(m.left_at)) h
+			JOIN node n ON n.node_id = h.node_id
+		WHERE h.hour <@ clean AND EXISTS (SELECT FROM telemetry_hour o WHERE o.hour = h.hour AND o.node_id = h.node_id)) c;
+
+	SELECT o.hour, o.slot INTO lost
+	FROM telemetry_rolled o
+	WHERE o.samples > 0 AND (tstzrange(o.hour, o.hour + interval '1 hour') && rest OR o.hour = ANY (cut.hours))
+		AND (o.raw_dropped OR NOT tstzrange(o.hour, o.hour + interval '1 hour') <@ raw_span)
+	ORDER BY o.hour LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION 'the raw telemetry of the hour %, which is needed, was dropped', lost.hour
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				DETAIL = CASE WHEN lost.slot = $2 THEN 'The period, or the membership of a node, begins or ends within the hour.'
+					ELSE format('Its summaries have a slot of %s, not %s.', coalesce(lost.slot::text, '?'), $2) END,
+				HINT = 'Attach the partition that held it again, or use whole hours and the slot of the summaries.';
+	END IF;
+
+	-- The bounds are written into the query, so that partitions without any of
+	-- the time are not even planned for. $1 slot, $2 clean, $3 rest, $4 to $6 cuts.
+	IF NOT isempty(clean) THEN
+		parts := parts || format($q$
+			SELECT o.node_id, o.service_type, o.summary, o.work, o.energy_mwh
+			FROM telemetry_hour o JOIN node n ON n.node_id = o.node_id
+			WHERE o.hour >= %L AND o.hour < %L %s
+				AND o.hour >= n.joined_at AND (n.left_at IS NULL OR o.hour + interval '1 hour' <= n.left_at) $q$,
+			lower(clean), upper(clean), CASE WHEN clean = tstzmultirange(range_merge(clean)) THEN '' ELSE 'AND o.hour <@ $2' END);
+	END IF;
+	FOR r IN
+		-- days that hold some of the time, joined to runs: each is read once
+		SELECT unnest(range_agg(tstzrange(CASE WHEN isfinite(lower(u)) THEN date_bin('1 day', lower(u), timestamptz '2000-01-01 00:00+00') ELSE lower(u) END,
+			CASE WHEN isfinite(upper(u)) THEN date_bin('1 day', upper(u) - interval '1 microsecond', timestamptz '2000-01-01 00:00+00') + interval '24 hours' ELSE upper(u) END)))
+		FROM unnest(rest) u
+	LOOP
+		parts := parts || format($q$
+			SELECT t.node_id, t.service_type, telemetry_agg(t.sampled_at, t.latency_ms, t.ok, $1),
+				coalesce(sum(t.work) FILTER (WHERE t.ok), 0), sum(t.energy_mwh)
+			FROM telemetry t JOIN node n ON n.node_id = t.node_id
+			WHERE t.sampled_at >= %L AND t.sampled_at < %L %s
+				AND t.sampled_at >= n.joined_at AND (n.left_at IS NULL OR t.sampled_at < n.left_at)
+			GROUP BY t.node_id, t.service_type $q$,
+			greatest(lower(r), starts), least(upper(r), ends),
+			CASE WHEN tstzrange(greatest(lower(r), starts), least(upper(r), ends)) <@ rest THEN '' ELSE 'AND t.sampled_at <@ $3' END);
+	END LOOP;
+	IF cut.nodes IS NOT NULL THEN
+		parts := parts || format($q$
+			SELECT t.node_id, t.service_type, telemetry_agg(t.sampled_at, t.latency_ms, t.ok, $1),
+				coalesce(sum(t.work) FILTER (WHERE t.ok), 0), sum(t.energy_mwh)
+			FROM unnest($4, $5, $6) c (node_id, starts, ends)
+				JOIN telemetry t ON t.node_id = c.node_id AND t.sampled_at >= c.starts AND t.sampled_at < c.ends
+			WHERE t.sampled_at >= %L AND t.sampled_at < %L
+			GROUP BY t.node_id, t.service_type $q$, lower(clean), upper(clean));
+	END IF;
+	IF parts <> '{}' THEN
+		RETURN QUERY EXECUTE 'SELECT p.node_id, p.service_type, rollup(p.summary), sum(p.work), sum(p.energy_mwh) FROM ('
+			|| array_to_string(parts, ' UNION ALL ')
+			|| ') p (node_id, service_type, summary, work, energy_mwh) GROUP BY p.node_id, p.service_type'
+			USING $2, clean, rest, cut.nodes, cut.starts, cut.ends;
+	END IF;
+END $$;
 COMMENT ON FUNCTION telemetry_window(tstzrange, interval) IS
-'telemetry of each node and service (NULL: heartbeats) within a period and the node''s membership: summary, work of ok rows, energy of all rows in milliwatt hours. The one place where an epoch reads telemetry';
+'telemetry of each node and service (NULL: heartbeats) within a period and the node''s membership: summary, work of ok rows, energy of all rows in milliwatt hours. The one place where an epoch reads telemetry: from telemetry_hour the hours that lie wholly in period and membership, are rolled up with this slot and not dirty, from telemetry everything else; the result is the same, to the bit, as from raw rows alone. NULL for NULL, no row for an empty period. Errors: raw rows are needed that were dropped';

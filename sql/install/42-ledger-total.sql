@@ -24,6 +24,18 @@ END;
 COMMENT ON FUNCTION epoch_capacity(bigint) IS
 'per kind of resource in an epoch: the network''s quality * units, and the sum of what each owner has above its own high-water mark';
 
+CREATE FUNCTION epoch_region_supply(epoch_id bigint)
+RETURNS TABLE (region code, resource_type code, supply numeric)
+LANGUAGE sql STABLE STRICT
+BEGIN ATOMIC
+	SELECT n.region, r.resource_type, sum(n.quality * r.units)
+	FROM epoch_node n JOIN epoch_node_resource r ON r.epoch_id = n.epoch_id AND r.node_id = n.node_id
+	WHERE n.epoch_id = epoch_region_supply.epoch_id AND n.region IS NOT NULL AND n.quality > 0
+	GROUP BY n.region, r.resource_type;
+END;
+COMMENT ON FUNCTION epoch_region_supply(bigint) IS
+'quality * units per region and kind of resource in an epoch; nodes in no region count nowhere';
+
 CREATE FUNCTION epoch_work(epoch_id bigint)
 RETURNS TABLE (service_type code, work numeric, quality_work numeric)
 LANGUAGE sql STABLE STRICT

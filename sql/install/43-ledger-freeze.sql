@@ -49,13 +49,16 @@ BEGIN
 		WHERE m.several
 		GROUP BY m.provider_id, m.hardware_id
 	),
+	sight AS MATERIALIZED (
+		SELECT s.*, s.excess_m > p.location_slack_m::double precision AS violates
+		FROM beacon_sight(e.period) s JOIN member m USING (node_id)
+	),
 	bound AS (
-		SELECT f.node_id, count(*)::int AS beacons, max(f.excess) AS excess
-		FROM (SELECT m.node_id, ST_Distance(m.location, b.location) - rtt_distance(min(r.rtt_ms)) AS excess
-			FROM member m JOIN beacon_rtt r USING (node_id) JOIN beacon b USING (beacon_id)
-			WHERE r.measured_at <@ m.active
-			GROUP BY m.node_id, m.location, b.beacon_id, b.location) f
-		GROUP BY f.node_id
+		SELECT s.node_id, count(*)::int AS beacons, max(s.excess_m) AS excess,
+			count(*) FILTER (WHERE s.violates)::int AS violations, min(s.rtt_ms) AS fastest_rtt_ms,
+			(array_agg(s.beacon_id ORDER BY s.excess_m DESC, s.beacon_id))[1] AS worst_beacon_id,
+			(array_agg(s.rtt_ms ORDER BY s.excess_m DESC, s.beacon_id))[1] AS worst_rtt_ms
+		FROM sight s GROUP BY s.node_id
 	),
 	spot AS MATERIALIZED (	-- equality of geography cannot be hashed, that of its bytes can
 		SELECT m.spot, min(m.node_id) AS node_id FROM member m GROUP BY m.spot
@@ -105,7 +108,8 @@ BEGIN
 				response_time(s.summary, p.response_quantile::double precision)) AS response_ms,
 			error_rate_upper(s.summary, p.error_confidence::double precision) AS error_rate_upper,
 			coalesce(samples(s.summary), 0) AS samples, coalesce(errors(s.summary), 0) AS errors,
-			coalesce(b.beacons, 0) AS beacons, b.excess, coalesce(w.value, 0) AS value
+			coalesce(b.beacons, 0) AS beacons, b.excess, coalesce(w.value, 0) AS value,
+			coalesce(b.violations, 0) AS violations, b.fastest_rtt_ms, b.worst_beacon_id, b.worst_rtt_ms
 		FROM member m
 			LEFT JOIN seen s ON s.node_id = m.node_id
 			LEFT JOIN again a ON m.several AND a.provider_id = m.provider_id AND a.hardware_id = m.hardware_id
@@ -116,24 +120,26 @@ BEGIN
 			LEFT JOIN hardware_first hf ON hf.hardware_id = m.hardware_id AND hf.region = l.code
 	),
 	rated AS (
-		SELECT f.*, ramp(f.uptime, p.uptime_floor::double precision, p.uptime_target::double precision) AS availability,
-			node_performance(f.response_ms, f.error_rate_upper,
-				p.response_limit_ms::double precision, p.response_target_ms::double precision,
-				p.error_limit::double precision, p.error_target::double precision) AS performance,
-			node_trust(f.beacons, f.excess, p.min_beacons, p.unattested_trust::double precision,
-				p.location_slack_m::double precision) AS trust
-		FROM fact f
+		SELECT f.*, q.availability, q.performance, q.trust, q.quality
+		FROM fact f, LATERAL node_rating(p, f.uptime, f.response_ms, f.error_rate_upper, f.beacons, f.excess) q
 	),
 	put_node AS (
 		INSERT INTO epoch_node (epoch_id, node_id, provider_id, hardware_id, location, service_radius_m, region, age,
 			active, measured, uptime, response_ms, error_rate_upper, samples, errors, beacons, location_excess_m,
-			value, availability, performance, trust, quality, contribution)
+			value, availability, performance, trust, quality, contribution,
+			violations, fastest_rtt_ms, worst_beacon_id, worst_rtt_ms)
 		SELECT e.epoch_id, q.node_id, q.provider_id, q.hardware_id, q.location, q.service_radius_m, q.region, q.age,
 			q.active, q.measured, q.uptime, q.response_ms, q.error_rate_upper, q.samples, q.errors, q.beacons, q.excess,
-			q.value, q.availability, q.performance, q.trust, node_quality(q.availability, q.performance, q.trust),
-			node_quality(q.availability, q.performance, q.trust) * q.value
+			q.value, q.availability, q.performance, q.trust, q.quality, q.quality * q.value,
+			q.violations, q.fastest_rtt_ms, q.worst_beacon_id, q.worst_rtt_ms
 		FROM rated q
 		RETURNING 1
+	),
+	put_beacon AS (
+		INSERT INTO epoch_beacon (epoch_id, beacon_id, location, nodes, violations)
+		SELECT e.epoch_id, b.beacon_id, b.location, s.nodes, s.violations
+		FROM (SELECT s.beacon_id, count(*) AS nodes, count(*) FILTER (WHERE s.violates) AS violations FROM sight s GROUP BY s.beacon_id) s
+			JOIN beacon b USING (beacon_id)
 	),
 	put_resource AS (
 		INSERT INTO epoch_node_resource (epoch_id, node_id, resource_type, units, opening_mark)
@@ -162,7 +168,7 @@ BEGIN
 	RETURN made;
 END $$;
 COMMENT ON FUNCTION freeze_node(bigint) IS
-'run_epoch step: writes epoch_node, epoch_node_resource and epoch_node_service of an open epoch from the live tables and the closing state of earlier epochs; returns the number of nodes';
+'run_epoch step: writes epoch_node, epoch_beacon, epoch_node_resource and epoch_node_service of an open epoch from the live tables and the closing state of earlier epochs; returns the number of nodes';
 
 -- The closing state of a region's resources, of prices and of marks stays where
 -- the epochs that made it put it; what this epoch opens with is looked up there.
@@ -181,14 +187,12 @@ BEGIN
 	seconds := overlap_seconds(e.period, e.period);
 	target := p.supply_target;
 
-	-- A cell counts as covered to the degree min(1, S / T), not from a threshold
-	-- on: no cliffs, and what is not covered is exactly the gap field G.
-	covered := e.demand * coverage_least(e.supply / target, 1);
-	closing_covered := e.demand * coverage_least(e.closing_supply / target, 1);
-	INSERT INTO epoch_region (epoch_id, region, boundary_digest, target_fraction, demand, covered, closing_covered, multiplier)
+	covered := covered_field(e.demand, e.supply, target);
+	closing_covered := covered_field(e.demand, e.closing_supply, target);
+	INSERT INTO epoch_region (epoch_id, region, boundary_digest, target_fraction, demand, covered, closing_covered, multiplier, jurisdiction)
 	SELECT e.epoch_id, s.code, s.boundary_digest, s.target_fraction, s.demand, s.covered, s.closing_covered,
-		region_multiplier(s.covered, s.demand, s.target_fraction, p.region_multiplier_max)
-	FROM (SELECT r.code, sha256(ST_AsBinary(r.boundary)) AS boundary_digest, r.target_fraction, coverage_sum(e.demand, r.boundary) AS demand,
+		region_multiplier(s.covered, s.demand, s.target_fraction, p.region_multiplier_max), s.jurisdiction
+	FROM (SELECT r.code, r.jurisdiction, sha256(ST_AsBinary(r.boundary)) AS boundary_digest, r.target_fraction, coverage_sum(e.demand, r.boundary) AS demand,
 			coverage_sum(covered, r.boundary) AS covered, coverage_sum(closing_covered, r.boundary) AS closing_covered
 		FROM region r OFFSET 0) s;
 
@@ -203,21 +207,19 @@ BEGIN
 			SELECT o.region, o.resource_type, 0, o.supply, 0
 			FROM epoch_region_resource o WHERE o.epoch_id = e.previous_epoch_id AND o.supply > 0
 			UNION ALL
-			SELECT n.region, r.resource_type, 0, 0, sum(n.quality * r.units)
-			FROM epoch_node n JOIN epoch_node_resource r USING (epoch_id, node_id)
-			WHERE n.epoch_id = e.epoch_id AND n.region IS NOT NULL AND n.quality > 0
-			GROUP BY n.region, r.resource_type
+			SELECT r.region, r.resource_type, 0, 0, r.supply FROM epoch_region_supply(e.epoch_id) r
 		) u (region, resource_type, demand, opening_supply, supply)
 		GROUP BY u.region, u.resource_type) s
 		JOIN resource_type t ON t.code = s.resource_type;
 
 	INSERT INTO epoch_resource (epoch_id, resource_type, unit_value, growth_need, previous_price, opening_mark,
-		demand, supply, price, need, growth, pot)
+		demand, supply, price, need, growth, pot, family, unit)
 	SELECT e.epoch_id, s.code, s.unit_value, s.growth_need, s.previous_price, s.opening_mark, s.demand, s.supply,
 		next_price(s.previous_price, s.demand, s.supply, p.price_elasticity, p.price_step, p.price_min, p.price_max),
 		coalesce(s.growth_need, greatest(0, s.demand - s.opening_mark)), s.growth,
-		capacity_pot(s.unit_value, s.supply, s.opening_mark, coalesce(s.growth_need, greatest(0, s.demand - s.opening_mark)))
-	FROM (SELECT t.code, t.unit_value, t.growth_need,
+		capacity_pot(s.unit_value, s.supply, s.opening_mark, coalesce(s.growth_need, greatest(0, s.demand - s.opening_mark))),
+		s.family, s.unit
+	FROM (SELECT t.code, t.unit_value, t.growth_need, t.family, t.unit,
 			coalesce((SELECT o.price FROM epoch_resource o JOIN epoch g ON g.epoch_id = o.epoch_id
 				WHERE o.resource_type = t.code AND g.epoch_no < e.epoch_no ORDER BY g.epoch_no DESC LIMIT 1), t.initial_price) AS previous_price,
 			coalesce((SELECT max(k.units) FROM epoch_mark k JOIN epoch g ON g.epoch_id = k.epoch_id
@@ -227,9 +229,9 @@ BEGIN
 			coalesce(c.supply, 0) AS supply, coalesce(c.growth, 0) AS growth
 		FROM resource_type t LEFT JOIN epoch_capacity(e.epoch_id) c ON c.resource_type = t.code) s;
 
-	INSERT INTO epoch_service (epoch_id, service_type, premium, work, quality_work, pot)
+	INSERT INTO epoch_service (epoch_id, service_type, premium, work, quality_work, pot, unit)
 	SELECT e.epoch_id, t.code, t.premium, coalesce(s.work, 0), coalesce(s.quality_work, 0),
-		service_pot(t.premium, coalesce(s.work, 0), p.service_alpha)
+		service_pot(t.premium, coalesce(s.work, 0), p.service_alpha), t.unit
 	FROM service_type t LEFT JOIN epoch_work(e.epoch_id) s ON s.service_type = t.code;
 
 	INSERT INTO epoch_mark (epoch_id, resource_type, hardware_id, provider_id, units)

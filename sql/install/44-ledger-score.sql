@@ -29,8 +29,7 @@ BEGIN
 
 	WHEN 'coverage_gaps/geographic' THEN
 		-- what each unit of contribution over a cell gets of the gap there
-		gap := e.demand * coverage_greatest(1 - e.supply / target, 0)
-			* coverage_least(e.closing_supply / target, 1) / e.closing_supply;
+		gap := gap_share_field(gap_field(e.demand, e.supply, target), e.closing_supply, target);
 		RETURN QUERY
 		WITH site AS MATERIALIZED (
 			SELECT s.spot, s.service_radius_m, exact_numeric(greatest(0, coverage_sum(gap, ST_GeogFromWKB(s.spot), s.service_radius_m))) AS share
@@ -128,3 +127,39 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION epoch_share(bigint, text, text, numeric) IS
 'apportions base units over the scores of a component (and part): largest remainders in the order of node_id; with a provider cap first over providers, capped, then over the nodes of each. NULL part for components without parts';
+
+-- What there is to apportion, before anybody's score is known.
+CREATE FUNCTION epoch_release(epoch_id bigint)
+RETURNS TABLE (component text, budget numeric, carried_in numeric, released numeric)
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+#variable_conflict use_column
+DECLARE
+	e epoch;
+	p policy;
+	growth numeric;
+BEGIN
+	SELECT * INTO STRICT e FROM epoch WHERE epoch.epoch_id = $1;
+	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
+	SELECT coalesce(sum(r.pot), 0) INTO growth FROM epoch_resource r WHERE r.epoch_id = $1;
+	RETURN QUERY
+	SELECT w.code::text, w.budget, w.carried_in, CASE WHEN w.code = 'network_capacity' AND growth < p.growth_target
+		THEN div((w.budget + w.carried_in) * growth, p.growth_target) ELSE w.budget + w.carried_in END
+	FROM (SELECT c.code, c."position", allocate(c.bps::numeric, e.budget) OVER (ORDER BY c."position") AS budget,
+			coalesce((SELECT o.carried_out FROM epoch_pool o WHERE o.epoch_id = e.previous_epoch_id AND o.component = c.code), 0) AS carried_in
+		FROM epoch_weight($1) c) w
+	ORDER BY w."position";
+END $$;
+COMMENT ON FUNCTION epoch_release(bigint) IS
+'the six pools of an epoch, in their order: part of the budget, carried in, and what of both is there to be apportioned, all of it but in network_capacity, which releases the fraction growth / growth_target, rounded down. Base units';
+
+CREATE FUNCTION epoch_release_part(epoch_id bigint, component text, released numeric)
+RETURNS TABLE (part text, released numeric)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT h.part, allocate(h.bps::numeric, epoch_release_part.released) OVER (ORDER BY h.part)
+	FROM epoch e JOIN policy p ON p.policy_id = e.policy_id,
+		LATERAL (VALUES ('coverage_gaps', 'geographic', p.gaps_geographic_bps), ('coverage_gaps', 'resource', 10000 - p.gaps_geographic_bps)) h (component, part, bps)
+	WHERE e.epoch_id = epoch_release_part.epoch_id AND h.component = epoch_release_part.component;
+END;
+COMMENT ON FUNCTION epoch_release_part(bigint, text, numeric) IS
+'how what a pool of an epoch has to apportion is split over its halves, for coverage_gaps; no row for a pool that is not split. Base units';

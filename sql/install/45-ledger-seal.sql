@@ -5,7 +5,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT r FROM unnest(ARRAY['epoch_node', 'epoch_node_resource', 'epoch_node_service', 'epoch_region',
 		'epoch_region_resource', 'epoch_resource', 'epoch_service', 'epoch_mark', 'epoch_first',
-		'epoch_pool', 'epoch_pool_part', 'reward', 'reward_part']) r;
+		'epoch_pool', 'epoch_pool_part', 'reward', 'reward_part', 'epoch_beacon', 'epoch_reach', 'epoch_metric']) r;
 END;
 COMMENT ON FUNCTION sealed_relation() IS 'tables whose rows belong to an epoch and are sealed with it';
 
@@ -16,7 +16,7 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $$
 	SELECT array_agg(a.attname::text ORDER BY a.attnum)
 	FROM pg_attribute a
 	WHERE a.attrelid = to_regclass('@extschema@.' || quote_ident(relation)) AND a.attnum > 0 AND NOT a.attisdropped
-		AND NOT (relation = 'epoch' AND a.attname IN ('status', 'digest', 'opened_at', 'computed_at', 'final_at', 'note'))
+		AND NOT (relation = 'epoch' AND a.attname IN ('status', 'digest', 'opened_at', 'computed_at', 'final_at', 'note', 'restatements', 'statements', 'grace_period'))
 		AND NOT (relation = 'policy' AND a.attname IN ('sealed_rules', 'is_builtin', 'note'))
 		AND NOT (relation = 'specialization' AND a.attname IN ('is_builtin'))
 $$;

@@ -8,35 +8,21 @@ DECLARE
 	p policy;
 	pool record;
 	half record;
-	growth numeric;
 	available numeric;
-	released numeric;
 	paid numeric;
 	score numeric;
 	total numeric := 0;
 BEGIN
 	SELECT * INTO STRICT e FROM epoch WHERE epoch.epoch_id = $1;
 	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
-	FOR pool IN
-		SELECT c.code, allocate(c.bps::numeric, e.budget) OVER (ORDER BY c.position) AS budget,
-			coalesce((SELECT o.carried_out FROM epoch_pool o WHERE o.epoch_id = e.previous_epoch_id AND o.component = c.code), 0) AS carried_in
-		FROM epoch_weight($1) c ORDER BY c.position
-	LOOP
+	FOR pool IN SELECT r.component AS code, r.budget, r.carried_in, r.released FROM epoch_release($1) r LOOP
 		PERFORM epoch_phase($1, 'pay ' || pool.code);
 		available := pool.budget + pool.carried_in;
-		released := available;
-		IF pool.code = 'network_capacity' THEN
-			SELECT coalesce(sum(r.pot), 0) INTO growth FROM epoch_resource r WHERE r.epoch_id = $1;
-			released := CASE WHEN growth >= p.growth_target THEN available ELSE div(available * growth, p.growth_target) END;
-		END IF;
 		IF pool.code = 'coverage_gaps' THEN
 			-- the pool first, as the halves refer to it; its sums follow
 			INSERT INTO epoch_pool (epoch_id, component, budget, carried_in, released, paid, carried_out, treasury, score)
-			VALUES ($1, pool.code, pool.budget, pool.carried_in, released, 0, available, 0, 0);
-			FOR half IN
-				SELECT h.part, allocate(h.bps, released) OVER (ORDER BY h.part) AS released
-				FROM (VALUES ('geographic', p.gaps_geographic_bps::numeric), ('resource', 10000 - p.gaps_geographic_bps)) h (part, bps)
-			LOOP
+			VALUES ($1, pool.code, pool.budget, pool.carried_in, pool.released, 0, available, 0, 0);
+			FOR half IN SELECT h.part, h.released FROM epoch_release_part($1, pool.code, pool.released) h LOOP
 				INSERT INTO reward_part (epoch_id, node_id, provider_id, component, part, score, amount)
 				SELECT $1, s.node_id, s.provider_id, pool.code, half.part, s.score, s.amount
 				FROM epoch_share($1, pool.code, half.part, half.released) s;
@@ -59,12 +45,12 @@ BEGIN
 			WITH put AS (
 				INSERT INTO reward (epoch_id, node_id, provider_id, component, score, amount)
 				SELECT $1, s.node_id, s.provider_id, pool.code, s.score, s.amount
-				FROM epoch_share($1, pool.code, NULL, released) s
+				FROM epoch_share($1, pool.code, NULL, pool.released) s
 				RETURNING amount, score
 			)
 			SELECT coalesce(sum(put.amount), 0), coalesce(sum(put.score), 0) INTO paid, score FROM put;
 			INSERT INTO epoch_pool (epoch_id, component, budget, carried_in, released, paid, carried_out, treasury, score)
-			VALUES ($1, pool.code, pool.budget, pool.carried_in, released, paid,
+			VALUES ($1, pool.code, pool.budget, pool.carried_in, pool.released, paid,
 				CASE p.unpaid_to WHEN 'carry' THEN available - paid ELSE 0 END,
 				CASE p.unpaid_to WHEN 'treasury' THEN available - paid ELSE 0 END, score);
 		END IF;
@@ -76,7 +62,7 @@ END $$;
 COMMENT ON FUNCTION pay_epoch(bigint) IS
 'run_epoch step, last: splits the budget over the pools, apportions each and writes epoch_pool, epoch_pool_part, reward and reward_part; returns the base units paid';
 
-CREATE PROCEDURE run_epoch(epoch_id bigint)
+CREATE PROCEDURE run_epoch(epoch_id bigint, reason text DEFAULT NULL)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
 DECLARE
@@ -87,8 +73,13 @@ DECLARE
 	todo bigint[];
 	nodes bigint;
 	paid numeric;
+	seen record;
 	t text;
 BEGIN
+	IF reason = '' THEN
+		RAISE EXCEPTION 'the reason for computing epoch % is empty', $1
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a reason, or NULL to have it found out.';
+	END IF;
 	IF NOT try_epoch_lock() THEN
 		RAISE EXCEPTION 'another session is computing an epoch'
 			USING ERRCODE = 'lock_not_available', HINT = 'Try again when it has finished.';
@@ -143,6 +134,7 @@ BEGIN
 		RAISE NOTICE 'epoch %: % under policy %', one, e.period, p.name;
 
 		PERFORM epoch_phase(one, 'nodes');
+		SELECT * INTO seen FROM telemetry_changes(e.period);
 		nodes := freeze_node(one);
 		RAISE NOTICE 'epoch %: % nodes frozen', one, nodes;
 		IF nodes > 1000 THEN
@@ -152,22 +144,40 @@ BEGIN
 
 		PERFORM epoch_phase(one, 'fields');
 		UPDATE epoch SET demand = demand_field(e.period, p.grid_order), closing_supply = supply_field(one, p.grid_order),
-			supply = CASE WHEN prior.epoch_id IS NULL THEN zero_coverage(p.grid_order)
-				WHEN coverage_order(prior.closing_supply) = p.grid_order THEN prior.closing_supply
-				ELSE supply_field(prior.epoch_id, p.grid_order) END
+			supply = opening_supply_field(prior.epoch_id, p.grid_order)
 		WHERE epoch.epoch_id = one;
 		RAISE NOTICE 'epoch %: fields drawn', one;
 
 		PERFORM epoch_phase(one, 'market');
 		PERFORM freeze_market(one);
+		PERFORM freeze_growth(one);
 		RAISE NOTICE 'epoch %: regions, prices and marks set', one;
 
 		paid := pay_epoch(one);
 		PERFORM epoch_phase(one, 'seal');
 		UPDATE epoch SET status = 'computed', digest = seal_epoch(one), computed_at = clock_timestamp() WHERE epoch.epoch_id = one;
+		PERFORM record_computation(one, CASE WHEN one = $1 THEN $2 ELSE concat_ws(': ', format('epoch %s before it was computed again', $1), $2) END, seen.came, seen.gone);
 		PERFORM epoch_phase(one, '');
 		RAISE NOTICE 'epoch %: computed, % of % paid', one, paid, e.budget;
 	END LOOP;
 END $$;
-COMMENT ON PROCEDURE run_epoch(bigint) IS
-'computes an epoch that has ended, in one transaction: freezes its inputs, draws its fields, apportions its pools, seals the result. A computed epoch is computed again from the tables as they are now, and with it every computed epoch after it. Errors: no such epoch, final, not ended, an earlier one not computed, another session computing';
+COMMENT ON PROCEDURE run_epoch(bigint, text) IS
+'computes an epoch that has ended, in one transaction: freezes its inputs, draws its fields, apportions its pools, seals the result. A computed epoch is computed again from the tables as they are now, and with it every computed epoch after it. Each computation is recorded in epoch_computation with the reason, which is found out where none is given. Errors: no such epoch, final, not ended, an earlier one not computed, another session computing, an empty reason, raw telemetry is needed that was dropped';
+
+CREATE PROCEDURE run_late_epochs()
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+	late bigint;
+BEGIN
+	SELECT e.epoch_id INTO late
+	FROM epoch e, LATERAL late_telemetry(e.epoch_id) l
+	WHERE e.status = 'computed' AND (l.came > 0 OR l.gone > 0)
+	ORDER BY e.period LIMIT 1;
+	IF FOUND THEN
+		CALL run_epoch(late);
+	ELSE
+		RAISE NOTICE 'no computed epoch has late telemetry';
+	END IF;
+END $$;
+COMMENT ON PROCEDURE run_late_epochs() IS
+'computes the first of the computed epochs again whose telemetry has changed since, and hence every computed epoch after it; for schedulers, before they make epochs final. Errors: as run_epoch';

@@ -45,14 +45,12 @@ BEGIN
 			EXCEPT SELECT w.code, allocate(w.bps::numeric, e.budget) OVER (ORDER BY w."position") FROM epoch_weight($1) w), NULL;
 
 	-- 3. every frozen row follows from the frozen inputs
-	SELECT count(*) INTO bad FROM epoch_node n
-	WHERE n.epoch_id = $1 AND (n.availability, n.performance, n.trust, n.quality) IS DISTINCT FROM
-		(ramp(n.uptime, p.uptime_floor::double precision, p.uptime_target::double precision),
-		node_performance(n.response_ms, n.error_rate_upper, p.response_limit_ms::double precision, p.response_target_ms::double precision,
-			p.error_limit::double precision, p.error_target::double precision),
-		node_trust(n.beacons, n.location_excess_m, p.min_beacons, p.unattested_trust::double precision, p.location_slack_m::double precision),
-		node_quality(n.availability, n.performance, n.trust));
+	SELECT count(*) INTO bad
+	FROM epoch_node n, LATERAL node_rating(p, n.uptime, n.response_ms, n.error_rate_upper, n.beacons, n.location_excess_m) q
+	WHERE n.epoch_id = $1 AND (n.availability, n.performance, n.trust, n.quality) IS DISTINCT FROM (q.availability, q.performance, q.trust, q.quality);
 	RETURN QUERY SELECT 'quality of nodes', bad = 0, format('%s nodes differ', bad);
+
+	RETURN QUERY SELECT * FROM verify_location($1);
 
 	SELECT count(*) INTO bad
 	FROM (SELECT n.node_id, n.value FROM epoch_node n WHERE n.epoch_id = $1) a
@@ -63,9 +61,7 @@ BEGIN
 	RETURN QUERY SELECT 'value of nodes', bad = 0, format('%s nodes differ', bad);
 
 	RETURN QUERY SELECT 'closing supply field', e.closing_supply = supply_field($1, p.grid_order), NULL;
-	RETURN QUERY SELECT 'opening supply field', e.supply = CASE WHEN prior.epoch_id IS NULL THEN zero_coverage(p.grid_order)
-		WHEN coverage_order(prior.closing_supply) = p.grid_order THEN prior.closing_supply
-		ELSE supply_field(prior.epoch_id, p.grid_order) END, NULL;
+	RETURN QUERY SELECT 'opening supply field', e.supply = opening_supply_field(prior.epoch_id, p.grid_order), NULL;
 	RETURN QUERY SELECT 'order of epochs', e.epoch_no = coalesce(prior.epoch_no, 0) + 1
 		AND (prior.epoch_id IS NULL OR (prior.status IN ('computed', 'final') AND upper(prior.period) <= lower(e.period))), NULL;
 
@@ -108,6 +104,8 @@ BEGIN
 		ON a.resource_type = b.resource_type AND coalesce('h' || a.hardware_id, 'p' || a.provider_id, '') = coalesce('h' || b.hardware_id, 'p' || b.provider_id, '')
 	WHERE a.units IS DISTINCT FROM b.units;
 	RETURN QUERY SELECT 'high-water marks', bad = 0, format('%s marks differ', bad);
+
+	RETURN QUERY SELECT * FROM verify_growth($1);
 
 	-- 4. every reward follows from them
 	FOR part IN

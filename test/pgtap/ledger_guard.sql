@@ -7,7 +7,7 @@ BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS swarm_reward CASCADE;
 \ir ledger_network.psql
-SELECT plan(50);
+SELECT plan((37 + count(*))::int) FROM sealed_relation();
 \o /dev/null
 SELECT pg_temp.build(4, 20);
 \o

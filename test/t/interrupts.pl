@@ -46,6 +46,10 @@ $node->safe_psql('postgres', qq{
 	FROM (SELECT name, i, 2 * pi() * i / n AS a, CASE i % 2 WHEN 0 THEN 1 ELSE inner_r END AS r
 	      FROM (VALUES ('many corners', 100000, 0.9), ('long edges', 2000, 0.02)) v(name, n, inner_r), generate_series(0, n - 1) i) p
 	GROUP BY name;
+	CREATE TABLE leaf AS SELECT array_agg(sha256(i::text::bytea)) AS leaves FROM generate_series(1, 1000000) i;
+	CREATE TABLE message (message bytea);
+	ALTER TABLE message ALTER message SET STORAGE EXTERNAL;
+	INSERT INTO message SELECT decode(repeat('61', 100000000), 'hex');
 	VACUUM ANALYZE;
 });
 
@@ -84,6 +88,9 @@ my @statements = (
 	['coverage_gaps', $serial, 'SELECT count(boundary) FROM field, coverage_gaps(coverage_greatest(share - 0.05, 0))', 'coverage_gaps(coverage, float8)'],
 	['coverage_sites', $serial, 'SELECT count(*) FROM field, coverage_sites(share, 500000, 50)', 'coverage_sites(coverage, float8, integer)'],
 	['coverage_svg', $serial, 'SELECT length(coverage_svg(share)) FROM field', 'coverage_svg(coverage, geography[], text, text, text)'],
+	['merkle_tree', $serial, 'SELECT array_length(merkle_tree(leaves), 1) FROM leaf'],
+	['merkle_verify', $serial, 'SELECT merkle_verify(leaves[1], leaves[2], leaves) FROM leaf'],
+	['keccak256', $serial, 'SELECT length(keccak256(message)) FROM message'],
 	['coverage_tile', $serial, 'SELECT length(coverage_tile(share, 0, 0, 0)) FROM field', 'coverage_tile(coverage, integer, integer, integer)'],
 );
 
