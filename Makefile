@@ -3,6 +3,7 @@
 #   make, make install, make installcheck   as for any extension; PG_CONFIG=… names the server
 #   make demo                               the main job on real data  } each with all set-up,
 #   make test                               every test                 } in a throwaway cluster
+#   make test-slow                          the tests that take long: many kill -9
 #   make bench                              how long things take, against peers, in a throwaway cluster
 #   make accuracy                           measures the figures of doc/accuracy.md
 #   make fuzz                               libFuzzer on what reads bytes from outside, half an hour
@@ -47,7 +48,7 @@ endif
 .DEFAULT_GOAL = all
 
 # What needs no server's makefiles: these also run where none is installed yet.
-SELF_CONTAINED = demo demo-psql bench accuracy fuzz test setup check-c
+SELF_CONTAINED = demo demo-psql bench accuracy fuzz test test-slow setup check-c
 NEEDS_PGXS = $(filter-out $(SELF_CONTAINED),$(or $(MAKECMDGOALS),all))
 
 ifneq ($(NEEDS_PGXS),)
@@ -96,7 +97,7 @@ tmp_check/c/%: test/c/%.c $(PURE_C) $(SOURCE_HEADERS) $(wildcard test/c/*.h)
 check-c: $(C_TESTS)
 	@set -e; for t in $(C_TESTS); do echo "# $$t"; $$t; done
 
-demo demo-psql bench accuracy fuzz test setup: export SR_PG_CONFIG = $(if $(filter file,$(origin PG_CONFIG)),,$(PG_CONFIG))
+demo demo-psql bench accuracy fuzz test test-slow setup: export SR_PG_CONFIG = $(if $(filter file,$(origin PG_CONFIG)),,$(PG_CONFIG))
 demo:
 	@tools/run-demo
 demo-psql:
@@ -109,7 +110,9 @@ fuzz:
 	@test/fuzz/run
 test:
 	@tools/run-tests
+test-slow:
+	@tools/run-slow-tests
 setup:
 	@tools/setup test
 
-.PHONY: demo demo-psql bench accuracy fuzz test setup check-c
+.PHONY: demo demo-psql bench accuracy fuzz test test-slow setup check-c

@@ -43,4 +43,11 @@
 #define sr_cryptohash_final(context, digest, length) pg_cryptohash_final(context, digest)
 #endif
 
+/* Whether a procedure may COMMIT: 14 has no way to ask for its own kind of call. */
+#if PG_VERSION_NUM >= 150000
+#define sr_inside_nonatomic_context() SPI_inside_nonatomic_context()
+#else
+#define sr_inside_nonatomic_context() (!IsTransactionBlock() && !IsSubTransaction())
+#endif
+
 #endif							/* SR_COMPAT_H */

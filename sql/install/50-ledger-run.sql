@@ -16,6 +16,7 @@ BEGIN
 	SELECT * INTO STRICT e FROM epoch WHERE epoch.epoch_id = $1;
 	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
 	FOR pool IN SELECT r.component AS code, r.budget, r.carried_in, r.released FROM epoch_release($1) r LOOP
+		PERFORM epoch_phase($1, 'pay ' || pool.code);
 		available := pool.budget + pool.carried_in;
 		IF pool.code = 'coverage_gaps' THEN
 			-- the pool first, as the halves refer to it; its sums follow
@@ -62,7 +63,7 @@ COMMENT ON FUNCTION pay_epoch(bigint) IS
 'run_epoch step, last: splits the budget over the pools, apportions each and writes epoch_pool, epoch_pool_part, reward and reward_part; returns the base units paid';
 
 CREATE PROCEDURE run_epoch(epoch_id bigint, reason text DEFAULT NULL)
-LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch;
@@ -79,7 +80,7 @@ BEGIN
 		RAISE EXCEPTION 'the reason for computing epoch % is empty', $1
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a reason, or NULL to have it found out.';
 	END IF;
-	IF NOT pg_try_advisory_xact_lock('epoch'::regclass::oid::int, 0) THEN
+	IF NOT try_epoch_lock() THEN
 		RAISE EXCEPTION 'another session is computing an epoch'
 			USING ERRCODE = 'lock_not_available', HINT = 'Try again when it has finished.';
 	END IF;
@@ -101,6 +102,7 @@ BEGIN
 			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('CALL swarm_reward.run_epoch(%s) first.', prior.epoch_id);
 	END IF;
 
+	PERFORM epoch_phase($1, 'clear');
 	-- the epochs after it that were computed start from its closing state
 	SELECT array_agg(l.epoch_id ORDER BY l.period) INTO todo FROM epoch l
 	WHERE l.epoch_id = $1 OR (l.status IN ('open', 'computed') AND lower(l.period) >= upper(e.period));
@@ -130,6 +132,7 @@ BEGIN
 		END IF;
 		RAISE NOTICE 'epoch %: % under policy %', one, e.period, p.name;
 
+		PERFORM epoch_phase(one, 'nodes');
 		SELECT * INTO seen FROM telemetry_changes(e.period);
 		nodes := freeze_node(one);
 		RAISE NOTICE 'epoch %: % nodes frozen', one, nodes;
@@ -138,11 +141,13 @@ BEGIN
 			ANALYZE epoch_node, epoch_node_resource, epoch_node_service;
 		END IF;
 
+		PERFORM epoch_phase(one, 'fields');
 		UPDATE epoch SET demand = demand_field(e.period, p.grid_order), closing_supply = supply_field(one, p.grid_order),
 			supply = opening_supply_field(prior.epoch_id, p.grid_order)
 		WHERE epoch.epoch_id = one;
 		RAISE NOTICE 'epoch %: fields drawn', one;
 
+		PERFORM epoch_phase(one, 'market');
 		PERFORM freeze_market(one);
 		IF nodes > 1000 THEN
 			ANALYZE epoch_region, epoch_region_resource, epoch_resource, epoch_service, epoch_mark, epoch_first;
@@ -151,11 +156,13 @@ BEGIN
 		RAISE NOTICE 'epoch %: regions, prices and marks set', one;
 
 		paid := pay_epoch(one);
+		PERFORM epoch_phase(one, 'seal');
 		IF nodes > 1000 THEN
 			ANALYZE reward, reward_part;
 		END IF;
 		UPDATE epoch SET status = 'computed', digest = seal_epoch(one), computed_at = clock_timestamp() WHERE epoch.epoch_id = one;
 		PERFORM record_computation(one, CASE WHEN one = $1 THEN $2 ELSE concat_ws(': ', format('epoch %s before it was computed again', $1), $2) END, seen.came, seen.gone);
+		PERFORM epoch_phase(one, '');
 		RAISE NOTICE 'epoch %: computed, % of % paid', one, paid, e.budget;
 	END LOOP;
 END $$;

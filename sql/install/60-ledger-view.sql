@@ -26,29 +26,27 @@ COMMENT ON COLUMN node_reward.service_types IS 'for service_types';
 COMMENT ON COLUMN node_reward.specialization IS 'for specialization';
 COMMENT ON COLUMN node_reward.total IS 'together';
 
-CREATE VIEW provider_statement AS
+-- A barrier, so that no function in a provider's query sees a row before the
+-- condition does. What names an epoch_id or a provider_id is looked up by it.
+CREATE VIEW provider_statement WITH (security_barrier) AS
 SELECT s.epoch_id, e.period, e.status, s.provider_id, p.name AS provider,
 	s.nodes, s.new_regions, s.coverage_gaps, s.resource_types, s.network_capacity, s.service_types, s.specialization,
 	s.earned, s.restated, s.earned + s.restated AS total
-FROM (SELECT coalesce(w.epoch_id, t.epoch_id) AS epoch_id, coalesce(w.provider_id, t.provider_id) AS provider_id,
-		coalesce(w.nodes, 0) AS nodes, coalesce(w.new_regions, 0) AS new_regions, coalesce(w.coverage_gaps, 0) AS coverage_gaps,
-		coalesce(w.resource_types, 0) AS resource_types, coalesce(w.network_capacity, 0) AS network_capacity,
-		coalesce(w.service_types, 0) AS service_types, coalesce(w.specialization, 0) AS specialization,
-		coalesce(w.earned, 0) AS earned, coalesce(t.restated, 0) AS restated
-	FROM (SELECT r.epoch_id, r.provider_id, count(DISTINCT r.node_id) AS nodes,
-			sum(r.amount) FILTER (WHERE r.component = 'new_regions') AS new_regions,
-			sum(r.amount) FILTER (WHERE r.component = 'coverage_gaps') AS coverage_gaps,
-			sum(r.amount) FILTER (WHERE r.component = 'resource_types') AS resource_types,
-			sum(r.amount) FILTER (WHERE r.component = 'network_capacity') AS network_capacity,
-			sum(r.amount) FILTER (WHERE r.component = 'service_types') AS service_types,
-			sum(r.amount) FILTER (WHERE r.component = 'specialization') AS specialization,
-			sum(r.amount) AS earned
-		FROM reward r GROUP BY r.epoch_id, r.provider_id) w
-	FULL JOIN (SELECT x.posted_epoch_id AS epoch_id, x.provider_id, sum(x.amount) AS restated
-		FROM restatement x GROUP BY x.posted_epoch_id, x.provider_id) t
-		ON t.epoch_id = w.epoch_id AND t.provider_id = w.provider_id) s
+FROM (SELECT u.epoch_id, u.provider_id, count(DISTINCT u.node_id) AS nodes,
+		coalesce(sum(u.amount) FILTER (WHERE u.component = 'new_regions'), 0) AS new_regions,
+		coalesce(sum(u.amount) FILTER (WHERE u.component = 'coverage_gaps'), 0) AS coverage_gaps,
+		coalesce(sum(u.amount) FILTER (WHERE u.component = 'resource_types'), 0) AS resource_types,
+		coalesce(sum(u.amount) FILTER (WHERE u.component = 'network_capacity'), 0) AS network_capacity,
+		coalesce(sum(u.amount) FILTER (WHERE u.component = 'service_types'), 0) AS service_types,
+		coalesce(sum(u.amount) FILTER (WHERE u.component = 'specialization'), 0) AS specialization,
+		sum(u.amount) AS earned, sum(u.restated) AS restated
+	FROM (SELECT r.epoch_id, r.provider_id, r.node_id, r.component, r.amount, 0::numeric AS restated FROM reward r
+		UNION ALL
+		SELECT x.posted_epoch_id, x.provider_id, NULL, NULL, 0, x.amount FROM restatement x) u
+	WHERE (SELECT sees_all_rewards()) OR u.provider_id = ANY ((SELECT provider_of_role(current_user))::bigint[])
+	GROUP BY u.epoch_id, u.provider_id) s
 	JOIN epoch e ON e.epoch_id = s.epoch_id JOIN provider p ON p.provider_id = s.provider_id;
-COMMENT ON VIEW provider_statement IS 'what each provider earned in each epoch, by component, with corrections of earlier epochs, base units';
+COMMENT ON VIEW provider_statement IS 'what each provider earned in each epoch, by component, with corrections of earlier epochs, base units. A role that may not read node_reward sees the providers whose role_name it is, and no other';
 COMMENT ON COLUMN provider_statement.epoch_id IS 'the epoch';
 COMMENT ON COLUMN provider_statement.period IS 'its period';
 COMMENT ON COLUMN provider_statement.status IS 'computed (may still change) or final';

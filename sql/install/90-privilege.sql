@@ -10,11 +10,12 @@ BEGIN
 	LOOP
 		EXECUTE format('REVOKE ALL ON %s FROM PUBLIC', o.name);
 	END LOOP;
-	-- functions and procedures that write, or that run with the owner's rights
+	-- functions and procedures that write, or that run with the owner's rights: whoever
+	-- marks a function as not VOLATILE has promised that it does not
 	FOR o IN
-		SELECT p.oid::regprocedure AS name FROM pg_proc p
+		SELECT p.oid::regprocedure AS name FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
 		WHERE p.pronamespace = '@extschema@'::regnamespace
-			AND (p.prosecdef OR p.prokind = 'p' OR p.proname IN ('freeze_node', 'freeze_market', 'freeze_growth', 'pay_epoch', 'seal_epoch', 'derive_scenario_function'))
+			AND (p.prosecdef OR p.prokind = 'p' OR (p.provolatile = 'v' AND l.lanname IN ('plpgsql', 'sql')))
 	LOOP
 		EXECUTE format('REVOKE ALL ON ROUTINE %s FROM PUBLIC', o.name);
 	END LOOP;

@@ -1,0 +1,96 @@
+-- Jobs of pg_cron. Nothing here is needed by another scheduler: it can call
+-- what the jobs call.
+
+CREATE FUNCTION job_list(epochs text DEFAULT '*/5 * * * *', partitions_ahead interval DEFAULT '7 days',
+	plan_length interval DEFAULT NULL, plan_budget numeric DEFAULT NULL, plan_ahead interval DEFAULT NULL)
+RETURNS TABLE (job_name text, schedule text, command text)
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+BEGIN
+	IF epochs IS NULL OR partitions_ahead IS NULL OR partitions_ahead < interval '1 day' THEN
+		RAISE EXCEPTION 'cannot schedule epochs at % with telemetry partitions % ahead', coalesce(quote_literal(epochs), 'NULL'), coalesce(partitions_ahead::text, 'NULL')
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a crontab schedule, for example ''*/5 * * * *'', and at least a day.';
+	END IF;
+	IF (plan_length IS NULL) <> (plan_budget IS NULL) OR (plan_ahead IS NOT NULL AND plan_length IS NULL) THEN
+		RAISE EXCEPTION 'cannot plan epochs of length % with budget %', coalesce(plan_length::text, 'NULL'), coalesce(plan_budget::text, 'NULL')
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give both, or neither to plan epochs by hand.';
+	END IF;
+	IF plan_length < interval '1 second' OR plan_ahead < interval '0' THEN
+		RAISE EXCEPTION 'cannot plan epochs of length % for % ahead', plan_length, coalesce(plan_ahead, 2 * plan_length)
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a length of at least a second, for example ''1 day'' or ''1 month''.';
+	END IF;
+	RETURN QUERY SELECT 'swarm_reward epochs', epochs, 'CALL @extschema@.run_due_epochs()';
+	RETURN QUERY SELECT 'swarm_reward partitions', '17 1,13 * * *', format('SELECT @extschema@.make_telemetry_partitions(now(), now() + %L::interval)', partitions_ahead);
+	IF plan_length IS NOT NULL THEN
+		RETURN QUERY SELECT 'swarm_reward plan', epochs, format('SELECT @extschema@.plan_epochs(now() + %L::interval, %L, %L, %L)',
+			coalesce(plan_ahead, 2 * plan_length), plan_length, plan_budget, date_trunc('day', now(), 'UTC'));
+	END IF;
+END $$;
+COMMENT ON FUNCTION job_list(text, interval, interval, numeric, interval) IS
+'the jobs of schedule_jobs, with the same arguments: name, schedule, command; for schedulers other than pg_cron. Times are those of the scheduler';
+
+CREATE FUNCTION check_cron(jobs text DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+	home text;
+BEGIN
+	IF EXISTS (SELECT FROM pg_extension x WHERE x.extname = 'pg_cron') THEN
+		IF NOT has_schema_privilege('cron', 'USAGE') THEN
+			RAISE EXCEPTION 'permission denied to schedule jobs'
+				USING ERRCODE = 'insufficient_privilege', HINT = format('A superuser can GRANT USAGE ON SCHEMA cron TO %I.', current_user);
+		END IF;
+		RETURN;
+	END IF;
+	BEGIN
+		home := current_setting('cron.database_name', true);
+	EXCEPTION WHEN insufficient_privilege THEN
+		home := NULL;
+	END;
+	IF home IS NULL THEN
+		RAISE EXCEPTION 'pg_cron is not available in this database'
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				HINT = 'Put pg_cron into shared_preload_libraries, set cron.database_name, restart, and CREATE EXTENSION pg_cron; or let any other scheduler CALL @extschema@.run_due_epochs().';
+	ELSIF home = current_database() THEN
+		RAISE EXCEPTION 'the extension pg_cron is not installed'
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'CREATE EXTENSION pg_cron.';
+	END IF;
+	RAISE EXCEPTION 'pg_cron runs from database %, not from this one', quote_ident(home)
+		USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = 'Jobs for this database are scheduled there.',
+			HINT = format('In database %I: %s', home, coalesce(jobs, format('SELECT cron.unschedule(jobid) FROM cron.job WHERE database = %L AND jobname LIKE ''swarm_reward %%'';', current_database())));
+END $$;
+COMMENT ON FUNCTION check_cron(text) IS 'error, with what to do, unless the current user can schedule jobs of pg_cron from this database';
+
+CREATE FUNCTION schedule_jobs(epochs text DEFAULT '*/5 * * * *', partitions_ahead interval DEFAULT '7 days',
+	plan_length interval DEFAULT NULL, plan_budget numeric DEFAULT NULL, plan_ahead interval DEFAULT NULL)
+RETURNS TABLE (job_id bigint, job_name text, schedule text, command text)
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+#variable_conflict use_column
+DECLARE
+	j record;
+BEGIN
+	PERFORM check_cron((SELECT string_agg(format('SELECT cron.schedule_in_database(%L, %L, %L, %L);', l.job_name || ' of ' || current_database(), l.schedule, l.command, current_database()), ' ')
+		FROM job_list($1, $2, $3, $4, $5) l));
+	EXECUTE 'SELECT count(cron.unschedule(c.jobid)) FROM cron.job c WHERE c.database = current_database() AND c.username = current_user
+		AND c.jobname LIKE ''swarm_reward %'' AND c.jobname <> ALL ($1)'
+	USING (SELECT array_agg(l.job_name) FROM job_list($1, $2, $3, $4, $5) l);
+	FOR j IN SELECT l.* FROM job_list($1, $2, $3, $4, $5) l LOOP
+		job_name := j.job_name;
+		schedule := j.schedule;
+		command := j.command;
+		EXECUTE 'SELECT cron.schedule($1, $2, $3)' INTO job_id USING j.job_name, j.schedule, j.command;
+		RETURN NEXT;
+	END LOOP;
+END $$;
+COMMENT ON FUNCTION schedule_jobs(text, interval, interval, numeric, interval) IS
+'has pg_cron do, as the current user, what must be done for ever: CALL run_due_epochs() (epochs: when, as in crontab, in the time zone of pg_cron), make telemetry partitions partitions_ahead of now twice a day and, where plan_length and plan_budget (base units) are given, plan epochs until plan_ahead from now (by default two lengths). Safe to repeat: the last call counts. Errors, each with what to do: pg_cron is not there, runs from another database, or is not for the current user; a schedule it does not understand';
+
+CREATE FUNCTION unschedule_jobs() RETURNS int
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+	n int;
+BEGIN
+	PERFORM check_cron();
+	EXECUTE 'SELECT count(cron.unschedule(c.jobid)) FROM cron.job c WHERE c.database = current_database() AND c.jobname LIKE ''swarm_reward %''' INTO n;
+	RETURN n;
+END $$;
+COMMENT ON FUNCTION unschedule_jobs() IS
+'takes the jobs of schedule_jobs out of pg_cron: the current user''s, or everybody''s for a superuser; returns how many there were. Errors: as schedule_jobs, where pg_cron cannot be used';

@@ -1,0 +1,84 @@
+# The service of doc/backend.md, taken from there and run against a cluster: it tells of every change of
+# status, serves exact statements, and survives the loss of its connections.
+use strict;
+use warnings;
+use HTTP::Tiny;
+use IPC::Run;
+use JSON::PP;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep time);
+use Operate;
+
+plan skip_all => 'Node.js with its module pg is not installed' if system(q{node -e 'require("pg")' >/dev/null 2>&1}) != 0;
+
+open my $doc, '<', 'doc/backend.md' or die "doc/backend.md: $!";
+my $text = do { local $/; <$doc> };
+my ($service) = $text =~ /```js\n(.*?)```/s;
+ok($service, 'doc/backend.md shows a service');
+
+my $node = new_cluster('backend');
+my $file = $node->basedir . '/service.js';
+PostgreSQL::Test::Utils::append_to_file($file, $service);
+build_network($node, nodes => 10, window => '0');
+# the SQL of the guide
+my @sql = $text =~ /```\n(CREATE ROLE .*?)```/sg;
+is(scalar @sql, 2, 'and how to make its login');
+$node->safe_psql('postgres', $sql[0]);
+$node->safe_psql('postgres', q{UPDATE swarm_reward.provider SET name = 'Acme' WHERE provider_id = 1002;} . $sql[1]);
+
+my ($out, $err) = ('', '');
+my $run = IPC::Run::start(['env', 'PGHOST=' . $node->host, 'PGPORT=' . $node->port, 'PGDATABASE=postgres', 'PGUSER=rewards_web', 'PORT=0', 'node', $file], '<', '/dev/null', '>', \$out, '2>', \$err);
+
+# Waits until the service has said something.
+sub said
+{
+	my ($pattern) = @_;
+	my $end = time + 30;
+
+	while (time < $end && $out !~ $pattern)
+	{
+		last unless $run->pumpable;
+		$run->pump_nb;
+		sleep 0.02;
+	}
+	return $out =~ $pattern;
+}
+
+ok(said(qr/"connected":true/), 'it listens') or diag($err);
+my ($port) = $out =~ /"port":(\d+)/;
+my $http = HTTP::Tiny->new(timeout => 20);
+sub get { my ($path) = @_; my $answer = $http->get("http://127.0.0.1:$port/$path"); return ($answer->{status}, eval { decode_json($answer->{content}) }); }
+
+my ($status, $got) = get('progress');
+is($status, 200, 'it serves the progress');
+is(join(' ', map { $_->{state} } @$got), 'waiting waiting waiting waiting', 'of four epochs that wait');
+is((get('statements/1002'))[0], 404, 'and no statement of an epoch that is not computed');
+$node->safe_psql('postgres', 'SET client_min_messages = error; CALL swarm_reward.run_due_epochs()');
+ok(said(qr/"status":"final","epoch_id":1004|"epoch_id":1004[^\n]*"status":"final"|"status":"final"[^\n]*"epoch_id":1004/), 'it hears of the last epoch');
+my @events = grep { $_->{status} } map { eval { decode_json($_) } } split /\n/, $out;
+# keys as documented
+my ($keys) = join ' ', sort keys %{$events[0]};
+is($keys, 'budget digest epoch_id epoch_no previous_status status', 'in the words of the guide');
+is(join(' ', map { "$_->{epoch_id}:$_->{status}" } @events), join(' ', map { my $e = $_; map { "$e:$_" } qw(open computed final) } 1001 .. 1004), 'every change, in order');
+($status, $got) = get('statements/1002');
+is($status, 200, 'it serves a statement');
+is(join(' ', map { "$_->{provider_id}:$_->{total}" } @$got),
+	value($node, q{SELECT string_agg(provider_id || ':' || total, ' ' ORDER BY total DESC, provider_id) FROM swarm_reward.provider_statement WHERE epoch_id = 1002}), 'to the last digit');
+($status, $got) = get('epochs');
+is(join(' ', map { "$_->{epoch_id}:$_->{status}:$_->{paid}" } @$got),
+	value($node, q{SELECT string_agg(epoch_id || ':final:' || paid, ' ' ORDER BY epoch_id) FROM (SELECT epoch_id, sum(amount) AS paid FROM swarm_reward.reward GROUP BY epoch_id) x}), 'and the epochs with what they paid');
+is((get($_))[0], 404, "/$_ is not found") for 'statements/x', 'statements/1%27%20OR%201=1', '__proto__', 'constructor', '';
+
+# Something that is not ours, and a lost connection.
+$node->safe_psql('postgres', q{NOTIFY swarm_reward, 'hello'});
+$node->safe_psql('postgres', q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'rewards_web'});
+ok(said(qr/"connected":true.*"connected":true/s), 'it listens again when its connections are lost');
+$node->safe_psql('postgres', q{SET client_min_messages = error; SELECT swarm_reward.plan_epochs('2021-03-27', '5 days', 1000); UPDATE swarm_reward.epoch SET policy_id = 1000 WHERE status = 'planned'; CALL swarm_reward.run_due_epochs()});
+ok(said(qr/"epoch_no":5[^\n]*|"status":"final"[^\n]*"epoch_no":5/), 'and hears of the next epoch');
+is((get('statements/1003'))[0], 200, 'and serves');
+is(value($node, q{SELECT count(*) FROM swarm_reward.epoch WHERE status = 'final'}), '5', 'all is final');
+$run->kill_kill;
+$node->stop;
+done_testing();
