@@ -56,7 +56,8 @@ BEGIN
 		FROM pg_proc p
 		WHERE p.pronamespace = '@extschema@'::regnamespace AND (p.prokind = 'p'
 			OR p.proname IN ('try_epoch_lock', 'can_commit', 'next_epoch_step', 'record_epoch_failure', 'plan_epochs', 'schedule_jobs', 'unschedule_jobs',
-				'make_telemetry_partitions', 'roll_telemetry_hours', 'restate_epoch', 'preview_restatement', 'make_payout', 'release_payout', 'cancel_payout'));
+				'make_telemetry_partitions', 'keep_telemetry_partitions', 'drop_telemetry_partitions', 'ingest_telemetry', 'retry_telemetry_reject',
+				'roll_telemetry_hours', 'mark_telemetry_hours', 'restate_epoch', 'preview_restatement', 'make_payout', 'release_payout', 'cancel_payout'));
 	END IF;
 END $$;
 COMMENT ON FUNCTION role_privilege(text) IS
