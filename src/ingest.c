@@ -20,33 +20,25 @@
 #include "compat.h"
 
 #include "access/xact.h"
-#include "catalog/catalog.h"
 #include "catalog/dependency.h"
 #include "catalog/partition.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
-#include "catalog/pg_inherits.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "parser/parsetree.h"
 #include "storage/lmgr.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/plancache.h"
-#include "utils/rel.h"
-#include "utils/rls.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
 #include "sample.h"
+#include "source.h"
 
 SR_FUNCTION(sr_ingest_telemetry);
 SR_FUNCTION(sr_retry_telemetry_reject);
@@ -346,173 +338,25 @@ latest_time(Interval *tolerance)
 static void
 read_partitions(Ingest *ingest)
 {
-	Spans		rest;
+	Oid			rest;
 
 	LockRelationOid(ingest->telemetry, RowExclusiveLock);
 	ingest->latest = latest_time(ingest->tolerance);
 	read_spans(ingest, &ingest->partitions,
-			   psprintf("SELECT lower(p.period), upper(p.period), p.partition::oid FROM %s.telemetry_partitions() p "
-						"WHERE p.parent = %u AND p.period IS NOT NULL ORDER BY p.period", ingest->schema, ingest->telemetry));
-	read_spans(ingest, &rest,
-			   psprintf("SELECT lower(p.period), upper(p.period), p.partition::oid FROM %s.telemetry_partitions() p "
-						"WHERE p.parent = %u AND p.period IS NULL", ingest->schema, ingest->telemetry));
-	ingest->rest = rest.count > 0 ? rest.span : NULL;
+			   psprintf("SELECT lower(p.period), upper(p.period), p.partition::oid FROM %s.telemetry_partition(%u) p ORDER BY p.period",
+						ingest->schema, ingest->telemetry));
+	rest = get_default_partition_oid(ingest->telemetry);
+	if (OidIsValid(rest))
+	{
+		ingest->rest = palloc0(sizeof(Span));
+		ingest->rest->relation = rest;
+	}
 	read_spans(ingest, &ingest->dropped,
 			   psprintf("SELECT lower(d), upper(d), NULL::oid FROM unnest((SELECT range_agg(p.period) FROM %s.telemetry_dropped p "
 						"WHERE p.relation = 'telemetry')) d ORDER BY d", ingest->schema));
 }
 
 /* ---- take ---- */
-
-/* Refuses a relation whose rows cannot be taken so that nothing of them is lost. */
-static void
-check_relation(Oid relation, const char *name, bool is_source)
-{
-	char		kind = get_rel_relkind(relation);
-	List	   *family;
-	ListCell   *cell;
-
-	if (kind == RELKIND_FOREIGN_TABLE)
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("cannot ingest from %s, which is or has a foreign table", name),
-				 errdetail("Rows deleted on another server are not put back if this one fails."),
-				 errhint("Copy them into a local table and ingest that.")));
-	if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE && !(is_source && kind == RELKIND_VIEW))
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("cannot ingest from %s, which is not a table", name),
-				 errhint("Name a table, or a view from which rows can be deleted.")));
-	if (IsCatalogRelationOid(relation))
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("cannot ingest from %s, which is a system catalog", name)));
-	if (kind == RELKIND_VIEW)
-		return;
-
-	family = find_all_inheritors(relation, RowExclusiveLock, NULL);
-	if (kind == RELKIND_RELATION && list_length(family) > 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("cannot ingest from %s, from which other tables inherit", name),
-				 errdetail("Columns that only they have would be lost."),
-				 errhint("Ingest them first, end the inheritance, and ingest it then.")));
-	foreach(cell, family)
-		if (get_rel_relkind(lfirst_oid(cell)) == RELKIND_FOREIGN_TABLE)
-			check_relation(lfirst_oid(cell), name, false);
-}
-
-/* Refuses what the extension keeps its own rows in. */
-static void
-check_not_own(Ingest *ingest, Oid relation)
-{
-	Oid			extension = getExtensionOfObject(ProcedureRelationId, ingest->function);
-	List	   *line = get_rel_relispartition(relation) ? get_partition_ancestors(relation) : NIL;
-	ListCell   *cell;
-
-	line = lcons_oid(relation, line);
-	foreach(cell, line)
-		if (OidIsValid(extension) && getExtensionOfObject(RelationRelationId, lfirst_oid(cell)) == extension)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("cannot ingest from %s, which belongs to the ledger", ingest->source),
-					 errhint("To take up rejected rows again use retry_telemetry_reject().")));
-}
-
-static void
-check_privilege(Oid relation, Oid caller)
-{
-	AclMode		modes[] = {ACL_SELECT, ACL_DELETE};
-
-	for (size_t i = 0; i < lengthof(modes); i++)
-	{
-		AclResult	result = pg_class_aclcheck(relation, caller, modes[i]);
-
-		if (result != ACLCHECK_OK)
-			aclcheck_error(result, get_relkind_objtype(get_rel_relkind(relation)), get_rel_name(relation));
-	}
-}
-
-/* The owner of a relation; stops if it is gone. */
-static Oid
-relation_owner(Oid relation)
-{
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-	Oid			owner;
-
-	if (!HeapTupleIsValid(tuple))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation with OID %u does not exist", relation)));
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return owner;
-}
-
-static bool
-runs_as_invoker(Oid view)
-{
-#if PG_VERSION_NUM >= 150000
-	Relation	relation = RelationIdGetRelation(view);
-	bool		invoker;
-
-	if (!RelationIsValid(relation))
-		elog(ERROR, "could not open relation with OID %u", view);
-	invoker = RelationHasSecurityInvoker(relation);
-	RelationClose(relation);
-	return invoker;
-#else
-	(void) view;
-	return false;
-#endif
-}
-
-/* What the caller may not do although the owner may. */
-static void
-check_as_owner(Ingest *ingest, Oid relation)
-{
-	if (get_rel_relkind(relation) == RELKIND_VIEW)
-	{
-		if (!runs_as_invoker(relation))
-			return;
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("cannot ingest from %s, a view with security_invoker of another owner", ingest->source),
-				 errhint("Let its owner call ingest_telemetry, or ingest from its table.")));
-	}
-	if (check_enable_rls(relation, ingest->caller, true) == RLS_ENABLED)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("cannot ingest from %s, where row-level security applies to you", ingest->source),
-				 errhint("Let its owner call ingest_telemetry.")));
-}
-
-/* Refuses a statement that was rewritten to do anything but to delete from one table. */
-static void
-check_plan(Ingest *ingest, SPIPlanPtr plan)
-{
-	List	   *sources = SPI_plan_get_plan_sources(plan);
-	List	   *queries = list_length(sources) == 1 ? ((CachedPlanSource *) linitial(sources))->query_list : NIL;
-	Query	   *query = list_length(queries) == 1 ? linitial_node(Query, queries) : NULL;
-	RangeTblEntry *target;
-
-	if (query == NULL || query->commandType != CMD_DELETE || query->hasModifyingCTE)
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("cannot ingest from %s, where a rule changes what DELETE does", ingest->source),
-				 errhint("Drop the rule, or ingest from a table without one.")));
-	target = rt_fetch(query->resultRelation, query->rtable);
-	if (target->relkind == RELKIND_VIEW)
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("cannot ingest from %s, where a trigger deletes instead", ingest->source),
-				 errhint("Ingest from a table, or from a view of a single table without such a trigger.")));
-	if (!ingest->again)
-	{
-		check_not_own(ingest, target->relid);
-		check_relation(target->relid, ingest->source, false);
-	}
-}
 
 static Tuplestorestate *
 new_store(Ingest *ingest)
@@ -648,7 +492,7 @@ take_row(void *state, TupleTableSlot *slot)
 
 /* Deletes the rows with the rights of this role and reads them. */
 static void
-take(Ingest *ingest, Oid role, int context, const char *statement, int nparams, Oid *types, Datum *values)
+take(Ingest *ingest, const Source *source, Oid role, int context, const char *statement, int nparams, Oid *types, Datum *values)
 {
 	RowReceiver receiver = row_receiver(ingest, begin_take, take_row, ingest);
 	SPIExecuteOptions options = {.params = parameters(nparams, types, values),.dest = &receiver.pub};
@@ -664,7 +508,8 @@ take(Ingest *ingest, Oid role, int context, const char *statement, int nparams, 
 	plan = SPI_prepare(statement, nparams, types);
 	if (plan == NULL)
 		elog(ERROR, "%s: %s", SPI_result_code_string(SPI_result), statement);
-	check_plan(ingest, plan);
+	if (source != NULL)
+		sr_check_delete(source, plan);
 	result = SPI_execute_plan_extended(plan, &options);
 	if (result != SPI_OK_DELETE_RETURNING)
 		elog(ERROR, "%s: %s", SPI_result_code_string(result), statement);
@@ -675,25 +520,15 @@ take(Ingest *ingest, Oid role, int context, const char *statement, int nparams, 
 
 /* Takes the rows of a table or view. */
 static void
-take_source(Ingest *ingest, Oid source)
+take_source(Ingest *ingest, Oid relation)
 {
-	Oid			owner = relation_owner(source);	/* stops if there is none */
-	const char *name;
+	Source		source = sr_lock_source(relation, ingest->caller, getExtensionOfObject(ProcedureRelationId, ingest->function));
 
-	check_privilege(source, ingest->caller);
-	/* one ingest of a source at a time, also when it was renamed, dropped or given away meanwhile */
-	LockRelationOid(source, ShareUpdateExclusiveLock);
-	owner = relation_owner(source);
-	ingest->source = name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(source)), get_rel_name(source));
-	check_privilege(source, ingest->caller);
-	check_not_own(ingest, source);
-	check_relation(source, name, true);
-	if (owner != ingest->caller)
-		check_as_owner(ingest, source);
+	ingest->source = source.name;
 	read_partitions(ingest);
-	take(ingest, owner,
-		 ingest->caller_context | SECURITY_LOCAL_USERID_CHANGE | (owner == ingest->caller ? 0 : SECURITY_RESTRICTED_OPERATION),
-		 psprintf("DELETE FROM %s RETURNING *", name), 0, NULL, NULL);
+	take(ingest, &source, source.owner,
+		 ingest->caller_context | SECURITY_LOCAL_USERID_CHANGE | (source.owner == ingest->caller ? 0 : SECURITY_RESTRICTED_OPERATION),
+		 psprintf("DELETE FROM %s RETURNING *", source.name), 0, NULL, NULL);
 }
 
 /* Takes rejected rows up again. */
@@ -708,7 +543,7 @@ take_rejects(Ingest *ingest, Datum reason_like)
 	ingest->again = true;
 	read_partitions(ingest);
 	GetUserIdAndSecContext(&role, &context);
-	take(ingest, role, context,
+	take(ingest, NULL, role, context,
 		 psprintf("DELETE FROM %s.telemetry_reject r WHERE r.reason LIKE $1 RETURNING r.\"row\", r.source, "
 				  "r.\"row\" ->> 'node_id' AS node_id, r.\"row\" ->> 'service_type' AS service_type, "
 				  "r.\"row\" ->> 'sampled_at' AS sampled_at, r.\"row\" ->> 'latency_ms' AS latency_ms, "
@@ -1107,7 +942,7 @@ ingest_rows(FunctionCallInfo fcinfo, bool again)
 	ingest->late = new_store(ingest);
 	ingest->rejects = new_store(ingest);
 
-	SetUserIdAndSecContext(relation_owner(ingest->telemetry), ingest->caller_context | SECURITY_LOCAL_USERID_CHANGE);
+	SetUserIdAndSecContext(sr_relation_owner(ingest->telemetry), ingest->caller_context | SECURITY_LOCAL_USERID_CHANGE);
 	if (again)
 		take_rejects(ingest, PG_GETARG_DATUM(0));
 	else

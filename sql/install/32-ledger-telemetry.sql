@@ -60,20 +60,6 @@ COMMENT ON COLUMN telemetry_reject.source IS 'table it came from; NULL: not know
 COMMENT ON COLUMN telemetry_reject."row" IS 'the row as it was';
 COMMENT ON COLUMN telemetry_reject.reason IS 'why';
 
-CREATE FUNCTION telemetry_partitions() RETURNS TABLE (parent regclass, partition regclass, period tstzrange)
-LANGUAGE sql STABLE SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO'
-BEGIN ATOMIC
-	SELECT i.inhparent::regclass, i.inhrelid::regclass,
-		CASE WHEN b.bound <> 'DEFAULT' THEN tstzrange(m[1]::timestamptz, m[2]::timestamptz) END
-	FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid,
-		LATERAL (SELECT pg_catalog.pg_get_expr(c.relpartbound, c.oid) AS bound) b,
-		-- MINVALUE and MAXVALUE give NULL: no bound
-		LATERAL (SELECT pg_catalog.regexp_match(b.bound, $re$^FOR VALUES FROM \((?:'([^']+)'|MINVALUE)\) TO \((?:'([^']+)'|MAXVALUE)\)$$re$)) r (m)
-	WHERE i.inhparent IN ('telemetry'::regclass, 'telemetry_hour'::regclass);
-END;
-COMMENT ON FUNCTION telemetry_partitions() IS
-'the partitions of telemetry and telemetry_hour and the time that each holds, from inclusive, to exclusive; period NULL: a default partition';
-
 -- Partitions are ordinary tables, not members of the extension, so that
 -- pg_dump keeps them. There is no default partition on purpose: it would have
 -- to be scanned under lock whenever a day is added, and would hide lost days.

@@ -38,12 +38,11 @@ BEGIN
 	WHERE e.status = 'final'
 		AND NOT EXISTS (SELECT FROM @extschema@.epoch o WHERE o.status <> 'final' AND lower(o.period) < upper(e.period));
 	FOR past IN
-		SELECT p.parent, p.partition, p.period, c.relname, upper(p.period) <= settled AS is_settled
-		FROM @extschema@.telemetry_partitions() p
-			JOIN pg_class c ON c.oid = p.parent,
-			LATERAL (SELECT CASE c.relname WHEN 'telemetry' THEN retention ELSE hour_retention END AS span) k
+		SELECT p.partition, p.period, k.relname, upper(p.period) <= settled AS is_settled
+		FROM (VALUES ('telemetry', retention), ('telemetry_hour', hour_retention)) k (relname, span),
+			@extschema@.telemetry_partition(format('%I.%I', '@extschema@', k.relname)::regclass) p
 		WHERE upper(p.period) <= now() - k.span
-		ORDER BY p.period, c.relname
+		ORDER BY p.period, k.relname
 	LOOP
 		IF past.is_settled IS NOT TRUE THEN
 			RAISE NOTICE '% is kept: not every epoch up to its end, %, is final', past.partition, upper(past.period);
@@ -77,8 +76,7 @@ BEGIN
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a time that is not negative, for example ''7 days''.';
 	END IF;
 	-- the days since it was last called, should that be a while ago
-	SELECT max(upper(p.period)) INTO newest FROM @extschema@.telemetry_partitions() p
-	WHERE p.parent = '@extschema@.telemetry'::regclass;
+	SELECT max(upper(p.period)) INTO newest FROM @extschema@.telemetry_partition('@extschema@.telemetry') p;
 	IF newest < start AND newest > now() - interval '31 days' THEN
 		start := newest;
 	END IF;

@@ -14,7 +14,7 @@ SET LOCAL timezone = 'Asia/Kolkata';
 SET LOCAL datestyle = 'SQL, DMY';
 -- everything spills to disk
 SET LOCAL work_mem = '64kB';
-SELECT plan(96);
+SELECT plan(100);
 SELECT setseed(0.25);
 \o /dev/null
 INSERT INTO provider (provider_id, name) VALUES (9001, 'ingest test');
@@ -238,6 +238,14 @@ SELECT is(pg_temp.reason('9001', NULL, to_char(clock_timestamp() AT TIME ZONE 'U
 CREATE TABLE stage_ahead AS SELECT 9001 AS node_id, clock_timestamp() + make_interval(mins => m) AS sampled_at, true AS ok FROM generate_series(1, 9, 2) m;
 SELECT results_eq($$ SELECT moved, rejected FROM ingest_telemetry('stage_ahead', '2 minutes') $$, 'VALUES (1::bigint, 4::bigint)', 'as far as it is told');
 
+-- partitions that people made by hand
+CREATE TABLE swarm_reward.telemetry_ancient PARTITION OF telemetry FOR VALUES FROM (MINVALUE) TO ('0900-01-01 00:00+00');
+SELECT is(pg_temp.reason('9001', NULL, '0500-01-01 00:00Z', '2', 't', NULL, NULL), NULL, 'a partition without a beginning');
+SELECT is(pg_temp.reason('9001', NULL, '0900-01-01 00:00Z', '2', 't', NULL, NULL), 'no partition for 0900-01-01', 'ends where it says');
+CREATE TABLE swarm_reward.telemetry_rest PARTITION OF telemetry DEFAULT;
+SELECT is(pg_temp.reason('9001', NULL, '0900-01-01 00:00Z', '2', 't', NULL, NULL), NULL, 'a default partition takes the rest');
+DROP TABLE swarm_reward.telemetry_ancient, swarm_reward.telemetry_rest;
+
 -- rejected rows are taken up again
 TRUNCATE telemetry, telemetry_reject;
 CREATE TABLE stage_retry AS SELECT n AS node_id, '2024-03-01 00:00Z' AS sampled_at, 'yes' AS ok, 0.1 AS other FROM (VALUES ('9001'), ('9002'), ('9999')) v (n);
@@ -376,6 +384,13 @@ RESET ROLE;
 ALTER TABLE stage_right ENABLE ROW LEVEL SECURITY;
 SET ROLE sr_test_operator;
 SELECT throws_like($$ SELECT ingest_telemetry('stage_right') $$, 'cannot ingest from public.stage_right, where row-level security applies to you', 'row-level security is not got around');
+RESET ROLE;
+
+CREATE VIEW view_invoker WITH (security_invoker = true) AS SELECT * FROM stage_right;
+ALTER VIEW view_invoker OWNER TO sr_test_loader;
+GRANT SELECT, DELETE ON view_invoker TO sr_test_operator;
+SET ROLE sr_test_operator;
+SELECT throws_like($$ SELECT ingest_telemetry('view_invoker') $$, 'cannot ingest from public.view_invoker, a view with security_invoker of another owner', 'nor are the rights that a view asks of its caller');
 RESET ROLE;
 
 -- what a table brings with it runs with the rights of its owner, whoever ingests it

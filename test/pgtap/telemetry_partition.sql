@@ -13,10 +13,13 @@ SET LOCAL timezone = 'Pacific/Auckland';
 SET LOCAL datestyle = 'German';
 SELECT plan(42);
 
+-- All partitions of both.
+CREATE VIEW pg_temp.part AS
+SELECT t.parent, p.* FROM (VALUES ('telemetry'::regclass), ('telemetry_hour')) t (parent), telemetry_partition(t.parent) p;
 -- The days that a table has partitions for, as text in UTC.
 CREATE FUNCTION pg_temp.days(parent regclass) RETURNS text[] LANGUAGE sql STABLE SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
 	SELECT coalesce(array_agg(format('%s..%s', lower(p.period)::date, upper(p.period)::date) ORDER BY p.period), '{}')
-	FROM telemetry_partitions() p WHERE p.parent = $1;
+	FROM telemetry_partition($1) p;
 $$;
 -- The partitions that a query reads.
 CREATE FUNCTION pg_temp.scanned(query text) RETURNS text[] LANGUAGE plpgsql AS $$
@@ -38,16 +41,16 @@ SELECT is(make_telemetry_partitions('2024-03-30 00:00+00', '2024-04-02 00:00+00'
 SELECT is(make_telemetry_partitions('2024-03-29 00:00+00', '2024-04-02 00:00:00.000001+00'), 4, 'only what is missing');
 SELECT is(make_telemetry_partitions('2024-03-01 00:00+00', '2024-06-01 00:00+00', '1 month'), 6, 'wide ones around them');
 SELECT is((pg_temp.days('telemetry'))[1:2] || (pg_temp.days('telemetry'))[7:], '{2024-03-01..2024-03-29,2024-03-29..2024-03-30,2024-04-03..2024-05-01,2024-05-01..2024-06-01}', 'fill the gaps and no more');
-SELECT set_eq($$ SELECT c.relname || ' ' || pg_get_indexdef(i.indexrelid) FROM telemetry_partitions() p JOIN pg_index i ON i.indrelid = p.partition JOIN pg_class c ON c.oid = i.indrelid
+SELECT set_eq($$ SELECT c.relname || ' ' || pg_get_indexdef(i.indexrelid) FROM pg_temp.part p JOIN pg_index i ON i.indrelid = p.partition JOIN pg_class c ON c.oid = i.indrelid
 		WHERE lower(p.period) = '2024-03-30 00:00+00' $$,
 	$$ VALUES ('telemetry_20240330 CREATE UNIQUE INDEX telemetry_20240330_pkey ON swarm_reward.telemetry_20240330 USING btree (node_id, sampled_at, service_key)'),
 		('telemetry_20240330 CREATE INDEX telemetry_20240330_sampled_at_idx ON swarm_reward.telemetry_20240330 USING brin (sampled_at) WITH (pages_per_range=''32'')'),
 		('telemetry_hour_20240330 CREATE UNIQUE INDEX telemetry_hour_20240330_pkey ON swarm_reward.telemetry_hour_20240330 USING btree (node_id, hour, service_key)') $$,
 	'each with its indexes');
-SELECT results_eq($$ SELECT count(*) FROM telemetry_partitions() p JOIN pg_constraint c ON c.conrelid = p.partition AND c.contype = 'f' GROUP BY p.partition ORDER BY 1 $$,
-	$$ SELECT 2::bigint FROM telemetry_partitions() $$, 'and its foreign keys');
-SELECT results_eq($$ SELECT count(*) FROM telemetry_partitions() p JOIN pg_constraint c ON c.conrelid = p.partition AND c.contype = 'c' GROUP BY p.parent, p.partition ORDER BY p.parent, p.partition $$,
-	$$ SELECT (SELECT count(*) FROM pg_constraint c WHERE c.conrelid = p.parent AND c.contype = 'c') FROM telemetry_partitions() p ORDER BY p.parent, p.partition $$, 'and the checks of the whole');
+SELECT results_eq($$ SELECT count(*) FROM pg_temp.part p JOIN pg_constraint c ON c.conrelid = p.partition AND c.contype = 'f' GROUP BY p.partition ORDER BY 1 $$,
+	$$ SELECT 2::bigint FROM pg_temp.part $$, 'and its foreign keys');
+SELECT results_eq($$ SELECT count(*) FROM pg_temp.part p JOIN pg_constraint c ON c.conrelid = p.partition AND c.contype = 'c' GROUP BY p.parent, p.partition ORDER BY p.parent, p.partition $$,
+	$$ SELECT (SELECT count(*) FROM pg_constraint c WHERE c.conrelid = p.parent AND c.contype = 'c') FROM pg_temp.part p ORDER BY p.parent, p.partition $$, 'and the checks of the whole');
 
 -- found
 INSERT INTO policy (name, effective_from, grid_order, supply_target, telemetry_slot, growth_target, min_beacons)
@@ -115,7 +118,7 @@ SELECT throws_ok($$ SELECT drop_telemetry_partitions('1 day', '-1 day') $$, '220
 SELECT results_eq('SELECT * FROM keep_telemetry_partitions()', 'VALUES (18, 0)', 'from yesterday to a week ahead');
 SELECT results_eq('SELECT * FROM keep_telemetry_partitions(''10 days'', ''0 days'')', 'VALUES (6, 0)', 'made further ahead; nothing of an epoch that is not final is dropped');
 \o /dev/null
-DO $$ DECLARE p regclass; BEGIN FOR p IN SELECT partition FROM swarm_reward.telemetry_partitions() WHERE lower(period) > now() - interval '3 days' LOOP EXECUTE format('DROP TABLE %s', p); END LOOP; END $$;
+DO $$ DECLARE p regclass; BEGIN FOR p IN SELECT partition FROM pg_temp.part WHERE lower(period) > now() - interval '3 days' LOOP EXECUTE format('DROP TABLE %s', p); END LOOP; END $$;
 SELECT make_telemetry_partitions(now() - interval '20 days', now() - interval '19 days');
 \o
 SELECT is((SELECT made FROM keep_telemetry_partitions('0 days')), 38, 'days are not left out when nobody called for a while: 18 and today');
