@@ -249,7 +249,7 @@ BEGIN ATOMIC
 			(1, 'units of ' || h.code, h.units, 'its own'),
 			(2, 'unit_value of ' || h.code, h.unit_value, 'contribution of one unit at quality 1'),
 			(3, 'demand of ' || h.code, h.demand, format('units wanted in region %s', n.region)),
-			(4, 'opening_supply of ' || h.code, h.opening_supply, 'quality * units there at the close of the previous epoch'),
+			(4, 'opening_supply of ' || h.code, h.opening_supply, 'quality * units there when the epoch opened'),
 			(5, 'supply of ' || h.code, h.supply, 'quality * units there in this epoch, of all nodes'),
 			(6, 'rate of ' || h.code, h.rate, CASE
 				WHEN h.demand = 0 THEN 'nobody wants it there'
