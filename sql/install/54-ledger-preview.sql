@@ -98,11 +98,14 @@ BEGIN
 		e.demand := demand_field(e.period, p.grid_order);
 		e.supply := opening_supply_field(e.previous_epoch_id, p.grid_order);
 	END IF;
+	IF e.emission_no IS NOT NULL AND p.policy_id <> own.policy_id AND p.emission IS NOT NULL THEN
+		e.budget := emission(p.policy_id, next_emission_no(p.policy_id, e.epoch_id, lower(e.period)));
+	END IF;
 	e.policy_id := p.policy_id;
 	RETURN e;
 END $$;
 COMMENT ON FUNCTION preview_field(epoch, policy, policy) IS
-'preview_epoch step: the epoch under another policy, with demand and opening supply on its grid. Errors: the grid is another and demand has changed since';
+'preview_epoch step: the epoch under another policy, with its emission where the budget was one, and with demand and opening supply on its grid. Errors: the grid is another and demand has changed since';
 
 CREATE FUNCTION preview_region(e epoch, own policy, p policy) RETURNS epoch_region[]
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
@@ -144,10 +147,12 @@ LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
 DECLARE
 	s scenario;
-	e epoch := computed_epoch($1);
+	e epoch;
 	own policy;
 	p policy;
 BEGIN
+	PERFORM check_sees_rewards();
+	e := computed_epoch($1);
 	SELECT * INTO STRICT own FROM policy WHERE policy.policy_id = e.policy_id;
 	SELECT * INTO p FROM policy WHERE policy.policy_id = $2;
 	IF NOT FOUND THEN
@@ -170,4 +175,4 @@ BEGIN
 	ORDER BY c.position, x.node_id;
 END $$;
 COMMENT ON FUNCTION preview_epoch(bigint, bigint) IS
-'what another policy would have paid in a computed or final epoch, node by node and component by component, beside what was paid, base units; one row for each node and component with a score under either policy; sums of difference by provider_id are who would have won and lost. Nothing is written, and the policy need not be in use. All else is as it was: the state in which the epoch opened (supply, prices, marks, ages, carry-over), its budget, what its nodes did. Equal to what run_epoch would have paid with this policy, to the base unit. Facts are the frozen ones; only where the policy has another grid_order, telemetry_slot, response_quantile or error_confidence are they measured again from the live tables. Errors: no such epoch or policy, epoch not computed; facts or regions are to be measured again and the live tables no longer give what was frozen';
+'what another policy would have paid in a computed or final epoch, node by node and component by component, beside what was paid, base units; one row for each node and component with a score under either policy; sums of difference by provider_id are who would have won and lost. Nothing is written, and the policy need not be in use. All else is as it was: the state in which the epoch opened (supply, prices, marks, ages, carry-over), what its nodes did, and its budget, unless that was an emission and the other policy has emissions of its own. Equal to what run_epoch would have paid with this policy, to the base unit. Facts are the frozen ones; only where the policy has another grid_order, telemetry_slot, response_quantile or error_confidence are they measured again from the live tables. Errors: no such epoch or policy, epoch not computed; facts or regions are to be measured again and the live tables no longer give what was frozen';

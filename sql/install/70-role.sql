@@ -1,6 +1,22 @@
 -- Who may do what. An extension cannot make roles, so privileges are granted
 -- to roles that exist, by kind.
 
+-- What writes money or what it is computed from runs with the owner's rights,
+-- like run_epoch and finalize_epoch: then nobody needs the right to write it.
+-- So does what views call that reads a table, as a view's functions run as
+-- whoever reads the view.
+DO $$
+DECLARE
+	f regprocedure;
+BEGIN
+	FOR f IN SELECT p.oid::regprocedure FROM pg_proc p
+		WHERE p.pronamespace = '@extschema@'::regnamespace
+			AND p.proname IN ('restate_epoch', 'preview_restatement', 'make_payout', 'release_payout', 'cancel_payout', 'roll_telemetry_hours', 'epoch_closes_at')
+	LOOP
+		EXECUTE format('ALTER FUNCTION %s SECURITY DEFINER', f);
+	END LOOP;
+END $$;
+
 -- As lists, so that grant_role stays a loop and the lists can be read.
 CREATE FUNCTION role_privilege(kind text) RETURNS TABLE (privilege text)
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
@@ -23,7 +39,7 @@ BEGIN
 	FROM pg_class c JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
 		JOIN pg_extension x ON d.refclassid = 'pg_extension'::regclass AND x.oid = d.refobjid AND x.extname = 'swarm_reward'
 	WHERE c.relkind = 'v' OR (kind <> 'service' AND c.relkind IN ('r', 'p'));
-	RETURN QUERY SELECT 'EXECUTE ON FUNCTION @extschema@.provider_of_role(name)';
+	RETURN QUERY SELECT 'EXECUTE ON FUNCTION @extschema@.provider_of_role(name)' UNION ALL SELECT 'EXECUTE ON FUNCTION @extschema@.epoch_closes_at(bigint)';
 	-- without it the functions of PostGIS cannot be found, in ours neither
 	RETURN QUERY SELECT format('USAGE ON SCHEMA %s', x.extnamespace::regnamespace)
 	FROM pg_extension x WHERE x.extname = 'postgis' AND NOT has_schema_privilege('public', x.extnamespace, 'USAGE');
@@ -34,13 +50,13 @@ BEGIN
 		RETURN QUERY SELECT format('INSERT (%1$s), UPDATE (%1$s) ON @extschema@.%2$I', string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum), c.relname)
 		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 		WHERE (c.oid = 'policy'::regclass AND a.attname NOT IN ('sealed_rules', 'is_builtin'))
-			OR (c.oid = 'epoch'::regclass AND a.attname IN ('epoch_id', 'period', 'budget', 'policy_id', 'note'))
+			OR (c.oid = 'epoch'::regclass AND a.attname IN ('epoch_id', 'period', 'budget', 'policy_id', 'grace_period', 'note'))
 		GROUP BY c.relname;
 		RETURN QUERY SELECT format('EXECUTE ON ROUTINE %s', p.oid::regprocedure)
 		FROM pg_proc p
 		WHERE p.pronamespace = '@extschema@'::regnamespace AND (p.prokind = 'p'
 			OR p.proname IN ('try_epoch_lock', 'can_commit', 'next_epoch_step', 'record_epoch_failure', 'plan_epochs', 'schedule_jobs', 'unschedule_jobs',
-				'make_telemetry_partitions', 'preview_restatement', 'restate_epoch', 'make_payout', 'release_payout', 'cancel_payout'));
+				'make_telemetry_partitions', 'roll_telemetry_hours', 'restate_epoch', 'preview_restatement', 'make_payout', 'release_payout', 'cancel_payout'));
 	END IF;
 END $$;
 COMMENT ON FUNCTION role_privilege(text) IS

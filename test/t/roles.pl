@@ -71,6 +71,8 @@ for my $sql (
 	q{INSERT INTO swarm_reward.reward SELECT * FROM swarm_reward.reward LIMIT 1}, q{UPDATE swarm_reward.reward SET amount = amount + 1}, q{DELETE FROM swarm_reward.reward},
 	q{TRUNCATE swarm_reward.reward}, q{UPDATE swarm_reward.epoch_node SET quality = 1}, q{DELETE FROM swarm_reward.epoch_seal}, q{UPDATE swarm_reward.epoch_pool SET paid = 0},
 	q{UPDATE swarm_reward.epoch SET status = 'open' WHERE epoch_id = 1003}, q{UPDATE swarm_reward.epoch SET digest = NULL}, q{UPDATE swarm_reward.epoch SET final_at = NULL},
+	q{INSERT INTO swarm_reward.restatement SELECT * FROM swarm_reward.restatement}, q{UPDATE swarm_reward.final_statement SET earned = 1}, q{DELETE FROM swarm_reward.payout_line},
+	q{UPDATE swarm_reward.epoch_computation SET reason = 'mine'},
 	q{INSERT INTO swarm_reward.restatement (epoch_id, posted_epoch_id, node_id, provider_id, component, amount) VALUES (1002, 1003, 1001, 1001, 'new_regions', 5)},
 	q{SELECT * FROM swarm_reward.recompute_final(1001, NULL)}, q{UPDATE swarm_reward.payout SET status = 'cancelled'}, q{INSERT INTO swarm_reward.final_statement VALUES (1003, 1001, 5, 5)},
 	q{UPDATE swarm_reward.policy SET sealed_rules = NULL}, q{UPDATE swarm_reward.policy SET is_builtin = true}, q{SELECT swarm_reward.pay_epoch(1003)}, q{SELECT swarm_reward.seal_epoch(1003)},
@@ -92,6 +94,19 @@ is(as('ana', q{SELECT count(*) FROM swarm_reward.verify_epoch(1002) WHERE NOT ok
 is(as('sven', q{SELECT count(DISTINCT provider_id) > 3 FROM swarm_reward.provider_statement}), 't', 'a service reads all statements');
 is(as('sven', q{SELECT count(*) FROM swarm_reward.epoch_progress}), '0', 'and the progress');
 like(as('sven', 'SELECT * FROM swarm_reward.reward'), $denied, 'but no table');
+for my $view (@{[split /\n/, $node->safe_psql('ledger', q{SELECT relname FROM pg_class WHERE relnamespace = 'swarm_reward'::regnamespace AND relkind = 'v' ORDER BY 1})]})
+{
+	for my $role (qw(ana sven))
+	{
+		like(as($role, "SELECT count(*) FROM (SELECT * FROM swarm_reward.$view OFFSET 0) x"), qr/^\d+$/, "$role reads $view");
+	}
+}
+like(as('ana', q{SELECT count(*) FROM swarm_reward.explain_reward(1003, (SELECT min(node_id) FROM swarm_reward.reward WHERE epoch_id = 1003))}), qr/^[1-9]\d*$/, 'an analyst has a reward explained');
+like(as('ana', q{SELECT count(*) FROM swarm_reward.preview_epoch(1003, 1000)}), qr/^[1-9]\d*$/, 'and previews an epoch');
+like(as('ana', q{SELECT count(*) FROM swarm_reward.simulate_node('POINT(10 10)'::gis.geography, 100000, '{"t_cpu": 5}')}), qr/^[1-9]\d*$/, 'and simulates a node');
+like(as('oscar', q{SELECT swarm_reward.restate_epoch(1002, 'a test') IS NULL}), qr/^t$/, 'an operator restates');
+is(as('oscar', q{SELECT swarm_reward.make_payout() IS NULL}), 't', 'and makes payouts, of nothing as no provider has an address');
+is(as('oscar', q{CALL swarm_reward.roll_telemetry()}), '', 'and rolls telemetry up');
 for my $role (qw(ana sven paula))
 {
 	like(as($role, 'CALL swarm_reward.run_epoch(1004)'), $denied, "$role must not compute");
