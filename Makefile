@@ -81,7 +81,7 @@ endif
 # The files that know nothing of the server, and the programs that test them:
 # test/c/NAME.c is linked with all of PURE_C, with SR_STANDALONE defined and, where
 # the reference HEALPix library chealpix is installed, HAVE_CHEALPIX too.
-PURE_C = $(wildcard $(addprefix src/,healpix.c scan.c disc.c tiles.c gaps.c outline.c diff.c latency.c wilson.c))
+PURE_C = $(wildcard $(addprefix src/,healpix.c edge.c scan.c locate.c disc.c tiles.c gaps.c outline.c diff.c latency.c wilson.c parse.c))
 C_TESTS = $(patsubst test/c/%.c,tmp_check/c/%,$(sort $(wildcard test/c/*.c)))
 C_TEST_FLAGS = $(SAME_BITS) $(WARNINGS) -O2 -g -Isrc -DSR_STANDALONE
 C_TEST_LIBS = -lm

@@ -36,6 +36,13 @@
 	float8in_internal(token, NULL, type, whole)
 #endif
 
+/* The length of the digest's room is checked since 15. */
+#if PG_VERSION_NUM >= 150000
+#define sr_cryptohash_final(context, digest, length) pg_cryptohash_final(context, digest, length)
+#else
+#define sr_cryptohash_final(context, digest, length) pg_cryptohash_final(context, digest)
+#endif
+
 /* Whether a procedure may COMMIT: 14 has no way to ask for its own kind of call. */
 #if PG_VERSION_NUM >= 150000
 #define sr_inside_nonatomic_context() SPI_inside_nonatomic_context()

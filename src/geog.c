@@ -443,8 +443,8 @@ geog_polygon_wkb(int32 npoints, const double *xy)
 }
 
 /* One of PostGIS's functions: they live where its type geography does. */
-static Oid
-postgis_function(Oid geography_type, const char *name, int nargs, const Oid *argtypes)
+Oid
+geog_function(Oid geography_type, const char *name, int nargs, const Oid *argtypes)
 {
 	HeapTuple	tup = SearchSysCache1(TYPEOID, ObjectIdGetDatum(geography_type));
 	char	   *schema;
@@ -466,9 +466,9 @@ geog_region_centroid(const GeogRegion *region, Oid geography_type, double *lon, 
 	Oid			centroid_args[2] = {geography_type, BOOLOID};
 	Datum		geography;
 
-	geography = OidFunctionCall1(postgis_function(geography_type, "st_geogfromwkb", 1, wkb_args),
+	geography = OidFunctionCall1(geog_function(geography_type, "st_geogfromwkb", 1, wkb_args),
 								 PointerGetDatum(polygon_wkb(largest)));
-	geography = OidFunctionCall2(postgis_function(geography_type, "st_centroid", 2, centroid_args),
+	geography = OidFunctionCall2(geog_function(geography_type, "st_centroid", 2, centroid_args),
 								 geography, BoolGetDatum(true));
 	geog_read_point(geography, lon, lat);
 }

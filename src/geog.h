@@ -24,6 +24,7 @@ extern int32 geog_read_points(Datum geography, double **lonlat);
 extern bytea *geog_point_wkb(double lon, double lat);
 extern bytea *geog_polygon_wkb(int32 npoints, const double *xy);
 extern bytea *geog_multipolygon_wkb(int32 npolygons, const Polygon *polygons);
+extern Oid	geog_function(Oid geography_type, const char *name, int nargs, const Oid *argtypes);
 extern void geog_region_centroid(const GeogRegion *region, Oid geography_type,
 								 double *lon, double *lat);
 

@@ -8,7 +8,7 @@
  */
 #include "scan.h"
 
-#include "vec3.h"
+#include "edge.h"
 
 /* Slack for centres on a polygon's boundary, in cells: below 10 micrometres. */
 #define BOUNDARY_SLACK 1e-9
@@ -184,254 +184,28 @@ array_sort(Array *a, int (*compare) (const void *, const void *))
 #define ARRAY_OF(type) {NULL, 0, 0, sizeof(type)}
 #define ARRAY_ITEMS(type, a) ((type *) (a)->items)
 
-/* Unit normal of the great circle through two points; false when it is undefined. */
-static bool
-edge_normal(Vec3 a, Vec3 b, Vec3 *n)
-{
-	/* (a - b) x (a + b) = 2 a x b, without its cancellation for short edges */
-	Vec3		d = {a.x - b.x, a.y - b.y, a.z - b.z};
-	Vec3		s = {a.x + b.x, a.y + b.y, a.z + b.z};
-	double		len;
-
-	*n = cross(d, s);
-	len = sqrt(dot(*n, *n));
-	if (len < 1e-300 || dot(s, s) < 1e-28)
-		return false;
-	n->x /= len;
-	n->y /= len;
-	n->z /= len;
-	return true;
-}
-
-/* Component of a vector by number. */
-static inline double
-component(Vec3 v, int axis)
-{
-	return axis == 0 ? v.x : axis == 1 ? v.y : v.z;
-}
-
-/* Is a point of an edge's great circle between its ends? */
-static inline bool
-on_arc(Vec3 a, Vec3 b, Vec3 n, Vec3 p)
-{
-	return dot(cross(a, p), n) >= 0 && dot(cross(p, b), n) >= 0;
-}
-
-/* Widens a geocentric box by an edge, bulge included. */
+/* Records where the piece z1 -> z2 of an edge, rising or falling, crosses parallels. */
 static void
-box_add_edge(double lo[3], double hi[3], Vec3 a, Vec3 b)
-{
-	Vec3		n;
-
-	for (int k = 0; k < 3; k++)
-	{
-		lo[k] = Min(lo[k], Min(component(a, k), component(b, k)));
-		hi[k] = Max(hi[k], Max(component(a, k), component(b, k)));
-	}
-	if (!edge_normal(a, b, &n))
-		return;
-	for (int k = 0; k < 3; k++)
-	{
-		/* where the great circle reaches farthest along axis k */
-		double		nk = component(n, k);
-		Vec3		m = {(k == 0) - nk * n.x, (k == 1) - nk * n.y, (k == 2) - nk * n.z};
-		double		len = sqrt(dot(m, m));
-		Vec3		far,
-					near;
-
-		if (len < 1e-14)
-			continue;
-		far.x = m.x / len;
-		far.y = m.y / len;
-		far.z = m.z / len;
-		near.x = -far.x;
-		near.y = -far.y;
-		near.z = -far.z;
-		if (on_arc(a, b, n, far))
-			hi[k] = Max(hi[k], component(far, k));
-		if (on_arc(a, b, n, near))
-			lo[k] = Min(lo[k], component(near, k));
-	}
-}
-
-/* Difference of two longitudes in turns, in (-1/2, 1/2]. */
-static inline double
-turn_diff(double a, double b)
-{
-	double		d = a - b;
-
-	d -= floor(d);
-	return d > 0.5 ? d - 1.0 : d;
-}
-
-/* Is a point in a box? */
-static bool
-in_box(const double lo[3], const double hi[3], Vec3 p)
-{
-	return p.x >= lo[0] && p.x <= hi[0] && p.y >= lo[1] && p.y <= hi[1] && p.z >= lo[2] && p.z <= hi[2];
-}
-
-/*
- * A point's meridian must not run through a vertex, nor along an axis of
- * symmetry: where it met an edge on the very parallel of a ring, rounding would
- * decide on which side of the meridian the ring crosses the edge. So a point
- * outside moves a few metres, to one of these odd places east of it.
- */
-#define SIDESTEPS 16
-#define SIDESTEP 1.3717e-7		/* turns */
-
-static Vec3
-beside(Vec3 p, int step)
-{
-	double		s,
-				c;
-	Vec3		v = p;
-
-	sr_sincos_deg(360.0 * SIDESTEP * step, &s, &c);
-	v.x = p.x * c - p.y * s;
-	v.y = p.x * s + p.y * c;
-	return v;
-}
-
-/* Is no vertex of a polygon on the meridian of a point? */
-static bool
-meridian_is_free(const Polygon *polygon, Vec3 p)
-{
-	double		turn = sr_atan2_turn(p.y, p.x);
-
-	for (int r = 0; r < polygon->nrings; r++)
-		for (int i = 0; i < polygon->rings[r].npoints; i++)
-		{
-			if (i % 65536 == 0)
-				sr_check_interrupts();
-			if (fabs(turn_diff(sr_lon_turn(polygon->rings[r].xy[2 * i]), turn)) < 1e-10)
-				return false;
-		}
-	return true;
-}
-
-/*
- * A point outside a polygon: a corner of its geocentric box, pushed outwards
- * until the sphere's point below it leaves the box, as PostGIS chooses it. The
- * box of a shell that winds around an axis is extended to that pole first. A
- * box that has all its corners inside the sphere's reach leaves none; then it is
- * the antipode of the vertices' mean, which is outside any polygon that fits
- * into a hemisphere.
- */
-static Vec3
-point_outside(const Polygon *polygon)
-{
-	static const int corner[8][3] = {
-		{0, 0, 0}, {0, 1, 0}, {0, 0, 1}, {1, 0, 0},
-		{1, 1, 0}, {1, 0, 1}, {0, 1, 1}, {1, 1, 1}
-	};
-	double		lo[3] = {2, 2, 2};
-	double		hi[3] = {-2, -2, -2};
-	Vec3		mean = {0, 0, 0};
-
-	for (int r = 0; r < polygon->nrings; r++)
-	{
-		const LinearRing *lr = &polygon->rings[r];
-
-		for (int i = 0; i + 1 < lr->npoints; i++)
-		{
-			Vec3		a = unit_vector(lr->xy[2 * i], lr->xy[2 * i + 1]);
-			Vec3		b = unit_vector(lr->xy[2 * i + 2], lr->xy[2 * i + 3]);
-
-			sr_check_interrupts();
-			box_add_edge(lo, hi, a, b);
-			mean.x -= a.x;
-			mean.y -= a.y;
-			mean.z -= a.z;
-		}
-	}
-	for (int axis = 2; axis >= 0; axis--)
-	{
-		int			u = (axis + 1) % 3;
-		int			v = (axis + 2) % 3;
-
-		if (lo[u] < 0 && hi[u] > 0 && lo[v] < 0 && hi[v] > 0)
-		{
-			if (hi[axis] > 0)
-				hi[axis] = 1.0;
-			if (lo[axis] < 0)
-				lo[axis] = -1.0;
-		}
-	}
-	/* one arc-minute, then twice as far until a corner is out */
-	for (double grow = SR_PI / 10800; grow < SR_PI; grow *= 2)
-	{
-		for (int c = 0; c < 8; c++)
-		{
-			double		q[3];
-			double		len;
-			Vec3		v;
-
-			for (int k = 0; k < 3; k++)
-				q[k] = corner[c][k] ? (hi[k] < 1 ? hi[k] + grow : hi[k])
-					: (lo[k] > -1 ? lo[k] - grow : lo[k]);
-			len = sqrt(q[0] * q[0] + q[1] * q[1] + q[2] * q[2]);
-			if (len == 0)
-				continue;
-			v.x = q[0] / len;
-			v.y = q[1] / len;
-			v.z = q[2] / len;
-			if (in_box(lo, hi, v))
-				continue;
-			for (int step = 1; step <= SIDESTEPS; step++)
-				if (!in_box(lo, hi, beside(v, step)) && meridian_is_free(polygon, beside(v, step)))
-					return beside(v, step);
-			return v;
-		}
-	}
-	for (int step = 1; step <= SIDESTEPS; step++)
-		if (meridian_is_free(polygon, beside(mean, step)))
-			return beside(mean, step);
-	return mean;
-}
-
-/*
- * Records where the monotone piece z1 -> z2 of an edge crosses parallels. The
- * edge runs from longitude lon1 over dlon turns; normal n.
- */
-static void
-cross_parallels(const HpxGrid *grid, Array *crossings, Vec3 n, double z1, double z2,
-				double lon1, double dlon, double origin)
+cross_parallels(const HpxGrid *grid, Array *crossings, const Edge *e, double z1, double z2,
+				double origin)
 {
 	double		north = Max(z1, z2);
 	double		south = Min(z1, z2);
-	double		nxy = sqrt(n.x * n.x + n.y * n.y);
-	double		axis = sr_atan2_turn(n.y, n.x);
-	bool		rising = z2 > z1;
 	int32		first = Max(1, hpx_ring_above(grid, hpx_authalic_z(north)) - 1);
 
 	for (int32 i = first; i <= grid->nring; i++)
 	{
 		const HpxRing *ring = HPX_RING(grid, i);
-		double		h,
-					turn,
-					along;
+		double		turn;
 		Crossing   *c;
 
 		if (ring->sinlat < south)
 			break;
 		if ((z1 > ring->sinlat) == (z2 > ring->sinlat))
 			continue;
-		/* nx cos + ny sin = -nz tan(lat); the side is the one the edge rises on */
-		h = nxy > 0 ? -n.z * ring->sinlat / (ring->coslat * nxy) : 0;
-		h = Max(-1.0, Min(1.0, h));
-		h = (SR_PI / 2 - sr_asin(h)) / (2 * SR_PI);
-		turn = axis + (rising ? h : -h);
-		/* inside the edge, whatever the rounding; exact on meridians */
-		if (fabs(dlon) < 0.49)
-		{
-			along = turn_diff(turn, lon1);
-			along = dlon >= 0 ? Max(0.0, Min(dlon, along)) : Min(0.0, Max(dlon, along));
-			turn = lon1 + along;
-		}
+		turn = edge_crossing(e, z2 > z1, ring->sinlat, ring->coslat) - origin;
 		c = array_add(crossings);
 		c->ring = i;
-		turn -= origin;
 		c->turn = turn - floor(turn);
 	}
 }
@@ -575,77 +349,31 @@ scan_linear_ring(const HpxGrid *grid, const LinearRing *lr, Vec3 outside,
 	/* a point on the axis has no longitude; any meridian will do, from that pole */
 	outside_tan = outside.z / Max(1e-300, sqrt(outside.x * outside.x + outside.y * outside.y));
 
-	for (int e = 0; e + 1 < lr->npoints; e++)
+	for (int i = 0; i + 1 < lr->npoints; i++)
 	{
-		double		lon1 = lr->xy[2 * e];
-		double		lat1 = lr->xy[2 * e + 1];
-		double		lon2 = lr->xy[2 * e + 2];
-		double		lat2 = lr->xy[2 * e + 3];
-		Vec3		a = unit_vector(lon1, lat1);
-		Vec3		b = unit_vector(lon2, lat2);
-		Vec3		n;
-		double		turn1 = sr_lon_turn(fabs(lat1) == 90.0 ? lon2 : lon1);
-		double		turn2 = sr_lon_turn(fabs(lat2) == 90.0 ? lon1 : lon2);
-		double		dlon = turn_diff(turn2, turn1);
-		double		nxy2,
-					rise1,
-					rise2,
-					from1,
-					from2;
+		Edge		e;
+		EdgeKind	kind = edge_make(&lr->xy[2 * i], &e);
+		double		tan;
 
 		sr_check_interrupts();
-		if (a.x == b.x && a.y == b.y && a.z == b.z)
+		if (kind == EDGE_POINT)
 			continue;
-		if (!edge_normal(a, b, &n))
-		{
-			if (dot(a, b) > 0)
-				continue;		/* ends closer than a vector can tell apart */
-			bad_edge[0] = lon1;
-			bad_edge[1] = lat1;
-			bad_edge[2] = lon2;
-			bad_edge[3] = lat2;
-			array_free(&crossings);
-			array_free(&touches);
-			array_free(&meridian);
-			return SCAN_ANTIPODAL;
-		}
 		/* an edge adds one per ring at most, or two where it turns */
-		if (crossings.count > SCAN_MAX_CROSSINGS)
+		if (kind == EDGE_ANTIPODAL || crossings.count > SCAN_MAX_CROSSINGS)
 		{
+			memcpy(bad_edge, &lr->xy[2 * i], 4 * sizeof(double));
 			array_free(&crossings);
 			array_free(&touches);
 			array_free(&meridian);
-			return SCAN_TOO_COMPLEX;
+			return kind == EDGE_ANTIPODAL ? SCAN_ANTIPODAL : SCAN_TOO_COMPLEX;
 		}
 
-		/* parallels: split where the edge turns from rising to falling */
-		touch_parallel(grid, &touches, a.z, turn1, a.z == 0 && b.z == 0 ? dlon : 0);
-		nxy2 = n.x * n.x + n.y * n.y;
-		rise1 = n.x * a.y - n.y * a.x;
-		rise2 = n.x * b.y - n.y * b.x;
-		if ((rise1 > 0) != (rise2 > 0) && rise1 != 0 && rise2 != 0 && nxy2 > 0)
-		{
-			double		top = sqrt(nxy2);
-			double		zm = rise1 > 0 ? Max(top, Max(a.z, b.z)) : Min(-top, Min(a.z, b.z));
-
-			cross_parallels(grid, &crossings, n, a.z, zm, turn1, dlon, origin);
-			cross_parallels(grid, &crossings, n, zm, b.z, turn1, dlon, origin);
-		}
-		else
-			cross_parallels(grid, &crossings, n, a.z, b.z, turn1, dlon, origin);
-
-		/* the outside point's meridian */
-		from1 = turn_diff(turn1, origin);
-		from2 = turn_diff(turn2, origin);
-		if ((from1 > 0) != (from2 > 0) && fabs(from1 - from2) < 0.5 && n.z != 0)
-		{
-			double	   *t = array_add(&meridian);
-			double		s,
-						c;
-
-			sr_sincos_deg(origin * 360.0, &s, &c);
-			*t = -(n.x * c + n.y * s) / n.z;
-		}
+		touch_parallel(grid, &touches, e.z1, e.turn1, e.z1 == 0 && e.z2 == 0 ? e.dlon : 0);
+		if (EDGE_TURNS(&e))
+			cross_parallels(grid, &crossings, &e, e.z1, e.zm, origin);
+		cross_parallels(grid, &crossings, &e, EDGE_TURNS(&e) ? e.zm : e.z1, e.z2, origin);
+		if (edge_meets_meridian(&e, origin, &tan))
+			*(double *) array_add(&meridian) = tan;
 	}
 
 	array_sort(&crossings, compare_crossings);
@@ -773,10 +501,11 @@ scan_polygons(const HpxGrid *grid, const Polygon *polygons, int32 npolygons,
 	{
 		const Polygon *polygon = &polygons[p];
 		Vec3		outside;
+		bool		sure;
 
 		if (polygon->nrings == 0 || polygon->rings[0].npoints == 0)
 			continue;
-		outside = point_outside(polygon);
+		outside = point_outside(polygon, &sure);
 		for (int32 r = 0; r < polygon->nrings; r++)
 		{
 			Array		spans = ARRAY_OF(RingSpan);

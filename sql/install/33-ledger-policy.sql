@@ -48,12 +48,16 @@ CREATE TABLE policy (
 	challenge_window interval NOT NULL DEFAULT '7 days' CHECK (challenge_window >= interval '0'),
 	sealed_rules int CHECK (sealed_rules >= 0),
 	is_builtin boolean NOT NULL DEFAULT false,
+	-- emission
+	emission numeric(38,0) CHECK (emission BETWEEN 0 AND 1e37),
+	emission_decay numeric(13,12) NOT NULL DEFAULT 0 CHECK (emission_decay >= 0 AND emission_decay < 1),
 	CONSTRAINT policy_weights_sum_to_10000 CHECK (new_regions_bps + coverage_gaps_bps + resource_types_bps
 		+ network_capacity_bps + service_types_bps + specialization_bps = 10000),
 	CONSTRAINT policy_uptime_ramp CHECK (uptime_floor < uptime_target),
 	CONSTRAINT policy_response_ramp CHECK (response_limit_ms > response_target_ms),
 	CONSTRAINT policy_error_ramp CHECK (error_limit > error_target),
-	CONSTRAINT policy_price_range CHECK (price_min <= price_max)
+	CONSTRAINT policy_price_range CHECK (price_min <= price_max),
+	CONSTRAINT policy_slot_is_fixed CHECK (extract(year FROM telemetry_slot) = 0 AND extract(month FROM telemetry_slot) = 0)
 );
 COMMENT ON TABLE policy IS 'versions of the rules of reward; a policy that an epoch has used cannot change, insert a new one instead';
 COMMENT ON COLUMN policy.policy_id IS 'key; below 100 reserved for policies that ship with the extension';
@@ -79,7 +83,7 @@ COMMENT ON COLUMN policy.response_target_ms IS 'response time, ms, at or below w
 COMMENT ON COLUMN policy.error_confidence IS 'confidence of the upper bound of the error rate';
 COMMENT ON COLUMN policy.error_limit IS 'error rate (upper bound) at or above which performance is 0';
 COMMENT ON COLUMN policy.error_target IS 'error rate (upper bound) at or below which it is as good as wanted';
-COMMENT ON COLUMN policy.telemetry_slot IS 'slot of uptime: a node is up in a slot with at least one good sample; as long as the interval between heartbeats';
+COMMENT ON COLUMN policy.telemetry_slot IS 'slot of uptime: a node is up in a slot with at least one good sample; as long as the interval between heartbeats; of a fixed length, without months';
 COMMENT ON COLUMN policy.min_beacons IS 'with fewer beacons than this having measured the node within the epoch, trust is unattested_trust; 0 trusts nodes that nobody measures';
 COMMENT ON COLUMN policy.unattested_trust IS 'trust of a node that too few beacons have measured';
 COMMENT ON COLUMN policy.location_slack_m IS 'metres by which a distance may exceed what the round-trip time allows before the place is impossible';
@@ -94,6 +98,8 @@ COMMENT ON COLUMN policy.service_alpha IS 'alpha in (0, 1]: a service gets premi
 COMMENT ON COLUMN policy.challenge_window IS 'time after computation before an epoch may become final';
 COMMENT ON COLUMN policy.sealed_rules IS 'set when an epoch first uses the policy: how many specialization rules it has for ever; NULL: not used yet';
 COMMENT ON COLUMN policy.is_builtin IS 'shipped with the extension and never dumped';
+COMMENT ON COLUMN policy.emission IS 'base units for the first epoch that takes its budget from this policy, see emission(); NULL: an epoch under it needs a budget of its own';
+COMMENT ON COLUMN policy.emission_decay IS 'part by which each such epoch gets less than the one before, in [0, 1), rounded down to a base unit: in all less than emission / emission_decay';
 
 CREATE TABLE specialization (
 	policy_id bigint NOT NULL REFERENCES policy,
@@ -127,6 +133,14 @@ INSERT INTO specialization (policy_id, code, name, metric, bound, target, weight
 VALUES (1, 'low_latency', 'low-latency service', 'p95_latency_ms', 200, 50, 1, 30, true),
 	(1, 'energy', 'little energy per unit of work', 'energy_per_work', 1000, 100, 1, 30, true);
 
+CREATE FUNCTION policy_in_effect(at timestamptz) RETURNS bigint
+LANGUAGE sql STABLE STRICT
+BEGIN ATOMIC
+	SELECT p.policy_id FROM policy p WHERE p.effective_from <= policy_in_effect.at ORDER BY p.effective_from DESC LIMIT 1;
+END;
+COMMENT ON FUNCTION policy_in_effect(timestamptz) IS
+'key of the policy of an epoch that starts at a time and names none: the one with the latest effective_from not after it; NULL where there is none, and for NULL';
+
 -- A used policy is sealed: UPDATE and DELETE are refused, and so are more rules
 -- than it was sealed with. Rules up to that number are accepted, because that
 -- is what loading a dump looks like.
@@ -135,6 +149,10 @@ LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
 	sealed int;
 BEGIN
+	IF TG_OP = 'TRUNCATE' THEN
+		RAISE EXCEPTION 'cannot truncate %: it holds what ships with the extension', TG_TABLE_NAME
+			USING ERRCODE = 'restrict_violation', HINT = 'DELETE the rows of policies that no epoch has used.';
+	END IF;
 	IF TG_TABLE_NAME = 'policy' THEN
 		IF TG_OP = 'UPDATE' AND NOT OLD.is_builtin AND OLD.sealed_rules IS NULL THEN
 			IF NEW.policy_id = OLD.policy_id THEN RETURN NEW; END IF;
@@ -164,6 +182,8 @@ BEGIN
 	RETURN OLD;
 END $$;
 COMMENT ON FUNCTION policy_guard() IS 'trigger: policies and their rules are append-only once used';
+CREATE TRIGGER policy_truncate_guard BEFORE TRUNCATE ON policy FOR EACH STATEMENT EXECUTE FUNCTION policy_guard();
+CREATE TRIGGER policy_truncate_guard BEFORE TRUNCATE ON specialization FOR EACH STATEMENT EXECUTE FUNCTION policy_guard();
 CREATE TRIGGER policy_guard BEFORE UPDATE OR DELETE ON policy FOR EACH ROW EXECUTE FUNCTION policy_guard();
 CREATE TRIGGER policy_guard BEFORE INSERT OR UPDATE OR DELETE ON specialization FOR EACH ROW EXECUTE FUNCTION policy_guard();
 

@@ -3,8 +3,10 @@
 -- While an epoch is open its rows may come and go. When it is computed they
 -- are sealed: epoch_seal counts and hashes them, and triggers (49) let nothing
 -- change until it is opened again, which a final epoch never is. The large
--- tables have one foreign key a row and no more: what else they refer to is
--- held by epoch_node, epoch_region, epoch_resource and epoch_pool.
+-- tables have no foreign keys, whose price is per row; that their rows belong
+-- together is one of the invariants checked when an epoch becomes computed.
+-- epoch_node has those that keep a node and a provider with a past from being
+-- deleted.
 
 CREATE TABLE component (
 	code code PRIMARY KEY,
@@ -44,6 +46,7 @@ CREATE TABLE epoch (
 	note text,
 	restatements int NOT NULL DEFAULT 0 CHECK (restatements >= 0),
 	statements bigint CHECK (statements >= 0),
+	emission_no int CHECK (emission_no >= 1),
 	CONSTRAINT epoch_no_overlap EXCLUDE USING gist (period WITH &&),
 	CONSTRAINT epoch_open_is_pinned CHECK (status = 'planned' OR (policy_id IS NOT NULL AND epoch_no IS NOT NULL
 		AND (previous_epoch_id IS NULL) = (epoch_no = 1))),
@@ -55,7 +58,7 @@ COMMENT ON TABLE epoch IS 'a period of time whose budget is apportioned once, af
 COMMENT ON COLUMN epoch.epoch_id IS 'key; the order of epochs is that of their periods';
 COMMENT ON COLUMN epoch.period IS 'from inclusive, to exclusive; periods do not overlap';
 COMMENT ON COLUMN epoch.status IS 'planned, open (being computed), computed (may be recomputed), final (never changes)';
-COMMENT ON COLUMN epoch.budget IS 'base units to be paid; 0 for an epoch that only sets the baseline';
+COMMENT ON COLUMN epoch.budget IS 'base units to be paid; 0 for an epoch that only sets the baseline; where none is given, the emission of the policy';
 COMMENT ON COLUMN epoch.policy_id IS 'the rules; NULL while planned: the policy in effect at the start of the period';
 COMMENT ON COLUMN epoch.epoch_no IS 'ordinal, 1 for the first epoch computed; ages are counted in it';
 COMMENT ON COLUMN epoch.previous_epoch_id IS 'the epoch whose closing state this one starts from; NULL for the first';
@@ -69,6 +72,7 @@ COMMENT ON COLUMN epoch.final_at IS 'when it became final; not an input';
 COMMENT ON COLUMN epoch.note IS 'free text; not an input';
 COMMENT ON COLUMN epoch.restatements IS 'how many rows of restatement_run are posted in its statements; not an input';
 COMMENT ON COLUMN epoch.statements IS 'how many rows final_statement has of it, set when it becomes final; not an input';
+COMMENT ON COLUMN epoch.emission_no IS 'the budget is this emission of the policy, counted from 1 over the epochs that take theirs from it; NULL: the budget was given. Both are counted again when the epoch is opened';
 
 CREATE TABLE epoch_seal (
 	epoch_id bigint NOT NULL REFERENCES epoch,
@@ -86,7 +90,7 @@ COMMENT ON COLUMN epoch_seal.row_count IS 'rows of this epoch';
 COMMENT ON COLUMN epoch_seal.digest IS 'SHA-256 of the rows in any order, see epoch_rows_digest()';
 
 CREATE TABLE epoch_node (
-	epoch_id bigint NOT NULL REFERENCES epoch,
+	epoch_id bigint NOT NULL,
 	node_id bigint NOT NULL REFERENCES node,
 	provider_id bigint NOT NULL REFERENCES provider,
 	hardware_id code,
@@ -150,8 +154,7 @@ CREATE TABLE epoch_node_resource (
 	resource_type code NOT NULL,
 	units numeric NOT NULL CHECK (units >= 0),
 	opening_mark numeric NOT NULL CHECK (opening_mark >= 0),
-	PRIMARY KEY (epoch_id, node_id, resource_type),
-	FOREIGN KEY (epoch_id, node_id) REFERENCES epoch_node
+	PRIMARY KEY (epoch_id, node_id, resource_type)
 );
 COMMENT ON TABLE epoch_node_resource IS 'resources of each node of an epoch';
 COMMENT ON COLUMN epoch_node_resource.epoch_id IS 'the epoch';
@@ -171,8 +174,7 @@ CREATE TABLE epoch_node_service (
 	p95_latency_ms double precision,
 	p99_latency_ms double precision,
 	error_rate_upper double precision CHECK (error_rate_upper BETWEEN 0 AND 1),
-	PRIMARY KEY (epoch_id, node_id, service_type),
-	FOREIGN KEY (epoch_id, node_id) REFERENCES epoch_node
+	PRIMARY KEY (epoch_id, node_id, service_type)
 );
 COMMENT ON TABLE epoch_node_service IS 'work of each node of an epoch by service';
 COMMENT ON COLUMN epoch_node_service.epoch_id IS 'the epoch';
@@ -282,7 +284,7 @@ COMMENT ON COLUMN epoch_service.pot IS 'premium * V ^ alpha, shared pro rata to 
 COMMENT ON COLUMN epoch_service.unit IS 'unit of its work then';
 
 CREATE TABLE epoch_mark (
-	epoch_id bigint NOT NULL REFERENCES epoch,
+	epoch_id bigint NOT NULL,
 	resource_type code NOT NULL,
 	hardware_id code,
 	provider_id bigint,
@@ -301,7 +303,7 @@ CREATE UNIQUE INDEX epoch_mark_network_idx ON epoch_mark (resource_type, epoch_i
 CREATE INDEX epoch_mark_epoch_idx ON epoch_mark (epoch_id);
 
 CREATE TABLE epoch_first (
-	epoch_id bigint NOT NULL REFERENCES epoch,
+	epoch_id bigint NOT NULL,
 	region code NOT NULL,
 	hardware_id code,
 	provider_id bigint,
@@ -366,8 +368,7 @@ CREATE TABLE reward (
 		'network_capacity', 'service_types', 'specialization')),
 	score numeric NOT NULL CHECK (score > 0),
 	amount numeric(38,0) NOT NULL CHECK (amount >= 0),
-	PRIMARY KEY (epoch_id, node_id, component),
-	FOREIGN KEY (epoch_id, node_id) REFERENCES epoch_node
+	PRIMARY KEY (epoch_id, node_id, component)
 );
 COMMENT ON TABLE reward IS 'what each node earned in each component of an epoch; nodes with score 0 have no row';
 COMMENT ON COLUMN reward.epoch_id IS 'the epoch';
@@ -386,8 +387,7 @@ CREATE TABLE reward_part (
 	part code NOT NULL CHECK (part IN ('geographic', 'resource')),
 	score numeric NOT NULL CHECK (score > 0),
 	amount numeric(38,0) NOT NULL CHECK (amount >= 0),
-	PRIMARY KEY (epoch_id, node_id, component, part),
-	FOREIGN KEY (epoch_id, node_id) REFERENCES epoch_node
+	PRIMARY KEY (epoch_id, node_id, component, part)
 );
 COMMENT ON TABLE reward_part IS 'the two halves of each coverage_gaps reward';
 COMMENT ON COLUMN reward_part.epoch_id IS 'the epoch';

@@ -4,38 +4,17 @@
 -- machine; what stays float8 is made of + - * / and sqrt of single values.
 
 CREATE FUNCTION ramp(x double precision, a double precision, b double precision) RETURNS double precision
-LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path FROM CURRENT AS $$
-BEGIN
-	IF x = 'NaN' OR a IN ('NaN', 'Infinity', '-Infinity') OR b IN ('NaN', 'Infinity', '-Infinity') THEN
-		RAISE EXCEPTION 'cannot ramp % from % to %', x, a, b
-			USING ERRCODE = 'invalid_parameter_value', HINT = 'The ends must be finite and nothing may be NaN.';
-	END IF;
-	IF a < b THEN
-		RETURN CASE WHEN x <= a THEN 0 WHEN x >= b THEN 1 ELSE (x - a) / (b - a) END;
-	ELSIF a > b THEN
-		RETURN CASE WHEN x >= a THEN 0 WHEN x <= b THEN 1 ELSE (a - x) / (a - b) END;
-	END IF;
-	RETURN CASE WHEN x < a THEN 0 ELSE 1 END;
-END $$;
+AS 'MODULE_PATHNAME', 'sr_ramp' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION ramp(double precision, double precision, double precision) IS
 '0 at or before a, 1 at or beyond b, linear between; a > b counts down. a = b is the step it tends to from a < b: 0 below, 1 at and above. NULL for NULL; errors: NaN, infinite a or b';
 
 CREATE FUNCTION exact_numeric(x double precision) RETURNS numeric
-LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path FROM CURRENT SET extra_float_digits = 1 AS $$
-BEGIN
-	IF x IN ('NaN', 'Infinity', '-Infinity') THEN
-		RAISE EXCEPTION 'cannot take % as a number', x USING ERRCODE = 'numeric_value_out_of_range';
-	END IF;
-	RETURN x::text::numeric;
-END $$;
+AS 'MODULE_PATHNAME', 'sr_exact_numeric' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION exact_numeric(double precision) IS
 'the shortest decimal that stands for this float8 and no other (a plain cast keeps 15 digits only); NULL for NULL; errors: NaN, infinite';
 
 CREATE FUNCTION overlap_seconds(a tstzrange, b tstzrange) RETURNS numeric
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE WHEN isempty(a * b) THEN 0 ELSE extract(epoch FROM upper(a * b) - lower(a * b)) END;
-END;
+AS 'MODULE_PATHNAME', 'sr_overlap_seconds' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION overlap_seconds(tstzrange, tstzrange) IS
 'seconds that two times have in common, exact to the microsecond; NULL for NULL or where the common part has no bound';
 

@@ -153,3 +153,15 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION telemetry_window(tstzrange, interval) IS
 'telemetry of each node and service (NULL: heartbeats) within a period and the node''s membership: summary, work of ok rows, energy of all rows in milliwatt hours. The one place where an epoch reads telemetry: from telemetry_hour the hours that lie wholly in period and membership, are rolled up with this slot and not dirty, from telemetry everything else; the result is the same, to the bit, as from raw rows alone. NULL for NULL, no row for an empty period. Errors: raw rows are needed that were dropped';
+
+-- PostGIS 3.3 finds areas below zero for some outlines that reach a pole, and
+-- gives up: one such region must not keep an epoch from being computed.
+CREATE FUNCTION region_area(boundary geography) RETURNS double precision
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path FROM CURRENT AS $$
+BEGIN
+	RETURN ST_Area(boundary);
+EXCEPTION WHEN internal_error THEN
+	RETURN coverage_area(region_coverage(boundary));
+END $$;
+COMMENT ON FUNCTION region_area(geography) IS
+'area by which the smallest region is found, m2: ST_Area, or where that fails the area of region_coverage. NULL for NULL';

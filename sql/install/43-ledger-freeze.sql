@@ -2,8 +2,7 @@
 -- nothing of an epoch is read from provider, node, demand, telemetry, … again.
 -- Here and in the steps after it nested loops are off: the planner cannot know
 -- how many nodes overlap a period, and from the guess of a few it makes plans
--- that are quadratic in them. Where only a loop can do (regions by their GiST
--- index) it is still used.
+-- that are quadratic in them. Where only a loop can do it is still used.
 
 CREATE FUNCTION freeze_node(epoch_id bigint) RETURNS bigint
 LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_nestloop = off AS $$
@@ -11,14 +10,16 @@ DECLARE
 	e epoch;
 	p policy;
 	seconds numeric;
-	same_regions boolean;
+	regions code[];
+	boundaries geography[];
 	made bigint;
 BEGIN
 	SELECT * INTO STRICT e FROM epoch WHERE epoch.epoch_id = freeze_node.epoch_id;
 	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
 	seconds := overlap_seconds(e.period, e.period);
-	SELECT coalesce(bool_and(r.code IS NOT NULL AND o.region IS NOT NULL AND sha256(ST_AsBinary(r.boundary)) = o.boundary_digest), true) INTO same_regions
-	FROM region r FULL JOIN (SELECT x.region, x.boundary_digest FROM epoch_region x WHERE x.epoch_id = e.previous_epoch_id) o ON o.region = r.code;
+	-- the smallest first: the first that covers a node is its own
+	SELECT array_agg(r.code ORDER BY r.area, r.code), array_agg(r.boundary ORDER BY r.area, r.code) INTO regions, boundaries
+	FROM (SELECT g.code, g.boundary, region_area(g.boundary) AS area FROM region g) r;
 
 	WITH member AS MATERIALIZED (
 		SELECT m.*,
@@ -31,7 +32,8 @@ BEGIN
 				tstzrange(min(lower(m.active)) OVER (PARTITION BY m.provider_id, m.hardware_id),
 					max(upper(m.active)) OVER (PARTITION BY m.provider_id, m.hardware_id)) END AS measured,
 			m.hardware_id IS NOT NULL AND count(*) OVER (PARTITION BY m.provider_id, m.hardware_id) > 1 AS several
-		FROM (SELECT n.node_id, n.provider_id, n.hardware_id, n.location, ST_AsBinary(n.location) AS spot, n.service_radius_m,
+		FROM (SELECT n.node_id, n.provider_id, n.hardware_id, n.location, n.service_radius_m,
+				regions[covering_region(boundaries, n.location)] AS region,
 				tstzrange(n.joined_at, n.left_at) * e.period AS active
 			FROM node n
 			WHERE n.status IN ('active', 'left') AND tstzrange(n.joined_at, n.left_at) && e.period) m
@@ -60,26 +62,6 @@ BEGIN
 			(array_agg(s.rtt_ms ORDER BY s.excess_m DESC, s.beacon_id))[1] AS worst_rtt_ms
 		FROM sight s GROUP BY s.node_id
 	),
-	spot AS MATERIALIZED (	-- equality of geography cannot be hashed, that of its bytes can
-		SELECT m.spot, min(m.node_id) AS node_id FROM member m GROUP BY m.spot
-	),
-	known AS MATERIALIZED (	-- the same place among the same regions as an epoch ago
-		SELECT DISTINCT ST_AsBinary(o.location) AS spot, o.region AS code
-		FROM epoch_node o WHERE same_regions AND o.epoch_id = e.previous_epoch_id
-	),
-	size AS MATERIALIZED (
-		SELECT r.code, ST_Area(r.boundary) AS area FROM region r
-	),
-	place AS MATERIALIZED (
-		SELECT k.spot, k.code FROM known k
-		UNION ALL
-		(SELECT DISTINCT ON (l.spot) l.spot, c.code
-		FROM (SELECT s.spot, m.location FROM spot s JOIN member m USING (node_id)
-				WHERE NOT EXISTS (SELECT FROM known k WHERE k.spot = s.spot)) l
-			CROSS JOIN LATERAL (SELECT r.code FROM region r WHERE ST_Covers(r.boundary, l.location) OFFSET 0) c
-			JOIN size z ON z.code = c.code
-		ORDER BY l.spot, z.area, c.code)
-	),
 	held AS MATERIALIZED (
 		SELECT m.node_id, r.resource_type,
 			round(round(sum(r.units * overlap_seconds(r.valid, m.active)), 30) / seconds, 30) AS units
@@ -99,8 +81,8 @@ BEGIN
 		SELECT f.hardware_id, f.region, g.epoch_no FROM epoch_first f JOIN epoch g ON g.epoch_id = f.epoch_id
 		WHERE f.hardware_id IS NOT NULL AND g.epoch_no < e.epoch_no
 	),
-	fact AS (
-		SELECT m.*, l.code AS region,
+	fact AS MATERIALIZED (	-- so that nothing is computed twice where it is used twice
+		SELECT m.*,
 			e.epoch_no - least(pf.epoch_no, hf.epoch_no, e.epoch_no) AS age,
 			CASE WHEN s.summary IS NULL OR slot_count(m.measured, p.telemetry_slot) = 0 THEN 0
 				ELSE uptime(coalesce(a.summary, s.summary), m.measured) END AS uptime,
@@ -114,16 +96,15 @@ BEGIN
 			LEFT JOIN seen s ON s.node_id = m.node_id
 			LEFT JOIN again a ON m.several AND a.provider_id = m.provider_id AND a.hardware_id = m.hardware_id
 			LEFT JOIN bound b ON b.node_id = m.node_id
-			LEFT JOIN place l ON l.spot = m.spot
 			LEFT JOIN worth w ON w.node_id = m.node_id
-			LEFT JOIN provider_first pf ON pf.provider_id = m.provider_id AND pf.region = l.code
-			LEFT JOIN hardware_first hf ON hf.hardware_id = m.hardware_id AND hf.region = l.code
+			LEFT JOIN provider_first pf ON pf.provider_id = m.provider_id AND pf.region = m.region
+			LEFT JOIN hardware_first hf ON hf.hardware_id = m.hardware_id AND hf.region = m.region
 	),
-	rated AS (
+	rated AS MATERIALIZED (
 		SELECT f.*, q.availability, q.performance, q.trust, q.quality
 		FROM fact f, LATERAL node_rating(p, f.uptime, f.response_ms, f.error_rate_upper, f.beacons, f.excess) q
 	),
-	put_node AS (
+	put_node AS (	-- in the order of the keys, which their indexes like
 		INSERT INTO epoch_node (epoch_id, node_id, provider_id, hardware_id, location, service_radius_m, region, age,
 			active, measured, uptime, response_ms, error_rate_upper, samples, errors, beacons, location_excess_m,
 			value, availability, performance, trust, quality, contribution,
@@ -133,6 +114,7 @@ BEGIN
 			q.value, q.availability, q.performance, q.trust, q.quality, q.quality * q.value,
 			q.violations, q.fastest_rtt_ms, q.worst_beacon_id, q.worst_rtt_ms
 		FROM rated q
+		ORDER BY q.node_id
 		RETURNING 1
 	),
 	put_beacon AS (
@@ -154,6 +136,7 @@ BEGIN
 				FROM epoch_mark k JOIN epoch g ON g.epoch_id = k.epoch_id
 				WHERE k.provider_id IS NOT NULL AND g.epoch_no < e.epoch_no GROUP BY 1, 2) pm
 				ON pm.provider_id = m.provider_id AND pm.resource_type = h.resource_type
+		ORDER BY h.node_id, h.resource_type
 	),
 	put_service AS (
 		INSERT INTO epoch_node_service (epoch_id, node_id, service_type, work, energy_mwh, samples,
@@ -163,6 +146,7 @@ BEGIN
 			error_rate_upper(s.summary, p.error_confidence::double precision)
 		FROM sample s JOIN member m USING (node_id)
 		WHERE s.service_type IS NOT NULL
+		ORDER BY s.node_id, s.service_type
 	)
 	SELECT count(*) INTO made FROM put_node;
 	RETURN made;

@@ -66,7 +66,7 @@ END $$;
 -- becomes computed or final, whoever does it; the guards above keep them so.
 CREATE FUNCTION epoch_balance(epoch_id bigint)
 RETURNS TABLE (component text, rule text, wanted numeric, found numeric)
-LANGUAGE sql STABLE STRICT
+LANGUAGE sql STABLE STRICT SET enable_nestloop = off
 BEGIN ATOMIC
 	SELECT NULL::text, 'the pools'' budgets add up to the budget', e.budget, coalesce(sum(p.budget), 0)
 	FROM epoch e LEFT JOIN epoch_pool p ON p.epoch_id = e.epoch_id
@@ -101,12 +101,19 @@ BEGIN ATOMIC
 			WHERE r.epoch_id = epoch_balance.epoch_id GROUP BY r.node_id) b USING (node_id)
 	WHERE a.amount IS DISTINCT FROM b.amount
 	UNION ALL
-	SELECT NULL, 'rewards of another provider than the node''s', 0, count(*)
-	FROM reward r JOIN epoch_node n ON n.epoch_id = r.epoch_id AND n.node_id = r.node_id
-	WHERE r.epoch_id = epoch_balance.epoch_id AND r.provider_id <> n.provider_id;
+	SELECT NULL, 'rewards of no node, or of another provider than the node''s', 0, count(*)
+	FROM (SELECT r.node_id, r.provider_id FROM reward r WHERE r.epoch_id = epoch_balance.epoch_id
+			UNION ALL SELECT r.node_id, r.provider_id FROM reward_part r WHERE r.epoch_id = epoch_balance.epoch_id) r
+		LEFT JOIN epoch_node n ON n.epoch_id = epoch_balance.epoch_id AND n.node_id = r.node_id
+	WHERE r.provider_id IS DISTINCT FROM n.provider_id
+	UNION ALL
+	SELECT NULL, 'resources and services of no node', 0, count(*)
+	FROM (SELECT r.node_id FROM epoch_node_resource r WHERE r.epoch_id = epoch_balance.epoch_id
+			UNION ALL SELECT s.node_id FROM epoch_node_service s WHERE s.epoch_id = epoch_balance.epoch_id) r
+	WHERE NOT EXISTS (SELECT FROM epoch_node n WHERE n.epoch_id = epoch_balance.epoch_id AND n.node_id = r.node_id);
 END;
 COMMENT ON FUNCTION epoch_balance(bigint) IS
-'the invariants of an epoch''s money: each rule with the figure wanted and the figure found, which must be equal';
+'the invariants of an epoch''s money, and that its rows belong together: each rule with the figure wanted and the figure found, which must be equal';
 
 CREATE FUNCTION epoch_guard() RETURNS trigger
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -140,8 +147,8 @@ BEGIN
 		RAISE EXCEPTION 'epoch % cannot go from % to %', OLD.epoch_id, OLD.status, NEW.status
 			USING ERRCODE = 'restrict_violation', HINT = 'The order is planned, open, computed, final; a computed epoch may be opened again.';
 	END IF;
-	IF OLD.status <> 'planned' AND (NEW.epoch_id, NEW.period, NEW.budget, NEW.policy_id, NEW.epoch_no, NEW.previous_epoch_id)
-		IS DISTINCT FROM (OLD.epoch_id, OLD.period, OLD.budget, OLD.policy_id, OLD.epoch_no, OLD.previous_epoch_id) THEN
+	IF OLD.status <> 'planned' AND (NEW.epoch_id, NEW.period, NEW.budget, NEW.policy_id, NEW.epoch_no, NEW.previous_epoch_id, NEW.emission_no)
+		IS DISTINCT FROM (OLD.epoch_id, OLD.period, OLD.budget, OLD.policy_id, OLD.epoch_no, OLD.previous_epoch_id, OLD.emission_no) THEN
 		RAISE EXCEPTION 'cannot change period, budget, policy or order of epoch %, which is %', OLD.epoch_id, OLD.status
 			USING ERRCODE = 'restrict_violation', HINT = 'They are fixed when an epoch is opened.';
 	END IF;

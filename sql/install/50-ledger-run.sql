@@ -118,14 +118,13 @@ BEGIN
 		SELECT * INTO prior FROM epoch WHERE upper(epoch.period) <= lower(e.period) ORDER BY epoch.period DESC LIMIT 1;
 		IF e.status = 'planned' THEN
 			SELECT * INTO STRICT p FROM policy
-			WHERE policy_id = coalesce(e.policy_id, (SELECT l.policy_id FROM policy l
-				WHERE l.effective_from <= lower(e.period) ORDER BY l.effective_from DESC LIMIT 1))
-			FOR UPDATE;
+			WHERE policy_id = coalesce(e.policy_id, policy_in_effect(lower(e.period))) FOR UPDATE;
 			IF p.sealed_rules IS NULL THEN
 				UPDATE policy SET sealed_rules = (SELECT count(*) FROM specialization s WHERE s.policy_id = p.policy_id)
 				WHERE policy_id = p.policy_id;
 			END IF;
 			UPDATE epoch SET status = 'open', policy_id = p.policy_id, epoch_no = coalesce(prior.epoch_no, 0) + 1,
+				budget = CASE WHEN emission_no IS NULL THEN budget END,
 				previous_epoch_id = prior.epoch_id, opened_at = clock_timestamp()
 			WHERE epoch.epoch_id = one RETURNING * INTO e;
 		ELSE
@@ -150,11 +149,17 @@ BEGIN
 
 		PERFORM epoch_phase(one, 'market');
 		PERFORM freeze_market(one);
+		IF nodes > 1000 THEN
+			ANALYZE epoch_region, epoch_region_resource, epoch_resource, epoch_service, epoch_mark, epoch_first;
+		END IF;
 		PERFORM freeze_growth(one);
 		RAISE NOTICE 'epoch %: regions, prices and marks set', one;
 
 		paid := pay_epoch(one);
 		PERFORM epoch_phase(one, 'seal');
+		IF nodes > 1000 THEN
+			ANALYZE reward, reward_part;
+		END IF;
 		UPDATE epoch SET status = 'computed', digest = seal_epoch(one), computed_at = clock_timestamp() WHERE epoch.epoch_id = one;
 		PERFORM record_computation(one, CASE WHEN one = $1 THEN $2 ELSE concat_ws(': ', format('epoch %s before it was computed again', $1), $2) END, seen.came, seen.gone);
 		PERFORM epoch_phase(one, '');

@@ -241,15 +241,15 @@ CREATE TRIGGER epoch_close AFTER UPDATE ON epoch FOR EACH ROW
 
 CREATE FUNCTION telemetry_missing(period tstzrange) RETURNS tstzmultirange
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $$
-	SELECT tstzmultirange(period) - coalesce(range_agg(CASE WHEN b.bound = 'DEFAULT' THEN tstzrange(NULL, NULL)
-		ELSE tstzrange(b.part[1]::timestamptz, b.part[2]::timestamptz) END), tstzmultirange())
-	FROM (SELECT pg_get_expr(c.relpartbound, c.oid) AS bound,
-			regexp_match(pg_get_expr(c.relpartbound, c.oid), $re$^FOR VALUES FROM \('([^']+)'\) TO \('([^']+)'\)$re$) AS part
-		FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-		WHERE i.inhparent IN ('telemetry'::regclass, 'telemetry_hour'::regclass)) b
+	-- a partition without two bounds may hold anything
+	SELECT CASE WHEN EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = 'telemetry'::regclass
+			AND i.inhrelid NOT IN (SELECT p.partition FROM telemetry_partition('telemetry') p)) THEN '{}' ELSE tstzmultirange(period) END
+		- telemetry_span('telemetry')
+		- coalesce((SELECT range_agg(tstzrange(o.hour, o.hour + interval '1 hour')) FROM telemetry_rolled o
+			WHERE o.slot IS NOT NULL AND o.hour >= hour_of(lower(period)) AND o.hour < upper(period) AND o.hour <@ telemetry_span('telemetry_hour')), '{}')
 $$;
 COMMENT ON FUNCTION telemetry_missing(tstzrange) IS
-'the parts of a time for which there is no partition, neither of telemetry nor of telemetry_hour; NULL for NULL';
+'the parts of a bounded time for which there is neither a partition of telemetry nor a summary in telemetry_hour; NULL for NULL';
 
 CREATE FUNCTION last_restatement(epoch_id bigint) RETURNS bigint
 LANGUAGE sql STABLE STRICT

@@ -45,7 +45,7 @@ BEGIN
 	FROM pg_extension x WHERE x.extname = 'postgis' AND NOT has_schema_privilege('public', x.extnamespace, 'USAGE');
 	IF kind = 'operator' THEN
 		RETURN QUERY SELECT format('INSERT, UPDATE, DELETE ON @extschema@.%I', t) FROM unnest(filled) t;
-		RETURN QUERY SELECT 'DELETE ON @extschema@.telemetry_reject' UNION ALL SELECT 'DELETE ON @extschema@.policy' UNION ALL SELECT 'DELETE ON @extschema@.epoch';
+		RETURN QUERY SELECT 'INSERT, DELETE ON @extschema@.telemetry_reject' UNION ALL SELECT 'DELETE ON @extschema@.policy' UNION ALL SELECT 'DELETE ON @extschema@.epoch';
 		-- of a policy all but what says that it is in use or ours; of an epoch what can be planned
 		RETURN QUERY SELECT format('INSERT (%1$s), UPDATE (%1$s) ON @extschema@.%2$I', string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum), c.relname)
 		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -56,7 +56,7 @@ BEGIN
 		FROM pg_proc p
 		WHERE p.pronamespace = '@extschema@'::regnamespace AND (p.prokind = 'p'
 			OR p.proname IN ('try_epoch_lock', 'can_commit', 'next_epoch_step', 'record_epoch_failure', 'plan_epochs', 'schedule_jobs', 'unschedule_jobs',
-				'make_telemetry_partitions', 'roll_telemetry_hours', 'restate_epoch', 'preview_restatement', 'make_payout', 'release_payout', 'cancel_payout'));
+				'make_telemetry_partitions', 'keep_telemetry_partitions', 'drop_telemetry_partitions', 'ingest_telemetry', 'retry_telemetry_reject', 'roll_telemetry_hours', 'restate_epoch', 'preview_restatement', 'make_payout', 'release_payout', 'cancel_payout'));
 	END IF;
 END $$;
 COMMENT ON FUNCTION role_privilege(text) IS

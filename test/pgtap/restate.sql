@@ -177,6 +177,15 @@ END $$;
 SELECT throws_like($$ SELECT restate_epoch(1003, 'x') $$, '%no telemetry any more for {["2021-02-10%', 'nor one whose partitions were dropped');
 ROLLBACK TO gone;
 
+SELECT roll_telemetry_hours() \g /dev/null
+DO $$ DECLARE t text; BEGIN
+	FOR t IN SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'telemetry'::regclass LOOP
+		EXECUTE format('DROP TABLE %I', t);
+	END LOOP;
+END $$;
+SELECT is_empty($$ SELECT relation, amount FROM preview_restatement(1003, '{}') WHERE relation <> 'epoch' AND amount IS NOT NULL $$, 'but hourly summaries do as well');
+ROLLBACK TO gone;
+
 -- what is posted stays
 SELECT unnest(ARRAY[throws_ok('UPDATE ' || t || ' SET run_id = run_id', '23001', NULL, 'cannot change ' || t),
 	throws_ok('DELETE FROM ' || t, CASE t WHEN 'restatement_run' THEN '23503' ELSE '23001' END, NULL, 'cannot delete from ' || t),

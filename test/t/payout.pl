@@ -83,7 +83,7 @@ is($node->safe_psql('main', 'SELECT count(*) FROM (SELECT FROM payout_line WHERE
 ask($one, "SELECT release_payout($batch)");
 
 # an epoch becomes final while a restatement is being posted in it
-$node->safe_psql('main', q{UPDATE telemetry SET ok = true, latency_ms = 25 WHERE node_id = 1003});
+$node->safe_psql('main', q{UPDATE telemetry SET ok = true, latency_ms = 25 WHERE node_id = 1003 AND sampled_at < '2021-02-10'});
 ask($one, 'BEGIN');
 like(ask($one, q{SELECT restate_epoch(1001, 'late', '{}')}), qr/^\d+$/, 'a restatement is posted');
 submit($two, q{UPDATE epoch SET status = 'final', final_at = now() WHERE epoch_id = 1003});

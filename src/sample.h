@@ -1,0 +1,37 @@
+/*
+ * sample.h: reads rows of any table as samples of telemetry, or says what is wrong with them.
+ */
+#ifndef SR_SAMPLE_H
+#define SR_SAMPLE_H
+
+#include "datatype/timestamp.h"
+#include "executor/tuptable.h"
+#include "lib/stringinfo.h"
+
+/* The columns of telemetry, in the order in which a sample holds them. */
+typedef enum Field
+{
+	FIELD_NODE,
+	FIELD_SERVICE,
+	FIELD_TIME,
+	FIELD_LATENCY,
+	FIELD_OK,
+	FIELD_WORK,
+	FIELD_ENERGY,
+	FIELDS
+} Field;
+
+typedef struct Sample
+{
+	Datum		values[FIELDS];
+	bool		nulls[FIELDS];
+} Sample;
+
+typedef struct SampleReader SampleReader;
+
+extern SampleReader *sr_sample_reader(TupleDesc desc, const char *source);
+extern void sr_read_sample(SampleReader *reader, TupleTableSlot *slot, TimestampTz latest, Sample *sample, StringInfo reason);
+extern void sr_add_reason(StringInfo reason, const char *format,...) pg_attribute_printf(2, 3);
+extern Datum sr_row_jsonb(SampleReader *reader, TupleTableSlot *slot);
+
+#endif							/* SR_SAMPLE_H */

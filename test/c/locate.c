@@ -1,0 +1,239 @@
+/*
+ * Which region covers a point, against the scan of cells: at the centre of a
+ * cell both must say the same, and where a locator is not sure it must be because
+ * an edge is near.
+ */
+#include "locate.h"
+
+#include <math.h>
+
+#include "dmath.h"
+#include "tap.h"
+
+/* A jagged ring around a centre, radius in degrees of arc. */
+static void
+star(double *xy, int n, double lon, double lat, double radius, double jag)
+{
+	double		sl = sin(lat * M_PI / 180),
+				cl = cos(lat * M_PI / 180);
+
+	for (int i = 0; i < n; i++)
+	{
+		double		a = 2 * M_PI * i / n;
+		double		r = radius * (1 - jag * tap_random()) * M_PI / 180;
+		double		s = sl * cos(r) + cl * sin(r) * cos(a);
+		double		l = lon + atan2(sin(a) * sin(r) * cl, cos(r) - sl * s) * 180 / M_PI;
+
+		xy[2 * i] = remainder(l, 360);
+		xy[2 * i + 1] = asin(s) * 180 / M_PI;
+	}
+	xy[2 * n] = xy[0];
+	xy[2 * n + 1] = xy[1];
+}
+
+/* Regions of one polygon each, and what the scan of cells says of them. */
+typedef struct World
+{
+	const HpxGrid *grid;
+	Locator    *locator;
+	int32	   *owner;			/* by cell: the first region that covers its centre, -1: none */
+	int32		nregions;
+} World;
+
+static World
+new_world(int order)
+{
+	World		w = {hpx_grid(order), locator_new(), NULL, 0};
+
+	w.owner = sr_alloc((size_t) w.grid->ncell * sizeof(int32));
+	for (int64 c = 0; c < w.grid->ncell; c++)
+		w.owner[c] = -1;
+	return w;
+}
+
+static void
+add_region(World *w, const Polygon *polygon)
+{
+	SpanList	spans;
+	double		edge[4];
+
+	locator_add(w->locator, polygon, 1);
+	span_list_init(&spans);
+	scan_polygons(w->grid, polygon, 1, &spans, edge);
+	for (int64 i = 0; i < spans.nspans; i++)
+		for (int64 c = spans.spans[i].first; c <= spans.spans[i].last; c++)
+			if (w->owner[c] < 0)
+				w->owner[c] = w->nregions;
+	span_list_free(&spans);
+	w->nregions++;
+}
+
+/* Cells whose centre the locator gives to another region; how often it was not sure. */
+static int64
+differences(const World *w, int64 *unsure, int64 *covered)
+{
+	int64		wrong = 0;
+
+	*unsure = *covered = 0;
+	for (int64 c = 0; c < w->grid->ncell; c++)
+	{
+		double		lon,
+					lat;
+		bool		sure;
+		int32		found;
+
+		hpx_cell_center(w->grid, c, &lon, &lat);
+		found = locator_find(w->locator, lon, lat, 0, &sure);
+		*covered += found >= 0;
+		if (found >= 0 && !sure)
+			++*unsure;
+		else
+			wrong += found != w->owner[c];
+	}
+	return wrong;
+}
+
+/* The first sure region, as a caller without an authority would find it. */
+static int32
+first_sure(const Locator *locator, double lon, double lat)
+{
+	int32		found = -1;
+	bool		sure;
+
+	do
+		found = locator_find(locator, lon, lat, found + 1, &sure);
+	while (found >= 0 && !sure);
+	return found;
+}
+
+int
+main(void)
+{
+	static const double sizes[] = {1, 5, 20, 40, 75};
+	static const double places[][2] = {
+		{0, 0}, {180, 0}, {-180, 30}, {179.99, -16.5}, {0, 90}, {77, -90}, {13.4, 89.9}, {-70, -89.99},
+		{45, 41.81}, {-135, -41.81}, {100, 66}, {1e-9, -1e-9}
+	};
+	int64		unsure,
+				covered,
+				wrong;
+
+	for (size_t s = 0; s < sizeof(sizes) / sizeof(double); s++)
+		for (int holes = 0; holes <= 3; holes++)
+		{
+			World		w = new_world(sizes[s] < 3 ? 7 : 5);
+
+			for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+			{
+				double		shell[2 * 41],
+							hole[3][2 * 14];
+				LinearRing	rings[4] = {{41, shell}, {14, hole[0]}, {14, hole[1]}, {14, hole[2]}};
+				Polygon		polygon = {1 + holes, rings};
+				double		lon = places[i][0] + 0.123,
+							lat = places[i][1] * 0.999;
+
+				star(shell, 40, lon, lat, sizes[s], 0.5);
+				for (int h = 0; h < 3; h++)
+					star(hole[h], 13, lon, lat, sizes[s] / (2.5 + h), 0.3);
+				add_region(&w, &polygon);
+			}
+			locator_finish(w.locator);
+			wrong = differences(&w, &unsure, &covered);
+			/* regions of more than a hemisphere have no point that is surely outside */
+			ok(wrong == 0 && covered > 50 && (unsure <= 2 || sizes[s] > 70), "12 overlapping regions of %.1f degrees with %d holes, at poles and the antimeridian (%lld cells, %lld unsure)",
+			   sizes[s], holes, (long long) covered, (long long) unsure);
+		}
+
+	{
+		/* the whole sphere in two thousand scattered regions: more than one wins a bin */
+		World		w = new_world(6);
+
+		for (int i = 0; i < 2000; i++)
+		{
+			double		shell[2 * 13];
+			LinearRing	ring = {13, shell};
+			Polygon		polygon = {1, &ring};
+
+			star(shell, 12, 360 * tap_random() - 180, asin(2 * tap_random() - 1) * 180 / M_PI, 1 + 7 * tap_random(), 0.6);
+			add_region(&w, &polygon);
+		}
+		locator_finish(w.locator);
+		wrong = differences(&w, &unsure, &covered);
+		ok(wrong == 0 && unsure <= 2, "2000 regions all over the Earth (%lld cells, %lld unsure)", (long long) covered, (long long) unsure);
+	}
+
+	{
+		/* lines to and fro between two parallels, in few bands, and edges that turn far from their ends */
+		static double zigzag[2 * 402];
+		double		arc[] = {-80, 50, 80, 50, 80, 40, -80, 40, -80, 50};
+		LinearRing	rings[2] = {{402, zigzag}, {5, arc}};
+		Polygon		polygons[2] = {{1, &rings[0]}, {1, &rings[1]}};
+		World		w = new_world(6);
+
+		for (int i = 0; i < 400; i++)
+		{
+			zigzag[2 * i] = -100 + 0.5 * (i < 200 ? i : 399 - i) + (i < 200 ? 0 : 0.2);
+			zigzag[2 * i + 1] = i % 2 ? (i < 200 ? 60.5 : -60.5) : 0.3 * (i < 200 ? 1 : -1);
+		}
+		zigzag[800] = zigzag[0];
+		zigzag[801] = zigzag[1];
+		rings[0].npoints = 401;
+		add_region(&w, &polygons[0]);
+		add_region(&w, &polygons[1]);
+		locator_finish(w.locator);
+		wrong = differences(&w, &unsure, &covered);
+		ok(wrong == 0 && covered > 5000, "edges to and fro, and edges that bulge (%lld cells, %lld unsure)", (long long) covered, (long long) unsure);
+	}
+
+	{
+		/* a point on an edge, on a vertex, on the longer way around an edge's great circle, and beside them */
+		double		box[] = {10, -10, 30, -10, 30, 10, 10, 10, 10, -10};
+		double		flat[] = {50, 0, 70, 0, 60, 20, 50, 0};
+		LinearRing	rings[2] = {{5, box}, {4, flat}};
+		Polygon		polygons[2] = {{1, &rings[0]}, {1, &rings[1]}};
+		Locator    *locator = locator_new();
+		bool		sure;
+
+		locator_add(locator, &polygons[0], 1);
+		locator_add(locator, &polygons[1], 1);
+		locator_finish(locator);
+		ok(locator_find(locator, 61, 0, 0, &sure) == 1 && !sure && locator_find(locator, 61, 1e-8, 0, &sure) == 1 && !sure &&
+		   locator_find(locator, 61, -1e-8, 0, &sure) == 1 && !sure, "on an edge along the equator, or a millimetre beside it, it is not sure");
+		ok(locator_find(locator, 61, 1e-6, 0, &sure) == 1 && sure && locator_find(locator, 61, -1e-6, 0, &sure) == -1, "a decimetre beside it is");
+		ok(locator_find(locator, 10, 5, 0, &sure) == 0 && !sure, "on a meridian edge it is not sure");
+		ok(locator_find(locator, 30, 10, 0, &sure) == 0 && !sure, "nor on a vertex");
+		ok(locator_find(locator, 10 + 1e-8, 5, 0, &sure) == 0 && !sure, "nor a millimetre inside");
+		ok(locator_find(locator, 10 + 1e-6, 5, 0, &sure) == 0 && sure, "a decimetre inside it is");
+		ok(locator_find(locator, 10 - 1e-6, 5, 0, &sure) == -1, "and a decimetre outside");
+		ok(locator_find(locator, -170, 5, 0, &sure) == -1, "the far side of the edge's great circle is outside");
+		ok(locator_find(locator, 10, 50, 0, &sure) == -1 && locator_find(locator, 10, -50, 0, &sure) == -1, "so is the meridian beyond the edge");
+		ok(locator_find(locator, 20, 10.1, 0, &sure) == 0 && sure, "a northern edge bulges");
+		ok(locator_find(locator, 20, 0, 1, &sure) == -1, "asked for later regions it finds none");
+		ok(locator_find(locator, 380, 0, 0, &sure) == 0 && sure, "longitudes go around");
+	}
+
+	{
+		double		antipodal[] = {10, 20, -170, -20, 50, 50, 10, 20};
+		double		box[] = {10, -10, 30, -10, 30, 10, 10, 10, 10, -10};
+		double		point[] = {5, 5, 5, 5, 5, 5, 5, 5};
+		LinearRing	rings[3] = {{4, antipodal}, {5, box}, {4, point}};
+		Polygon		polygons[4] = {{1, &rings[0]}, {0, NULL}, {1, &rings[2]}, {1, &rings[1]}};
+		Polygon		parts[2] = {{1, &rings[0]}, {1, &rings[1]}};
+		Locator    *locator = locator_new();
+		bool		sure;
+
+		for (int i = 0; i < 4; i++)
+			locator_add(locator, &polygons[i], 1);
+		locator_finish(locator);
+		ok(locator_find(locator, 20, 0, 0, &sure) == 0 && !sure, "an undefined edge leaves it unsure everywhere");
+		ok(first_sure(locator, 20, 0) == 3, "an empty region and a point cover nothing");
+		locator = locator_new();
+		locator_add(locator, parts, 2);
+		locator_finish(locator);
+		ok(locator_find(locator, 20, 0, 0, &sure) == 0 && sure, "a part that is sure decides for its region");
+		locator = locator_new();
+		locator_finish(locator);
+		ok(locator_find(locator, 20, 0, 0, &sure) == -1, "of no regions none covers a point");
+	}
+	return tap_done();
+}
