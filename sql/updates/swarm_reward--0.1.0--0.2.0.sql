@@ -5482,7 +5482,7 @@ END $$;
 COMMENT ON PROCEDURE run_due_epochs() IS
 'for schedulers: makes every computed epoch final whose challenge window has ended, after computing it again where telemetry came late, and computes every epoch whose grace period has ended, strictly in order, each in a transaction of its own, until nothing is due. While another session does so it returns at once, with a NOTICE. An epoch that fails (after three attempts where the error is a deadlock, a lock timeout or a serialization failure) is recorded in epoch_failure, notified, and raised again; the epochs after it wait, and the next call tries it again. Errors: called inside a transaction block; the error of an epoch';
 
-CREATE FUNCTION plan_epochs(until timestamptz, length interval, budget numeric, start timestamptz DEFAULT NULL) RETURNS int
+CREATE FUNCTION plan_epochs(until timestamptz, length interval, budget numeric DEFAULT NULL, start timestamptz DEFAULT NULL) RETURNS int
 LANGUAGE plpgsql SET search_path FROM CURRENT SET timezone = 'UTC' AS $$
 DECLARE
 	at timestamptz;
@@ -5496,7 +5496,7 @@ BEGIN
 		RAISE EXCEPTION 'cannot plan epochs of length %', length
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a length of at least a second, for example ''1 day'' or ''1 month''.';
 	END IF;
-	IF budget IS NULL OR budget < 0 OR budget > 1e37 OR budget <> trunc(budget) THEN
+	IF budget < 0 OR budget > 1e37 OR budget <> trunc(budget) THEN
 		RAISE EXCEPTION 'cannot plan epochs with the budget %', budget
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'A budget is a whole number of base units from 0 to 10^37.';
 	END IF;
@@ -5523,7 +5523,7 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION plan_epochs(timestamptz, interval, numeric, timestamptz) IS
-'plans epochs of one length and budget (base units), one after the other without a gap, from the end of the last one (or, where there is none, from start) until every time before until is in one; returns how many. Months and days are those of UTC, counted from the first of the call. Safe to repeat. Errors: no epoch and no start, a length below a second, a budget that is not a whole number from 0 to 10^37, more than 100000 epochs';
+'plans epochs of one length and budget (base units; NULL: the emission of the policy), one after the other without a gap, from the end of the last one (or, where there is none, from start) until every time before until is in one; returns how many. Months and days are those of UTC, counted from the first of the call. Safe to repeat. Errors: no epoch and no start, a length below a second, a budget that is not a whole number from 0 to 10^37, no budget and no emission, more than 100000 epochs';
 
 CREATE VIEW epoch_progress AS
 WITH run AS (
@@ -5589,7 +5589,8 @@ COMMENT ON COLUMN epoch_progress.last_failed_at IS 'when it last failed; NULL: i
 COMMENT ON COLUMN epoch_progress.error IS 'error of the last attempt; NULL: it did not fail';
 
 CREATE FUNCTION job_list(epochs text DEFAULT '*/5 * * * *', partitions_ahead interval DEFAULT '7 days',
-	plan_length interval DEFAULT NULL, plan_budget numeric DEFAULT NULL, plan_ahead interval DEFAULT NULL)
+	plan_length interval DEFAULT NULL, plan_budget numeric DEFAULT NULL, plan_ahead interval DEFAULT NULL,
+	telemetry_retention interval DEFAULT NULL)
 RETURNS TABLE (job_name text, schedule text, command text)
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 BEGIN
@@ -5597,9 +5598,9 @@ BEGIN
 		RAISE EXCEPTION 'cannot schedule epochs at % with telemetry partitions % ahead', coalesce(quote_literal(epochs), 'NULL'), coalesce(partitions_ahead::text, 'NULL')
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a crontab schedule, for example ''*/5 * * * *'', and at least a day.';
 	END IF;
-	IF (plan_length IS NULL) <> (plan_budget IS NULL) OR (plan_ahead IS NOT NULL AND plan_length IS NULL) THEN
-		RAISE EXCEPTION 'cannot plan epochs of length % with budget %', coalesce(plan_length::text, 'NULL'), coalesce(plan_budget::text, 'NULL')
-			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give both, or neither to plan epochs by hand.';
+	IF plan_length IS NULL AND (plan_budget IS NOT NULL OR plan_ahead IS NOT NULL) THEN
+		RAISE EXCEPTION 'cannot plan epochs with budget % for % ahead without a length', coalesce(plan_budget::text, 'NULL'), coalesce(plan_ahead::text, 'NULL')
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give plan_length too, or neither to plan epochs by hand.';
 	END IF;
 	IF plan_length < interval '1 second' OR plan_ahead < interval '0' THEN
 		RAISE EXCEPTION 'cannot plan epochs of length % for % ahead', plan_length, coalesce(plan_ahead, 2 * plan_length)
@@ -5607,14 +5608,14 @@ BEGIN
 	END IF;
 	RETURN QUERY SELECT 'swarm_reward epochs', epochs, 'CALL @extschema@.run_due_epochs()';
 	RETURN QUERY SELECT 'swarm_reward hours', '7 * * * *', 'CALL @extschema@.roll_telemetry()';
-	RETURN QUERY SELECT 'swarm_reward partitions', '17 1,13 * * *', format('SELECT @extschema@.make_telemetry_partitions(now(), now() + %L::interval)', partitions_ahead);
+	RETURN QUERY SELECT 'swarm_reward partitions', '17 1,13 * * *', format('SELECT @extschema@.keep_telemetry_partitions(%L, %L)', partitions_ahead, telemetry_retention);
 	IF plan_length IS NOT NULL THEN
 		RETURN QUERY SELECT 'swarm_reward plan', epochs, format('SELECT @extschema@.plan_epochs(now() + %L::interval, %L, %L, %L)',
 			coalesce(plan_ahead, 2 * plan_length), plan_length, plan_budget, date_trunc('day', now(), 'UTC'));
 	END IF;
 END $$;
 
-COMMENT ON FUNCTION job_list(text, interval, interval, numeric, interval) IS
+COMMENT ON FUNCTION job_list(text, interval, interval, numeric, interval, interval) IS
 'the jobs of schedule_jobs, with the same arguments: name, schedule, command; for schedulers other than pg_cron. Times are those of the scheduler';
 
 CREATE FUNCTION check_cron(jobs text DEFAULT NULL) RETURNS void
@@ -5650,7 +5651,8 @@ END $$;
 COMMENT ON FUNCTION check_cron(text) IS 'error, with what to do, unless the current user can schedule jobs of pg_cron from this database';
 
 CREATE FUNCTION schedule_jobs(epochs text DEFAULT '*/5 * * * *', partitions_ahead interval DEFAULT '7 days',
-	plan_length interval DEFAULT NULL, plan_budget numeric DEFAULT NULL, plan_ahead interval DEFAULT NULL)
+	plan_length interval DEFAULT NULL, plan_budget numeric DEFAULT NULL, plan_ahead interval DEFAULT NULL,
+	telemetry_retention interval DEFAULT NULL)
 RETURNS TABLE (job_id bigint, job_name text, schedule text, command text)
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
@@ -5658,11 +5660,11 @@ DECLARE
 	j record;
 BEGIN
 	PERFORM check_cron((SELECT string_agg(format('SELECT cron.schedule_in_database(%L, %L, %L, %L);', l.job_name || ' of ' || current_database(), l.schedule, l.command, current_database()), ' ')
-		FROM job_list($1, $2, $3, $4, $5) l));
+		FROM job_list($1, $2, $3, $4, $5, $6) l));
 	EXECUTE 'SELECT count(cron.unschedule(c.jobid)) FROM cron.job c WHERE c.database = current_database() AND c.username = current_user
 		AND c.jobname LIKE ''swarm_reward %'' AND c.jobname <> ALL ($1)'
-	USING (SELECT array_agg(l.job_name) FROM job_list($1, $2, $3, $4, $5) l);
-	FOR j IN SELECT l.* FROM job_list($1, $2, $3, $4, $5) l LOOP
+	USING (SELECT array_agg(l.job_name) FROM job_list($1, $2, $3, $4, $5, $6) l);
+	FOR j IN SELECT l.* FROM job_list($1, $2, $3, $4, $5, $6) l LOOP
 		job_name := j.job_name;
 		schedule := j.schedule;
 		command := j.command;
@@ -5671,8 +5673,8 @@ BEGIN
 	END LOOP;
 END $$;
 
-COMMENT ON FUNCTION schedule_jobs(text, interval, interval, numeric, interval) IS
-'has pg_cron do, as the current user, what must be done for ever: CALL run_due_epochs() (epochs: when, as in crontab, in the time zone of pg_cron), roll up telemetry every hour, make telemetry partitions partitions_ahead of now twice a day and, where plan_length and plan_budget (base units) are given, plan epochs until plan_ahead from now (by default two lengths). Safe to repeat: the last call counts. Errors, each with what to do: pg_cron is not there, runs from another database, or is not for the current user; a schedule it does not understand';
+COMMENT ON FUNCTION schedule_jobs(text, interval, interval, numeric, interval, interval) IS
+'has pg_cron do, as the current user, what must be done for ever: CALL run_due_epochs() (epochs: when, as in crontab, in the time zone of pg_cron), roll up telemetry every hour, make telemetry partitions partitions_ahead of now and drop those past telemetry_retention (NULL: none; see keep_telemetry_partitions()) twice a day and, where plan_length is given, plan epochs with the budget plan_budget (base units; NULL: the emission of the policy) until plan_ahead from now (by default two lengths). Safe to repeat: the last call counts. Errors, each with what to do: pg_cron is not there, runs from another database, or is not for the current user; a schedule it does not understand';
 
 CREATE FUNCTION unschedule_jobs() RETURNS int
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -6071,7 +6073,7 @@ BEGIN
 	FROM pg_extension x WHERE x.extname = 'postgis' AND NOT has_schema_privilege('public', x.extnamespace, 'USAGE');
 	IF kind = 'operator' THEN
 		RETURN QUERY SELECT format('INSERT, UPDATE, DELETE ON @extschema@.%I', t) FROM unnest(filled) t;
-		RETURN QUERY SELECT 'DELETE ON @extschema@.telemetry_reject' UNION ALL SELECT 'DELETE ON @extschema@.policy' UNION ALL SELECT 'DELETE ON @extschema@.epoch';
+		RETURN QUERY SELECT 'INSERT, DELETE ON @extschema@.telemetry_reject' UNION ALL SELECT 'DELETE ON @extschema@.policy' UNION ALL SELECT 'DELETE ON @extschema@.epoch';
 		-- of a policy all but what says that it is in use or ours; of an epoch what can be planned
 		RETURN QUERY SELECT format('INSERT (%1$s), UPDATE (%1$s) ON @extschema@.%2$I', string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum), c.relname)
 		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
