@@ -51,6 +51,8 @@ CREATE TABLE policy (
 	-- emission
 	emission numeric(38,0) CHECK (emission BETWEEN 0 AND 1e37),
 	emission_decay numeric(13,12) NOT NULL DEFAULT 0 CHECK (emission_decay >= 0 AND emission_decay < 1),
+	-- opening supply
+	memory_epochs int NOT NULL DEFAULT 1 CHECK (memory_epochs BETWEEN 1 AND 1000),
 	CONSTRAINT policy_weights_sum_to_10000 CHECK (new_regions_bps + coverage_gaps_bps + resource_types_bps
 		+ network_capacity_bps + service_types_bps + specialization_bps = 10000),
 	CONSTRAINT policy_uptime_ramp CHECK (uptime_floor < uptime_target),
@@ -100,6 +102,7 @@ COMMENT ON COLUMN policy.sealed_rules IS 'set when an epoch first uses the polic
 COMMENT ON COLUMN policy.is_builtin IS 'shipped with the extension and never dumped';
 COMMENT ON COLUMN policy.emission IS 'base units for the first epoch that takes its budget from this policy, see emission(); NULL: an epoch under it needs a budget of its own';
 COMMENT ON COLUMN policy.emission_decay IS 'part by which each such epoch gets less than the one before, in [0, 1), rounded down to a base unit: in all less than emission / emission_decay';
+COMMENT ON COLUMN policy.memory_epochs IS 'how many earlier epochs the opening supply of an epoch remembers: it is the greatest of their closing supplies, by cell, and by region and kind of resource. With 1 it is that of the epoch before. With K, whoever is away for less than K epochs comes back to no gap of their own making, and nobody is paid for filling it meanwhile';
 
 CREATE TABLE specialization (
 	policy_id bigint NOT NULL REFERENCES policy,

@@ -62,7 +62,7 @@ COMMENT ON COLUMN epoch.budget IS 'base units to be paid; 0 for an epoch that on
 COMMENT ON COLUMN epoch.policy_id IS 'the rules; NULL while planned: the policy in effect at the start of the period';
 COMMENT ON COLUMN epoch.epoch_no IS 'ordinal, 1 for the first epoch computed; ages are counted in it';
 COMMENT ON COLUMN epoch.previous_epoch_id IS 'the epoch whose closing state this one starts from; NULL for the first';
-COMMENT ON COLUMN epoch.supply IS 'S0: opening supply field, contribution per cell at the close of the previous epoch; zero at the first';
+COMMENT ON COLUMN epoch.supply IS 'S0: opening supply field, contribution per cell at the close of the previous epoch, or the most at the close of any of the last policy.memory_epochs; zero at the first';
 COMMENT ON COLUMN epoch.demand IS 'D: demand field, average over the period';
 COMMENT ON COLUMN epoch.closing_supply IS 'S1: supply field of this epoch, the sum over nodes of contribution times disc';
 COMMENT ON COLUMN epoch.digest IS 'SHA-256 over all frozen inputs and results and the digest of the previous epoch; see epoch_seal';
@@ -227,7 +227,7 @@ COMMENT ON COLUMN epoch_region_resource.epoch_id IS 'the epoch';
 COMMENT ON COLUMN epoch_region_resource.region IS 'code of the region';
 COMMENT ON COLUMN epoch_region_resource.resource_type IS 'the kind of resource';
 COMMENT ON COLUMN epoch_region_resource.demand IS 'units wanted, averaged over the period';
-COMMENT ON COLUMN epoch_region_resource.opening_supply IS 'supply at the close of the previous epoch';
+COMMENT ON COLUMN epoch_region_resource.opening_supply IS 'supply at the close of the previous epoch, or the most at the close of any of the last policy.memory_epochs';
 COMMENT ON COLUMN epoch_region_resource.supply IS 'sum of quality * units of the region''s nodes in this epoch';
 COMMENT ON COLUMN epoch_region_resource.rate IS 'score per unit of quality * units: unit_value * max(0, demand - opening_supply) / max(supply, demand), the pot shared pro rata';
 

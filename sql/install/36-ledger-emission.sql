@@ -51,6 +51,16 @@ END $$;
 COMMENT ON FUNCTION emission_schedule(bigint, int) IS
 'the first so many emissions of a policy with their running total, base units; no row for NULL or a policy without emission. Errors: unknown policy';
 
+CREATE FUNCTION next_emission_no(policy_id bigint, epoch_id bigint, starts timestamptz) RETURNS int
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT count(*)::int + 1 FROM epoch e
+	WHERE e.emission_no IS NOT NULL AND e.epoch_id <> next_emission_no.epoch_id AND lower(e.period) < next_emission_no.starts
+		AND coalesce(e.policy_id, policy_in_effect(lower(e.period))) = next_emission_no.policy_id;
+END;
+COMMENT ON FUNCTION next_emission_no(bigint, bigint, timestamptz) IS
+'which emission of a policy an epoch with this key and start would take: one more than the epochs before it take from the policy';
+
 -- Until an epoch is opened the policies and the epochs before it may change;
 -- opening sets the budget to NULL once more, and this counts for good.
 CREATE FUNCTION epoch_emission() RETURNS trigger
@@ -74,9 +84,7 @@ BEGIN
 				ELSE format('Policy %s (%s) has no emission.', p.policy_id, p.name) END,
 				HINT = 'Give it a budget, or have a policy with an emission take effect by its start.';
 	END IF;
-	SELECT count(*) + 1 INTO NEW.emission_no FROM epoch e
-	WHERE e.emission_no IS NOT NULL AND e.epoch_id <> NEW.epoch_id AND lower(e.period) < lower(NEW.period)
-		AND coalesce(e.policy_id, policy_in_effect(lower(e.period))) = p.policy_id;
+	NEW.emission_no := next_emission_no(p.policy_id, NEW.epoch_id, lower(NEW.period));
 	NEW.budget := emission(p.policy_id, NEW.emission_no);
 	RETURN NEW;
 END $$;

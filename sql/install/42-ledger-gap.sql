@@ -26,17 +26,47 @@ END;
 COMMENT ON FUNCTION gap_share_field(coverage, coverage, double precision) IS
 'G * min(1, S1 / T) / S1: what one unit of contribution over a cell gets of the gap there; 0 where there is no supply. NULL for NULL';
 
--- The closing supply of the epoch before, drawn again where the grid is another.
-CREATE FUNCTION opening_supply_field(previous_epoch_id bigint, grid_order int) RETURNS coverage
+-- What an epoch opens with: the most that there was at the close of any epoch it
+-- remembers. A gap that somebody left for fewer epochs than that is none.
+
+CREATE FUNCTION remembered_epoch(previous_epoch_id bigint, memory_epochs int) RETURNS TABLE (epoch_id bigint)
+LANGUAGE sql STABLE STRICT
+BEGIN ATOMIC
+	WITH RECURSIVE r AS (
+		SELECT e.epoch_id, e.previous_epoch_id, 1 AS n FROM epoch e WHERE e.epoch_id = remembered_epoch.previous_epoch_id AND remembered_epoch.memory_epochs > 0
+		UNION ALL
+		SELECT e.epoch_id, e.previous_epoch_id, r.n + 1 FROM r JOIN epoch e ON e.epoch_id = r.previous_epoch_id WHERE r.n < remembered_epoch.memory_epochs
+	)
+	SELECT r.epoch_id FROM r;
+END;
+COMMENT ON FUNCTION remembered_epoch(bigint, int) IS
+'an epoch and those before it, memory_epochs together at most: what the opening supply of the epoch after it is made of. No row for NULL';
+
+CREATE FUNCTION opening_supply_field(previous_epoch_id bigint, grid_order int, memory_epochs int DEFAULT 1) RETURNS coverage
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 DECLARE
-	closing coverage;
+	closing record;
+	supply coverage;
 BEGIN
-	IF $1 IS NULL THEN
-		RETURN zero_coverage($2);
-	END IF;
-	SELECT e.closing_supply INTO STRICT closing FROM epoch e WHERE e.epoch_id = $1;
-	RETURN CASE WHEN coverage_order(closing) = $2 THEN closing ELSE supply_field($1, $2) END;
+	FOR closing IN
+		-- drawn again where the grid is another
+		SELECT CASE WHEN coverage_order(e.closing_supply) = $2 THEN e.closing_supply ELSE supply_field(e.epoch_id, $2) END AS field
+		FROM epoch e WHERE e.epoch_id IN (SELECT r.epoch_id FROM remembered_epoch($1, $3) r)
+	LOOP
+		supply := CASE WHEN supply IS NULL THEN closing.field ELSE coverage_greatest(supply, closing.field) END;
+	END LOOP;
+	RETURN coalesce(supply, zero_coverage($2));
 END $$;
-COMMENT ON FUNCTION opening_supply_field(bigint, int) IS
-'S0: closing supply of a computed epoch on a grid; zero for NULL, before the first epoch';
+COMMENT ON FUNCTION opening_supply_field(bigint, int, int) IS
+'S0: cell by cell the most of the closing supplies of a computed epoch and those before it, memory_epochs together, on a grid; zero for NULL, before the first epoch';
+
+CREATE FUNCTION opening_region_supply(previous_epoch_id bigint, memory_epochs int DEFAULT 1) RETURNS TABLE (region code, resource_type code, supply numeric)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT o.region, o.resource_type, max(o.supply)
+	FROM epoch_region_resource o
+	WHERE o.epoch_id IN (SELECT r.epoch_id FROM remembered_epoch(opening_region_supply.previous_epoch_id, opening_region_supply.memory_epochs) r) AND o.supply > 0
+	GROUP BY o.region, o.resource_type;
+END;
+COMMENT ON FUNCTION opening_region_supply(bigint, int) IS
+'the same by region and kind of resource: the most of the supplies, in quality * units, that a computed epoch and those before it closed with; pairs without any are left out';

@@ -188,8 +188,7 @@ BEGIN
 			SELECT d.region, d.resource_type, round(round(d.units * overlap_seconds(d.valid, e.period), 30) / seconds, 30), 0, 0
 			FROM resource_demand d WHERE d.valid && e.period
 			UNION ALL
-			SELECT o.region, o.resource_type, 0, o.supply, 0
-			FROM epoch_region_resource o WHERE o.epoch_id = e.previous_epoch_id AND o.supply > 0
+			SELECT o.region, o.resource_type, 0, o.supply, 0 FROM opening_region_supply(e.previous_epoch_id, p.memory_epochs) o
 			UNION ALL
 			SELECT r.region, r.resource_type, 0, 0, r.supply FROM epoch_region_supply(e.epoch_id) r
 		) u (region, resource_type, demand, opening_supply, supply)

@@ -143,7 +143,7 @@ BEGIN
 
 		PERFORM epoch_phase(one, 'fields');
 		UPDATE epoch SET demand = demand_field(e.period, p.grid_order), closing_supply = supply_field(one, p.grid_order),
-			supply = opening_supply_field(prior.epoch_id, p.grid_order)
+			supply = opening_supply_field(prior.epoch_id, p.grid_order, p.memory_epochs)
 		WHERE epoch.epoch_id = one;
 		RAISE NOTICE 'epoch %: fields drawn', one;
 

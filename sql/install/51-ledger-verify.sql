@@ -87,7 +87,7 @@ BEGIN
 	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
 	SELECT * INTO prior FROM epoch WHERE epoch.epoch_id = e.previous_epoch_id;
 	RETURN QUERY SELECT 'closing supply field', e.closing_supply = supply_field($1, p.grid_order), NULL;
-	RETURN QUERY SELECT 'opening supply field', e.supply = opening_supply_field(prior.epoch_id, p.grid_order), NULL;
+	RETURN QUERY SELECT 'opening supply field', e.supply = opening_supply_field(prior.epoch_id, p.grid_order, p.memory_epochs), NULL;
 	RETURN QUERY SELECT 'order of epochs', e.epoch_no = coalesce(prior.epoch_no, 0) + 1
 		AND (prior.epoch_id IS NULL OR (prior.status IN ('computed', 'final') AND upper(prior.period) <= lower(e.period))), NULL;
 END $$;
@@ -111,7 +111,7 @@ BEGIN
 
 	SELECT count(*) INTO bad
 	FROM epoch_region_resource r JOIN epoch_resource t ON t.epoch_id = r.epoch_id AND t.resource_type = r.resource_type
-		LEFT JOIN epoch_region_resource o ON o.epoch_id = e.previous_epoch_id AND o.region = r.region AND o.resource_type = r.resource_type
+		LEFT JOIN opening_region_supply(e.previous_epoch_id, p.memory_epochs) o ON o.region = r.region AND o.resource_type = r.resource_type
 		LEFT JOIN (SELECT n.region, x.resource_type, sum(n.quality * x.units) AS supply
 			FROM epoch_node n JOIN epoch_node_resource x ON x.epoch_id = n.epoch_id AND x.node_id = n.node_id
 			WHERE n.epoch_id = $1 GROUP BY 1, 2) s ON s.region = r.region AND s.resource_type = r.resource_type

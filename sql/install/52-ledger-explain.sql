@@ -6,6 +6,17 @@ CREATE TYPE explanation AS (component text, part text, term text, value numeric,
 COMMENT ON TYPE explanation IS
 'one line of an explanation: component, part of coverage_gaps (geographic, resource; NULL elsewhere), term, its exact value, and what it means';
 
+-- Whose rows of reward are hidden would else get shares of too small a total.
+CREATE FUNCTION check_sees_rewards() RETURNS void
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+BEGIN
+	IF NOT sees_all_rewards() THEN
+		RAISE EXCEPTION 'permission denied to see the rewards of all providers'
+			USING ERRCODE = 'insufficient_privilege', HINT = format('They count for every share. SELECT swarm_reward.grant_role(''analyst'', %L) lets this role see them.', current_user);
+	END IF;
+END $$;
+COMMENT ON FUNCTION check_sees_rewards() IS 'error unless the current user may see the rewards of all providers';
+
 CREATE FUNCTION computed_epoch(epoch_id bigint) RETURNS epoch
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 DECLARE
@@ -238,7 +249,7 @@ BEGIN ATOMIC
 			(1, 'units of ' || h.code, h.units, 'its own'),
 			(2, 'unit_value of ' || h.code, h.unit_value, 'contribution of one unit at quality 1'),
 			(3, 'demand of ' || h.code, h.demand, format('units wanted in region %s', n.region)),
-			(4, 'opening_supply of ' || h.code, h.opening_supply, 'quality * units there at the close of the previous epoch'),
+			(4, 'opening_supply of ' || h.code, h.opening_supply, 'quality * units there when the epoch opened'),
 			(5, 'supply of ' || h.code, h.supply, 'quality * units there in this epoch, of all nodes'),
 			(6, 'rate of ' || h.code, h.rate, CASE
 				WHEN h.demand = 0 THEN 'nobody wants it there'
@@ -636,6 +647,7 @@ DECLARE
 	n epoch_node;
 	p policy;
 BEGIN
+	PERFORM check_sees_rewards();
 	e := computed_epoch($1);
 	SELECT * INTO n FROM epoch_node WHERE epoch_node.epoch_id = $1 AND epoch_node.node_id = $2;
 	IF NOT FOUND THEN

@@ -159,13 +159,15 @@ DECLARE
 	x record;
 BEGIN
 	FOR x IN
-		SELECT r AS frozen, t.unit_value, coalesce(c.supply, 0) AS supply
+		SELECT r AS frozen, t.unit_value, coalesce(c.supply, 0) AS supply, coalesce(o.supply, 0) AS opening_supply
 		FROM epoch_region_resource r JOIN epoch_resource t ON t.epoch_id = r.epoch_id AND t.resource_type = r.resource_type
 			LEFT JOIN epoch_region_supply(e.epoch_id, s) c ON c.region = r.region AND c.resource_type = r.resource_type
+			LEFT JOIN opening_region_supply(e.previous_epoch_id, p.memory_epochs) o ON o.region = r.region AND o.resource_type = r.resource_type
 		WHERE r.epoch_id = e.epoch_id
 	LOOP
 		regional := x.frozen;
 		regional.supply := x.supply;
+		regional.opening_supply := x.opening_supply;
 		regional.rate := gap_rate(x.unit_value, regional.demand, regional.opening_supply, regional.supply);
 		regionals := regionals || regional;
 	END LOOP;

@@ -3,7 +3,7 @@
 CREATE FUNCTION region_of(location geography) RETURNS code
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT r.code FROM region r WHERE ST_Covers(r.boundary, location) ORDER BY ST_Area(r.boundary), r.code LIMIT 1;
+	SELECT r.code FROM region r WHERE ST_Covers(r.boundary, location) ORDER BY region_area(r.boundary), r.code LIMIT 1;
 END;
 COMMENT ON FUNCTION region_of(geography) IS
 'the region that a node at a place belongs to: the smallest that covers it, ties by code; NULL if none does, or for NULL';
@@ -185,6 +185,7 @@ BEGIN
 		RAISE EXCEPTION '% must not be NULL', CASE WHEN $1 IS NULL THEN 'location' WHEN $2 IS NULL THEN 'radius_m' WHEN $3 IS NULL THEN 'resources'
 			WHEN $4 IS NULL THEN 'quality' ELSE 'services' END USING ERRCODE = 'null_value_not_allowed';
 	END IF;
+	PERFORM check_sees_rewards();
 	IF $8 IS NULL THEN
 		SELECT * INTO e FROM epoch WHERE epoch.status IN ('computed', 'final') ORDER BY epoch.period DESC LIMIT 1;
 		IF NOT FOUND THEN

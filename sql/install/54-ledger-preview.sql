@@ -6,8 +6,8 @@
 -- again from the live tables, and only after these have been found to still
 -- give, measured in the old way, what was frozen: otherwise a change of the
 -- tables would pass for one of the policy, and an error says so instead. The
--- same holds for the boundaries of regions where another supply_target or
--- grid_order makes it necessary to measure their coverage again.
+-- same holds for the boundaries of regions where another supply_target, grid_order
+-- or memory_epochs makes it necessary to measure their coverage again.
 
 CREATE FUNCTION preview_measure(e epoch, p policy)
 RETURNS TABLE (node_id bigint, service_type code, uptime double precision, response_ms double precision, error_rate_upper double precision,
@@ -96,18 +96,23 @@ BEGIN
 					HINT = 'Preview a policy with the same grid_order, or compute the epoch again.';
 		END IF;
 		e.demand := demand_field(e.period, p.grid_order);
-		e.supply := opening_supply_field(e.previous_epoch_id, p.grid_order);
+	END IF;
+	IF (p.grid_order, p.memory_epochs) <> (own.grid_order, own.memory_epochs) THEN
+		e.supply := opening_supply_field(e.previous_epoch_id, p.grid_order, p.memory_epochs);
+	END IF;
+	IF e.emission_no IS NOT NULL AND p.policy_id <> own.policy_id AND p.emission IS NOT NULL THEN
+		e.budget := emission(p.policy_id, next_emission_no(p.policy_id, e.epoch_id, lower(e.period)));
 	END IF;
 	e.policy_id := p.policy_id;
 	RETURN e;
 END $$;
 COMMENT ON FUNCTION preview_field(epoch, policy, policy) IS
-'preview_epoch step: the epoch under another policy, with demand and opening supply on its grid. Errors: the grid is another and demand has changed since';
+'preview_epoch step: the epoch under another policy, with its emission where the budget was one, and with demand and opening supply on its grid and as it remembers them. Errors: the grid is another and demand has changed since';
 
 CREATE FUNCTION preview_region(e epoch, own policy, p policy) RETURNS epoch_region[]
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 DECLARE
-	again boolean := (p.grid_order, p.supply_target) <> (own.grid_order, own.supply_target);
+	again boolean := (p.grid_order, p.supply_target, p.memory_epochs) <> (own.grid_order, own.supply_target, own.memory_epochs);
 	covered coverage;
 	x record;
 	r epoch_region;
@@ -124,8 +129,8 @@ BEGIN
 			IF sha256(ST_AsBinary(x.boundary)) IS DISTINCT FROM r.boundary_digest THEN
 				RAISE EXCEPTION 'region % is not what it was in epoch %', r.region, e.epoch_id
 					USING ERRCODE = 'object_not_in_prerequisite_state',
-						DETAIL = format('Policy %s has another grid_order or supply_target than policy %s, so that coverage is to be measured within its boundary again.', p.policy_id, own.policy_id),
-						HINT = 'Preview a policy with the same grid_order and supply_target, or compute the epoch again.';
+						DETAIL = format('Policy %s has another grid_order, supply_target or memory_epochs than policy %s, so that coverage is to be measured within its boundary again.', p.policy_id, own.policy_id),
+						HINT = 'Preview a policy with the same grid_order, supply_target and memory_epochs, or compute the epoch again.';
 			END IF;
 			r.demand := coverage_sum(e.demand, x.boundary);
 			r.covered := coverage_sum(covered, x.boundary);
@@ -136,7 +141,7 @@ BEGIN
 	RETURN result;
 END $$;
 COMMENT ON FUNCTION preview_region(epoch, policy, policy) IS
-'preview_epoch step: the regions of an epoch with the multipliers of another policy, measured again where grid or target are others. Errors: a boundary has changed since';
+'preview_epoch step: the regions of an epoch with the multipliers of another policy, measured again where grid, target or memory are others. Errors: a boundary has changed since';
 
 CREATE FUNCTION preview_epoch(epoch_id bigint, policy_id bigint)
 RETURNS TABLE (component text, node_id bigint, provider_id bigint, amount numeric, paid numeric, difference numeric)
@@ -144,10 +149,12 @@ LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
 DECLARE
 	s scenario;
-	e epoch := computed_epoch($1);
+	e epoch;
 	own policy;
 	p policy;
 BEGIN
+	PERFORM check_sees_rewards();
+	e := computed_epoch($1);
 	SELECT * INTO STRICT own FROM policy WHERE policy.policy_id = e.policy_id;
 	SELECT * INTO p FROM policy WHERE policy.policy_id = $2;
 	IF NOT FOUND THEN
@@ -170,4 +177,4 @@ BEGIN
 	ORDER BY c.position, x.node_id;
 END $$;
 COMMENT ON FUNCTION preview_epoch(bigint, bigint) IS
-'what another policy would have paid in a computed or final epoch, node by node and component by component, beside what was paid, base units; one row for each node and component with a score under either policy; sums of difference by provider_id are who would have won and lost. Nothing is written, and the policy need not be in use. All else is as it was: the state in which the epoch opened (supply, prices, marks, ages, carry-over), its budget, what its nodes did. Equal to what run_epoch would have paid with this policy, to the base unit. Facts are the frozen ones; only where the policy has another grid_order, telemetry_slot, response_quantile or error_confidence are they measured again from the live tables. Errors: no such epoch or policy, epoch not computed; facts or regions are to be measured again and the live tables no longer give what was frozen';
+'what another policy would have paid in a computed or final epoch, node by node and component by component, beside what was paid, base units; one row for each node and component with a score under either policy; sums of difference by provider_id are who would have won and lost. Nothing is written, and the policy need not be in use. All else is as it was: the state in which the epoch opened (supply, prices, marks, ages, carry-over), what its nodes did, and its budget, unless that was an emission and the other policy has emissions of its own. Equal to what run_epoch would have paid with this policy, to the base unit. Facts are the frozen ones; only where the policy has another grid_order, telemetry_slot, response_quantile or error_confidence are they measured again from the live tables. Errors: no such epoch or policy, epoch not computed; facts or regions are to be measured again and the live tables no longer give what was frozen';

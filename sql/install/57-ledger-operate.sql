@@ -98,23 +98,25 @@ LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
 DECLARE
 	e record;
+	late record;
 BEGIN
 	SELECT c.epoch_id INTO e FROM epoch c WHERE c.status <> 'final' ORDER BY c.period LIMIT 1;
 	IF FOUND AND epoch_final_from(e.epoch_id) <= now() THEN
+		SELECT * INTO late FROM late_telemetry(e.epoch_id);
+		computes := late.came > 0 OR late.gone > 0;
 		epoch_id := e.epoch_id;
-		action := 'finalize';
-		computes := false;
+		action := CASE WHEN computes THEN 'compute' ELSE 'finalize' END;
 		RETURN;
 	END IF;
-	SELECT c.epoch_id, upper(c.period) AS due INTO e FROM epoch c WHERE c.status IN ('planned', 'open') ORDER BY c.period LIMIT 1;
-	IF FOUND AND e.due <= now() THEN
+	SELECT c.epoch_id INTO e FROM epoch c WHERE c.status IN ('planned', 'open') ORDER BY c.period LIMIT 1;
+	IF FOUND AND epoch_closes_at(e.epoch_id) <= now() THEN
 		epoch_id := e.epoch_id;
 		action := 'compute';
 		computes := true;
 	END IF;
 END $$;
 COMMENT ON FUNCTION next_epoch_step() IS
-'what run_due_epochs does next: finalize the first epoch that is not final, if its challenge window has ended, else compute the first that is not computed, if it has ended; NULL: nothing is due';
+'what run_due_epochs does next: finalize the first epoch that is not final, if its challenge window has ended (or compute it again, if telemetry has come or gone since it was computed), else compute the first that is not computed, if its grace period has ended (see epoch_closes_at()); NULL: nothing is due';
 
 CREATE FUNCTION record_epoch_failure(epoch_id bigint, action text, sqlstate text, message text, detail text, hint text, context text,
 	OUT what text, OUT more text)
@@ -225,7 +227,7 @@ BEGIN
 	RAISE NOTICE '% epochs computed, % made final', computed, finalized;
 END $$;
 COMMENT ON PROCEDURE run_due_epochs() IS
-'for schedulers: makes every computed epoch final whose challenge window has ended and computes every epoch that has ended, strictly in order, each in a transaction of its own, until nothing is due. While another session does so it returns at once, with a NOTICE. An epoch that fails (after three attempts where the error is a deadlock, a lock timeout or a serialization failure) is recorded in epoch_failure, notified, and raised again; the epochs after it wait, and the next call tries it again. Errors: called inside a transaction block; the error of an epoch';
+'for schedulers: makes every computed epoch final whose challenge window has ended, after computing it again where telemetry came late, and computes every epoch whose grace period has ended, strictly in order, each in a transaction of its own, until nothing is due. While another session does so it returns at once, with a NOTICE. An epoch that fails (after three attempts where the error is a deadlock, a lock timeout or a serialization failure) is recorded in epoch_failure, notified, and raised again; the epochs after it wait, and the next call tries it again. Errors: called inside a transaction block; the error of an epoch';
 
 CREATE FUNCTION plan_epochs(until timestamptz, length interval, budget numeric, start timestamptz DEFAULT NULL) RETURNS int
 LANGUAGE plpgsql SET search_path FROM CURRENT SET timezone = 'UTC' AS $$
@@ -298,7 +300,7 @@ FROM epoch e
 	LEFT JOIN run r ON r.epoch_id = e.epoch_id
 	LEFT JOIN epoch_phases() a ON a.phase_no = r.phase_no
 	LEFT JOIN epoch_failure f ON f.epoch_id = e.epoch_id AND f.mended_at IS NULL
-WHERE r.pid IS NOT NULL OR f.failure_id IS NOT NULL OR (e.status IN ('planned', 'open') AND upper(e.period) <= now());
+WHERE r.pid IS NOT NULL OR f.failure_id IS NOT NULL OR (e.status IN ('planned', 'open') AND epoch_closes_at(e.epoch_id) <= now());
 COMMENT ON VIEW epoch_progress IS 'epochs that are being worked on, are due, or failed, live from any session; empty when everything that is due is done';
 COMMENT ON COLUMN epoch_progress.epoch_id IS 'the epoch';
 COMMENT ON COLUMN epoch_progress.period IS 'its period';

@@ -19,6 +19,7 @@ BEGIN
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a length of at least a second, for example ''1 day'' or ''1 month''.';
 	END IF;
 	RETURN QUERY SELECT 'swarm_reward epochs', epochs, 'CALL @extschema@.run_due_epochs()';
+	RETURN QUERY SELECT 'swarm_reward hours', '7 * * * *', 'CALL @extschema@.roll_telemetry()';
 	RETURN QUERY SELECT 'swarm_reward partitions', '17 1,13 * * *', format('SELECT @extschema@.make_telemetry_partitions(now(), now() + %L::interval)', partitions_ahead);
 	IF plan_length IS NOT NULL THEN
 		RETURN QUERY SELECT 'swarm_reward plan', epochs, format('SELECT @extschema@.plan_epochs(now() + %L::interval, %L, %L, %L)',
@@ -81,7 +82,7 @@ BEGIN
 	END LOOP;
 END $$;
 COMMENT ON FUNCTION schedule_jobs(text, interval, interval, numeric, interval) IS
-'has pg_cron do, as the current user, what must be done for ever: CALL run_due_epochs() (epochs: when, as in crontab, in the time zone of pg_cron), make telemetry partitions partitions_ahead of now twice a day and, where plan_length and plan_budget (base units) are given, plan epochs until plan_ahead from now (by default two lengths). Safe to repeat: the last call counts. Errors, each with what to do: pg_cron is not there, runs from another database, or is not for the current user; a schedule it does not understand';
+'has pg_cron do, as the current user, what must be done for ever: CALL run_due_epochs() (epochs: when, as in crontab, in the time zone of pg_cron), roll up telemetry every hour, make telemetry partitions partitions_ahead of now twice a day and, where plan_length and plan_budget (base units) are given, plan epochs until plan_ahead from now (by default two lengths). Safe to repeat: the last call counts. Errors, each with what to do: pg_cron is not there, runs from another database, or is not for the current user; a schedule it does not understand';
 
 CREATE FUNCTION unschedule_jobs() RETURNS int
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$

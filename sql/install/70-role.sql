@@ -1,6 +1,22 @@
 -- Who may do what. An extension cannot make roles, so privileges are granted
 -- to roles that exist, by kind.
 
+-- What writes money or what it is computed from runs with the owner's rights,
+-- like run_epoch and finalize_epoch: then nobody needs the right to write it.
+-- So does what views call that reads a table, as a view's functions run as
+-- whoever reads the view.
+DO $$
+DECLARE
+	f regprocedure;
+BEGIN
+	FOR f IN SELECT p.oid::regprocedure FROM pg_proc p
+		WHERE p.pronamespace = '@extschema@'::regnamespace
+			AND p.proname IN ('restate_epoch', 'preview_restatement', 'make_payout', 'release_payout', 'cancel_payout', 'roll_telemetry_hours', 'epoch_closes_at')
+	LOOP
+		EXECUTE format('ALTER FUNCTION %s SECURITY DEFINER', f);
+	END LOOP;
+END $$;
+
 -- As lists, so that grant_role stays a loop and the lists can be read.
 CREATE FUNCTION role_privilege(kind text) RETURNS TABLE (privilege text)
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
@@ -15,7 +31,7 @@ BEGIN
 	END IF;
 	RETURN QUERY SELECT 'USAGE ON SCHEMA @extschema@';
 	IF kind = 'provider' THEN
-		RETURN QUERY SELECT format('SELECT ON @extschema@.%I', t) FROM unnest(ARRAY['provider_statement', 'reward', 'reward_part', 'restatement']) t;
+		RETURN QUERY SELECT format('SELECT ON @extschema@.%I', t) FROM unnest(ARRAY['provider_statement', 'reward', 'reward_part', 'restatement', 'final_statement', 'payout_line']) t;
 		RETURN QUERY SELECT 'EXECUTE ON FUNCTION @extschema@.provider_of_role(name)';
 		RETURN;
 	END IF;
@@ -23,7 +39,7 @@ BEGIN
 	FROM pg_class c JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
 		JOIN pg_extension x ON d.refclassid = 'pg_extension'::regclass AND x.oid = d.refobjid AND x.extname = 'swarm_reward'
 	WHERE c.relkind = 'v' OR (kind <> 'service' AND c.relkind IN ('r', 'p'));
-	RETURN QUERY SELECT 'EXECUTE ON FUNCTION @extschema@.provider_of_role(name)';
+	RETURN QUERY SELECT 'EXECUTE ON FUNCTION @extschema@.provider_of_role(name)' UNION ALL SELECT 'EXECUTE ON FUNCTION @extschema@.epoch_closes_at(bigint)';
 	-- without it the functions of PostGIS cannot be found, in ours neither
 	RETURN QUERY SELECT format('USAGE ON SCHEMA %s', x.extnamespace::regnamespace)
 	FROM pg_extension x WHERE x.extname = 'postgis' AND NOT has_schema_privilege('public', x.extnamespace, 'USAGE');
@@ -34,13 +50,14 @@ BEGIN
 		RETURN QUERY SELECT format('INSERT (%1$s), UPDATE (%1$s) ON @extschema@.%2$I', string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum), c.relname)
 		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 		WHERE (c.oid = 'policy'::regclass AND a.attname NOT IN ('sealed_rules', 'is_builtin'))
-			OR (c.oid = 'epoch'::regclass AND a.attname IN ('epoch_id', 'period', 'budget', 'policy_id', 'note'))
+			OR (c.oid = 'epoch'::regclass AND a.attname IN ('epoch_id', 'period', 'budget', 'policy_id', 'grace_period', 'note'))
 		GROUP BY c.relname;
 		RETURN QUERY SELECT format('EXECUTE ON ROUTINE %s', p.oid::regprocedure)
 		FROM pg_proc p
 		WHERE p.pronamespace = '@extschema@'::regnamespace AND (p.prokind = 'p'
 			OR p.proname IN ('try_epoch_lock', 'can_commit', 'next_epoch_step', 'record_epoch_failure', 'plan_epochs', 'schedule_jobs', 'unschedule_jobs',
-				'make_telemetry_partitions'));
+				'make_telemetry_partitions', 'keep_telemetry_partitions', 'drop_telemetry_partitions', 'ingest_telemetry', 'retry_telemetry_reject',
+				'roll_telemetry_hours', 'mark_telemetry_hours', 'restate_epoch', 'preview_restatement', 'make_payout', 'release_payout', 'cancel_payout'));
 	END IF;
 END $$;
 COMMENT ON FUNCTION role_privilege(text) IS
@@ -73,7 +90,7 @@ BEGIN
 	END LOOP;
 END $$;
 COMMENT ON FUNCTION grant_role(text, name) IS
-'grants a database role what its work needs and no more; safe to repeat, and to be repeated after an update of the extension. analyst: reads everything. operator: reads everything, fills the tables of the network (see role_privilege()), plans epochs, calls the procedures; cannot write a reward. service: reads the views. All three may use the schema of PostGIS. provider: reads the statement and rewards of the providers whose provider.role_name it is. Errors: no such kind, no such role, not the owner of the extension';
+'grants a database role what its work needs and no more; safe to repeat, and to be repeated after an update of the extension. analyst: reads everything. operator: reads everything, fills the tables of the network (see role_privilege()), plans epochs, calls the procedures, restates and pays out; cannot write a reward. service: reads the views. All three may use the schema of PostGIS. provider: reads the statement and rewards of the providers whose provider.role_name it is. Errors: no such kind, no such role, not the owner of the extension';
 
 CREATE FUNCTION revoke_role(role_name name) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$

@@ -9,7 +9,7 @@ BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS swarm_reward CASCADE;
 \ir ledger_network.psql
-SELECT plan(47);
+SELECT plan(48);
 
 -- All explanations of a network, what was really paid, and some explanations
 -- after everything that lives has changed. The network is rolled back.
@@ -77,12 +77,12 @@ SELECT pg_temp.tell('free', 7, 30, $$
 	UPDATE policy SET min_beacons = 1, error_limit = 0.9, uptime_floor = 0.9 WHERE policy_id = 1000;
 	DELETE FROM beacon_rtt WHERE node_id = 1006;
 	SELECT pg_temp.clone(1027, ARRAY[1011, 1012, 1013, 1014]) $$, $$
+	UPDATE epoch SET status = 'final', final_at = now() WHERE epoch_id = 1001;
 	UPDATE node SET provider_id = 1002, location = 'POINT(1 1)', service_radius_m = 1, hardware_id = NULL;
 	UPDATE resource_type SET unit_value = 77, growth_need = 5; UPDATE service_type SET premium = 99;
 	UPDATE region SET boundary = 'MULTIPOLYGON(((0 0, 1 0, 1 1, 0 0)))', target_fraction = 0.1;
 	DELETE FROM telemetry; DELETE FROM beacon_rtt; DELETE FROM node_resource; DELETE FROM demand; DELETE FROM resource_demand;
-	INSERT INTO policy (policy_id, name, effective_from) VALUES (1001, 'another', '2020-06-01');
-	UPDATE epoch SET status = 'final', final_at = now() WHERE epoch_id = 1001 $$);
+	INSERT INTO policy (policy_id, name, effective_from) VALUES (1001, 'another', '2020-06-01') $$);
 INSERT INTO pg_temp.case_option VALUES ('cap', '3500');
 SELECT pg_temp.tell('capped', 3, 28, $$ UPDATE node SET provider_id = 1001 WHERE node_id % 3 = 0; SELECT pg_temp.clone(1021, ARRAY[1011, 1012, 1013, 1014, 1015]) $$);
 DELETE FROM pg_temp.case_option;
@@ -264,5 +264,10 @@ SELECT throws_ok('SELECT explain_reward(1002, 1001)', '55000', 'epoch 1002 is pl
 SELECT throws_ok('SELECT explain_reward(1001, 1001)', 'P0002', 'node 1001 took no part in epoch 1001', 'a node that was not there yet');
 SELECT throws_ok('SELECT explain_reward(1001, 4)', 'P0002', 'node 4 does not exist', 'an unknown node');
 SELECT throws_ok('SELECT explain_reward(1001, NULL)', 'P0002', 'node <NULL> does not exist', 'no node');
+CREATE ROLE swarm_reward_half_blind;
+GRANT USAGE ON SCHEMA swarm_reward TO swarm_reward_half_blind;
+GRANT SELECT ON ALL TABLES IN SCHEMA swarm_reward TO swarm_reward_half_blind;
+REVOKE SELECT ON node_reward FROM swarm_reward_half_blind;
+SELECT throws_ok('SET LOCAL ROLE swarm_reward_half_blind; SELECT explain_reward(1001, 1002)', '42501', 'permission denied to see the rewards of all providers', 'who sees some rewards only gets no wrong shares');
 SELECT * FROM finish();
 ROLLBACK;

@@ -8,7 +8,7 @@ BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS swarm_reward CASCADE;
 \ir ledger_network.psql
-SELECT plan(35);
+SELECT plan(36);
 
 CREATE TABLE pg_temp.variant (policy_id bigint, name text, change jsonb);
 INSERT INTO pg_temp.variant VALUES
@@ -28,6 +28,7 @@ INSERT INTO pg_temp.variant VALUES
 	(1114, 'quantile', '{"response_quantile": 0.5}'),
 	(1115, 'confidence', '{"error_confidence": 0.7, "error_limit": 0.9}'),
 	(1116, 'slot', '{"telemetry_slot": "16 hours", "uptime_floor": 0.3, "uptime_target": 0.9}'),
+	(1118, 'emission', '{"emission": 5000007}'),
 	(1117, 'everything', '{"uptime_floor": 0.2, "grid_order": 3, "supply_target": 33, "coverage_gaps_bps": 3500, "resource_types_bps": 500, "provider_cap_bps": 4000, "min_beacons": 3, "region_multiplier_max": 2,
 		"price_step": 0.25, "growth_target": 100, "service_alpha": 0.3, "response_quantile": 0.8, "error_confidence": 0.9, "telemetry_slot": "2 days"}');
 
@@ -44,7 +45,7 @@ BEGIN
 	END;
 	RETURN coalesce(result, '[]');
 END $$;
-CREATE FUNCTION pg_temp.compare(label text, seed int, nodes int) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION pg_temp.compare(label text, seed int, nodes int, change text DEFAULT NULL) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
 	v record;
 	result jsonb;
@@ -53,6 +54,7 @@ DECLARE
 BEGIN
 	BEGIN
 		PERFORM pg_temp.build(seed, nodes);
+		IF change IS NOT NULL THEN EXECUTE change; END IF;
 		INSERT INTO policy SELECT (jsonb_populate_record(p, x.change || jsonb_build_object('policy_id', x.policy_id, 'name', x.name, 'effective_from', NULL))).*
 			FROM policy p, pg_temp.variant x WHERE p.policy_id = 1000;
 		INSERT INTO specialization SELECT x.policy_id, s.code, s.name, s.service_type, s.metric, s.bound, s.target, s.weight, s.min_samples, false
@@ -98,7 +100,7 @@ INSERT INTO pg_temp.case_option VALUES ('cap', '3000');
 SELECT pg_temp.compare('capped', 6, 30);
 DELETE FROM pg_temp.case_option;
 INSERT INTO pg_temp.case_option VALUES ('baseline', 'no');
-SELECT pg_temp.compare('free', 9, 24);
+SELECT pg_temp.compare('free', 9, 24, 'UPDATE policy SET emission = 123456789, emission_decay = 0.07 WHERE policy_id = 1000; UPDATE epoch SET budget = NULL WHERE epoch_id <> 1002');
 DELETE FROM pg_temp.case_option;
 ANALYZE pg_temp.result;
 \o

@@ -54,11 +54,11 @@ $node->safe_psql('postgres', q{
 });
 my $due = value($node, q{SELECT count(*) FROM swarm_reward.epoch WHERE status = 'planned'});
 cmp_ok($due, '>=', 14, "$due epochs were missed");
-is($node->safe_psql('postgres', q{SELECT count(*) FROM swarm_reward.schedule_jobs('*/7 * * * *')}, extra_params => ['-U', 'jobber']), '2', 'an operator schedules the jobs');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM swarm_reward.schedule_jobs('*/7 * * * *')}, extra_params => ['-U', 'jobber']), '3', 'an operator schedules the jobs');
 is($node->safe_psql('postgres', q{SELECT string_agg(job_name, ',') FROM swarm_reward.schedule_jobs('* * * * *', plan_length => '10 years', plan_budget => 5, plan_ahead => '0')}, extra_params => ['-U', 'jobber']),
-	'swarm_reward epochs,swarm_reward partitions,swarm_reward plan', 'and again, with planning');
+	'swarm_reward epochs,swarm_reward hours,swarm_reward partitions,swarm_reward plan', 'and again, with planning');
 is(value($node, q{SELECT string_agg(concat_ws('|', jobname, schedule, username, database), ',' ORDER BY jobid) FROM cron.job}),
-	'swarm_reward epochs|* * * * *|jobber|postgres,swarm_reward partitions|17 1,13 * * *|jobber|postgres,swarm_reward plan|* * * * *|jobber|postgres', 'the last call counts');
+	'swarm_reward epochs|* * * * *|jobber|postgres,swarm_reward hours|7 * * * *|jobber|postgres,swarm_reward partitions|17 1,13 * * *|jobber|postgres,swarm_reward plan|* * * * *|jobber|postgres', 'the last call counts');
 
 ok(wait_until($node, qq{SELECT count(*) >= $due FROM swarm_reward.epoch WHERE status = 'final'}, 100, 0.5), 'the scheduler alone computes and finalizes them all')
 	or diag(value($node, 'SELECT string_agg(concat_ws(\' \', command, status, return_message), \'; \') FROM cron.job_run_details'));
@@ -69,7 +69,7 @@ is(value($node, q{SELECT count(DISTINCT xid) || ' ' || count(DISTINCT who) || ' 
 is(value($node, q{SELECT count(*) FROM swarm_reward.epoch e, LATERAL swarm_reward.verify_epoch(e.epoch_id) v WHERE e.status = 'final' AND e.epoch_id <= 1004 AND NOT v.ok}), '0', 'the epochs of the network verify');
 is(value($node, q{SELECT count(*) FROM swarm_reward.epoch e WHERE e.status = 'final' AND e.digest IS DISTINCT FROM swarm_reward.epoch_seal_digest(e.epoch_id)}), '0', 'and all are sealed');
 ok(wait_until($node, q{SELECT count(*) = 1 FROM swarm_reward.epoch WHERE status = 'planned' AND period @> now()}), 'the scheduler has planned the one that goes on now');
-is($node->safe_psql('postgres', 'SELECT swarm_reward.unschedule_jobs()'), '3', 'the jobs are taken out');
+is($node->safe_psql('postgres', 'SELECT swarm_reward.unschedule_jobs()'), '4', 'the jobs are taken out');
 is(value($node, 'SELECT count(*) FROM cron.job'), '0', 'and gone');
 $node->stop;
 done_testing();
