@@ -6030,9 +6030,18 @@ COMMENT ON COLUMN epoch_telemetry.late_gone IS 'rows deleted in its period after
 
 COMMENT ON COLUMN epoch_telemetry.stale IS 'computed, but not from all that is there now: CALL run_late_epochs, without which it cannot become final';
 
-ALTER TABLE epoch_mark REPLICA IDENTITY FULL;
-
-ALTER TABLE epoch_first REPLICA IDENTITY FULL;
+DO $$
+DECLARE
+	t regclass;
+BEGIN
+	FOR t IN
+		SELECT c.oid FROM pg_class c
+		WHERE c.relnamespace = '@extschema@'::regnamespace AND c.relkind = 'r' AND c.relreplident = 'd' AND c.relpersistence = 'p'
+			AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)
+	LOOP
+		EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', t);
+	END LOOP;
+END $$;
 
 DO $$
 DECLARE
