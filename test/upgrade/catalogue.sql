@@ -15,7 +15,7 @@ SELECT concat_ws(' ', 'function', p.oid::regprocedure, p.prokind, md5(CASE WHEN 
 FROM pg_proc p JOIN member m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid ORDER BY 1;
 SELECT 'aggregate ' || a.aggfnoid::regprocedure || ' ' || concat_ws(' ', a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn, a.aggtranstype::regtype, a.aggtransspace, a.aggfinalmodify)
 FROM pg_aggregate a JOIN member m ON m.classid = 'pg_proc'::regclass AND m.objid = a.aggfnoid ORDER BY 1;
-SELECT concat_ws(' ', 'relation', r.relname, r.relkind, r.relrowsecurity, r.relforcerowsecurity, r.reloptions, pg_get_partkeydef(r.oid),
+SELECT concat_ws(' ', 'relation', r.relname, r.relkind, r.relreplident, r.relrowsecurity, r.relforcerowsecurity, r.reloptions, pg_get_partkeydef(r.oid),
 	coalesce((SELECT string_agg(a::text, ',' ORDER BY a::text) FROM unnest(r.relacl) a), 'default'), CASE WHEN r.relkind = 'v' THEN md5(pg_get_viewdef(r.oid)) END)
 FROM relation r ORDER BY 1;
 SELECT concat_ws(' ', 'column', r.relname || '.' || a.attname, row_number() OVER (PARTITION BY r.oid ORDER BY a.attnum), format_type(a.atttypid, a.atttypmod), a.attnotnull,
