@@ -12,7 +12,7 @@
 #   make setup                              only installs the packages that make test needs
 #   make check-c                            the unit tests of the pure C, which need no server
 EXTENSION = swarm_reward
-EXTVERSION = 0.1.0
+EXTVERSION = 0.2.0
 
 MODULE_big = swarm_reward
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))

@@ -444,7 +444,7 @@ COMMENT ON FUNCTION recompute_final(bigint, bigint[]) IS
 CREATE FUNCTION preview_restatement(epoch_id bigint, nodes bigint[] DEFAULT NULL)
 RETURNS TABLE (epoch bigint, relation text, node_id bigint, provider_id bigint, component text,
 	original numeric, posted_before numeric, corrected numeric, amount numeric, original_row jsonb, corrected_row jsonb)
-LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch;
@@ -496,7 +496,7 @@ COMMENT ON FUNCTION preview_restatement(bigint, bigint[]) IS
 'what restate_epoch would post, without posting it. relation reward: by epoch, node and component what was paid, what earlier restatements added, what it should have been, and the difference, base units; treasury: the same of each pool, whose amounts offset those of its epoch and component; epoch: the digest of the last epoch as it would have been; another table: a frozen row that would have been another. nodes: as for restate_epoch. Errors: no such epoch, not final, no such node, telemetry that is not there any more';
 
 CREATE FUNCTION restate_epoch(epoch_id bigint, reason text, nodes bigint[] DEFAULT NULL) RETURNS bigint
-LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
 DECLARE
 	posted bigint;
@@ -602,5 +602,3 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION verify_restatement(bigint) IS
 'checks a run of restate_epoch against the rewards it corrects and the runs before it; one row per check, ok is false where something is wrong. Errors: no such run';
-
-REVOKE ALL ON FUNCTION recompute_final(bigint, bigint[]), preview_restatement(bigint, bigint[]), restate_epoch(bigint, text, bigint[]) FROM PUBLIC;

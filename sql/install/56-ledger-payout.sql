@@ -206,7 +206,7 @@ COMMENT ON FUNCTION open_statement() IS
 'final statements that are in no batch that is not cancelled, base units: their sum is what a provider is still to be paid, or owes';
 
 CREATE FUNCTION make_payout(up_to_epoch_id bigint DEFAULT NULL, at_least numeric DEFAULT 1, note text DEFAULT NULL) RETURNS bigint
-LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
 DECLARE
 	last epoch;
@@ -268,7 +268,7 @@ COMMENT ON FUNCTION make_payout(bigint, numeric, text) IS
 'makes a draft batch of the open final statements up to an epoch (NULL: the last final one) and returns its payout_id, NULL if there is nothing to pay. A provider is in it with all its open statements if they add up to at_least or more (base units, at least 1), if it has an address, and if its later final statements do not owe; everything else stays open for a later batch. Two at once wait for each other. Errors: no such epoch, not final, at_least below 1';
 
 CREATE FUNCTION release_payout(payout_id bigint) RETURNS bytea
-LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
 DECLARE
 	p payout;
@@ -283,7 +283,7 @@ COMMENT ON FUNCTION release_payout(bigint) IS
 'releases a draft batch to be paid, for good, and returns the root of its Merkle tree; from then on it can be exported. Errors: no such batch, not a draft, one that does not balance';
 
 CREATE FUNCTION cancel_payout(payout_id bigint, reason text) RETURNS void
-LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
 BEGIN
 	IF coalesce(btrim(reason, E' \t\r\n'), '') = '' THEN
@@ -448,5 +448,3 @@ COMMENT ON COLUMN provider_balance.released IS 'in released batches';
 COMMENT ON COLUMN provider_balance.drafted IS 'in drafts';
 COMMENT ON COLUMN provider_balance.balance IS 'open: earned + restated - released - drafted; negative: owed by the provider, set off against later statements, never paid';
 COMMENT ON COLUMN provider_balance.waits_for IS 'what the open balance waits for: a positive balance, an address, or the next batch';
-
-REVOKE ALL ON FUNCTION make_payout(bigint, numeric, text), release_payout(bigint), cancel_payout(bigint, text) FROM PUBLIC;

@@ -24,9 +24,15 @@ COMMENT ON FUNCTION provider_of_role(name) IS
 ALTER TABLE reward ENABLE ROW LEVEL SECURITY;
 ALTER TABLE reward_part ENABLE ROW LEVEL SECURITY;
 ALTER TABLE restatement ENABLE ROW LEVEL SECURITY;
+ALTER TABLE final_statement ENABLE ROW LEVEL SECURITY;
+ALTER TABLE payout_line ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_rows ON reward FOR SELECT
 	USING ((SELECT sees_all_rewards()) OR provider_id = ANY ((SELECT provider_of_role(current_user))::bigint[]));
 CREATE POLICY own_rows ON reward_part FOR SELECT
 	USING ((SELECT sees_all_rewards()) OR provider_id = ANY ((SELECT provider_of_role(current_user))::bigint[]));
 CREATE POLICY own_rows ON restatement FOR SELECT
+	USING ((SELECT sees_all_rewards()) OR provider_id = ANY ((SELECT provider_of_role(current_user))::bigint[]));
+CREATE POLICY own_rows ON final_statement FOR SELECT
+	USING ((SELECT sees_all_rewards()) OR provider_id = ANY ((SELECT provider_of_role(current_user))::bigint[]));
+CREATE POLICY own_rows ON payout_line FOR SELECT
 	USING ((SELECT sees_all_rewards()) OR provider_id = ANY ((SELECT provider_of_role(current_user))::bigint[]));

@@ -31,7 +31,7 @@ BEGIN
 	END IF;
 	RETURN QUERY SELECT 'USAGE ON SCHEMA @extschema@';
 	IF kind = 'provider' THEN
-		RETURN QUERY SELECT format('SELECT ON @extschema@.%I', t) FROM unnest(ARRAY['provider_statement', 'reward', 'reward_part', 'restatement']) t;
+		RETURN QUERY SELECT format('SELECT ON @extschema@.%I', t) FROM unnest(ARRAY['provider_statement', 'reward', 'reward_part', 'restatement', 'final_statement', 'payout_line']) t;
 		RETURN QUERY SELECT 'EXECUTE ON FUNCTION @extschema@.provider_of_role(name)';
 		RETURN;
 	END IF;
@@ -45,7 +45,7 @@ BEGIN
 	FROM pg_extension x WHERE x.extname = 'postgis' AND NOT has_schema_privilege('public', x.extnamespace, 'USAGE');
 	IF kind = 'operator' THEN
 		RETURN QUERY SELECT format('INSERT, UPDATE, DELETE ON @extschema@.%I', t) FROM unnest(filled) t;
-		RETURN QUERY SELECT 'DELETE ON @extschema@.telemetry_reject' UNION ALL SELECT 'DELETE ON @extschema@.policy' UNION ALL SELECT 'DELETE ON @extschema@.epoch';
+		RETURN QUERY SELECT 'INSERT, DELETE ON @extschema@.telemetry_reject' UNION ALL SELECT 'DELETE ON @extschema@.policy' UNION ALL SELECT 'DELETE ON @extschema@.epoch';
 		-- of a policy all but what says that it is in use or ours; of an epoch what can be planned
 		RETURN QUERY SELECT format('INSERT (%1$s), UPDATE (%1$s) ON @extschema@.%2$I', string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum), c.relname)
 		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -56,7 +56,8 @@ BEGIN
 		FROM pg_proc p
 		WHERE p.pronamespace = '@extschema@'::regnamespace AND (p.prokind = 'p'
 			OR p.proname IN ('try_epoch_lock', 'can_commit', 'next_epoch_step', 'record_epoch_failure', 'plan_epochs', 'schedule_jobs', 'unschedule_jobs',
-				'make_telemetry_partitions', 'roll_telemetry_hours', 'restate_epoch', 'preview_restatement', 'make_payout', 'release_payout', 'cancel_payout'));
+				'make_telemetry_partitions', 'keep_telemetry_partitions', 'drop_telemetry_partitions', 'ingest_telemetry', 'retry_telemetry_reject',
+				'roll_telemetry_hours', 'mark_telemetry_hours', 'restate_epoch', 'preview_restatement', 'make_payout', 'release_payout', 'cancel_payout'));
 	END IF;
 END $$;
 COMMENT ON FUNCTION role_privilege(text) IS
@@ -89,7 +90,7 @@ BEGIN
 	END LOOP;
 END $$;
 COMMENT ON FUNCTION grant_role(text, name) IS
-'grants a database role what its work needs and no more; safe to repeat, and to be repeated after an update of the extension. analyst: reads everything. operator: reads everything, fills the tables of the network (see role_privilege()), plans epochs, calls the procedures; cannot write a reward. service: reads the views. All three may use the schema of PostGIS. provider: reads the statement and rewards of the providers whose provider.role_name it is. Errors: no such kind, no such role, not the owner of the extension';
+'grants a database role what its work needs and no more; safe to repeat, and to be repeated after an update of the extension. analyst: reads everything. operator: reads everything, fills the tables of the network (see role_privilege()), plans epochs, calls the procedures, restates and pays out; cannot write a reward. service: reads the views. All three may use the schema of PostGIS. provider: reads the statement and rewards of the providers whose provider.role_name it is. Errors: no such kind, no such role, not the owner of the extension';
 
 CREATE FUNCTION revoke_role(role_name name) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$

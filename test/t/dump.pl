@@ -33,8 +33,10 @@ $node->safe_psql('ledger', qq{
 	UPDATE epoch SET status = 'final', final_at = now() WHERE epoch_id = 1001;
 	UPDATE epoch SET status = 'final', final_at = now() WHERE epoch_id = 1002;
 	INSERT INTO policy (name, note) VALUES ('a draft', E'two\\nlines\\tand a tab');
-	INSERT INTO restatement (epoch_id, posted_epoch_id, node_id, provider_id, component, amount, reason)
-		SELECT 1002, 1003, node_id, provider_id, 'new_regions', -5, 'because' FROM epoch_node WHERE epoch_id = 1002 LIMIT 1;
+	UPDATE telemetry SET ok = true, latency_ms = 25 WHERE node_id IN (1003, 1004, 1005) AND sampled_at < '2021-02-10';
+	SELECT restate_epoch(1002, 'because', '{}');
+	UPDATE provider SET payout_address = '0x' || md5(provider_id::text) || '00000000' WHERE provider_id > 1001;
+	SELECT cancel_payout(make_payout(), 'because'), release_payout(make_payout());
 	SELECT setval('node_node_id_seq', 4711), setval('provider_provider_id_seq', 7, false);
 	GRANT SELECT ON provider_statement TO reader;
 });
@@ -142,7 +144,9 @@ for my $way (['plain', 'psql -X'], ['serial', 'pg_restore -d restored ledger.dum
 	is(next_epoch($database), $digest, "$database: the next epoch has the same digest");
 	is(value($database, q{INSERT INTO swarm_reward.provider (name) VALUES ('p'), ('q') RETURNING provider_id}), "7\n8", "$database: a sequence goes on, also one not called yet");
 	is(value($database, q{INSERT INTO swarm_reward.node (provider_id, location, service_radius_m, joined_at) VALUES (7, 'POINT(1 2)', 5, '2022-01-01+00') RETURNING node_id}), '4712', "$database: another one");
-	is(value($database, q{INSERT INTO swarm_reward.restatement (epoch_id, posted_epoch_id, node_id, provider_id, component, amount, reason) VALUES (1001, 1003, 1001, 1001, 'new_regions', 1, 'x') RETURNING restatement_id}), '2', "$database: and another");
+	is(value($database, q{SELECT nextval('swarm_reward.restatement_restatement_id_seq') = max(restatement_id) + 1 FROM swarm_reward.restatement}), 't', "$database: and another");
+	is(value($database, q{SELECT count(*) FROM swarm_reward.restatement_run r, swarm_reward.verify_restatement(r.run_id) v WHERE NOT v.ok}), '0', "$database: restatements verify");
+	is(value($database, q{SELECT count(*) FROM swarm_reward.payout p, swarm_reward.verify_payout(p.payout_id) v WHERE NOT v.ok}), '0', "$database: payouts verify");
 	my ($code, $stdout, $stderr) = $node->psql($database, 'UPDATE swarm_reward.reward SET amount = 1 WHERE epoch_id = 1002');
 	like($stderr, qr/cannot change reward of epoch 1002, which is final/, "$database: what is final stays so");
 	($code, $stdout, $stderr) = $node->psql($database, q{INSERT INTO swarm_reward.telemetry (node_id, sampled_at, ok) VALUES (-1, '2021-02-02 02:02+00', true)});

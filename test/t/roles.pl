@@ -56,6 +56,15 @@ is(as('oscar', q{UPDATE swarm_reward.policy SET supply_target = 9 WHERE name = '
 is(as('oscar', q{SELECT swarm_reward.plan_epochs('2101-01-01', '1 year', 10)}), '2', 'and plans epochs');
 is(as('oscar', q{SELECT count(*) > 0 FROM swarm_reward.provider_statement}), 't', 'and reads statements');
 
+is(as('oscar', q{SELECT swarm_reward.restate_epoch(1001, 'nothing to correct')}), '', 'and restates');
+is(as('oscar', q{UPDATE swarm_reward.telemetry SET latency_ms = 25, ok = true WHERE node_id < 1006; SET search_path = pg_temp; SELECT swarm_reward.restate_epoch(1002, 'late', '{}')}), '1', 'what came late');
+is(as('oscar', q{SELECT count(*) FROM swarm_reward.epoch e, swarm_reward.verify_epoch(e.epoch_id) v WHERE e.status = 'final' AND NOT v.ok}), '0', 'without touching a final epoch');
+is(as('oscar', q{SELECT count(*) FROM swarm_reward.verify_restatement(1) WHERE NOT ok}), '0', 'by the book');
+is(as('oscar', q{UPDATE swarm_reward.provider SET payout_address = '0x' || md5(provider_id::text) || '00000000'; SELECT swarm_reward.make_payout()}), '1', 'an operator makes a payout');
+is(as('oscar', q{SELECT swarm_reward.cancel_payout(1, 'once more'); SELECT swarm_reward.make_payout(); SELECT length(swarm_reward.release_payout(2))}), "\n2\n32", 'and another, and releases it');
+is(as('ana', q{SELECT count(*) FROM swarm_reward.verify_payout(2) WHERE NOT ok}), '0', 'an analyst verifies it');
+is(as('ana', q{SELECT length(swarm_reward.payout_csv(2)) > 0 AND json_array_length(swarm_reward.payout_tree(2) -> 'values') = (SELECT count(*) FROM swarm_reward.payout_proof(2))}), 't', 'and exports it');
+
 # What an operator must not do.
 my $denied = qr/^permission denied/;
 for my $sql (
@@ -64,6 +73,8 @@ for my $sql (
 	q{UPDATE swarm_reward.epoch SET status = 'open' WHERE epoch_id = 1003}, q{UPDATE swarm_reward.epoch SET digest = NULL}, q{UPDATE swarm_reward.epoch SET final_at = NULL},
 	q{INSERT INTO swarm_reward.restatement SELECT * FROM swarm_reward.restatement}, q{UPDATE swarm_reward.final_statement SET earned = 1}, q{DELETE FROM swarm_reward.payout_line},
 	q{UPDATE swarm_reward.epoch_computation SET reason = 'mine'},
+	q{INSERT INTO swarm_reward.restatement (epoch_id, posted_epoch_id, node_id, provider_id, component, amount) VALUES (1002, 1003, 1001, 1001, 'new_regions', 5)},
+	q{SELECT * FROM swarm_reward.recompute_final(1001, NULL)}, q{UPDATE swarm_reward.payout SET status = 'cancelled'}, q{INSERT INTO swarm_reward.final_statement VALUES (1003, 1001, 5, 5)},
 	q{UPDATE swarm_reward.policy SET sealed_rules = NULL}, q{UPDATE swarm_reward.policy SET is_builtin = true}, q{SELECT swarm_reward.pay_epoch(1003)}, q{SELECT swarm_reward.seal_epoch(1003)},
 	q{SELECT swarm_reward.freeze_node(1003)}, q{ALTER TABLE swarm_reward.reward DISABLE TRIGGER ALL}, q{SELECT setval('swarm_reward.progress_phase', 1)},
 	q{SELECT swarm_reward.grant_role('analyst', 'nobody_at_all')}, q{UPDATE swarm_reward.epoch_failure SET mended_at = now()}, q{SET session_replication_role = replica})
@@ -96,6 +107,9 @@ like(as('ana', q{SELECT count(*) FROM swarm_reward.simulate_node('POINT(10 10)':
 like(as('oscar', q{SELECT swarm_reward.restate_epoch(1002, 'a test') IS NULL}), qr/^t$/, 'an operator restates');
 is(as('oscar', q{SELECT swarm_reward.make_payout() IS NULL}), 't', 'and makes payouts, of nothing as no provider has an address');
 is(as('oscar', q{CALL swarm_reward.roll_telemetry()}), '', 'and rolls telemetry up');
+like(as('oscar', q{SELECT made FROM swarm_reward.keep_telemetry_partitions('2 days')}), qr/^\d+$/, 'and keeps partitions');
+is(as('oscar', q{CREATE TEMP TABLE heap (node_id bigint, sampled_at timestamptz, ok boolean); INSERT INTO heap VALUES (1001, '2021-03-05 12:34+00', true), (-5, '2021-03-05', true);
+	SELECT concat_ws(' ', moved, rejected) FROM swarm_reward.ingest_telemetry('heap')}), '1 1', 'and ingests telemetry');
 for my $role (qw(ana sven paula))
 {
 	like(as($role, 'CALL swarm_reward.run_epoch(1004)'), $denied, "$role must not compute");
@@ -104,6 +118,9 @@ for my $role (qw(ana sven paula))
 	like(as($role, q{SELECT swarm_reward.plan_epochs('2102-01-01', '1 year', 10)}), $denied, "$role must not plan");
 	like(as($role, q{SELECT swarm_reward.record_epoch_failure(1001, 'compute', '', '', '', '', '')}), $denied, "$role must not record failures");
 	like(as($role, q{SELECT swarm_reward.make_telemetry_partitions('2030-01-01', '2030-01-02')}), $denied, "$role must not make partitions");
+	like(as($role, q{SELECT swarm_reward.restate_epoch(1003, 'x')}), $denied, "$role must not restate");
+	like(as($role, 'SELECT swarm_reward.make_payout()'), $denied, "$role must not make a payout");
+	like(as($role, 'SELECT swarm_reward.release_payout(1)'), $denied, "$role must not release one");
 	like(as($role, q{INSERT INTO swarm_reward.reward VALUES (1003, 1001, 1001, 'new_regions', 1, 1)}), $denied, "$role must not write a reward");
 	like(as($role, q{UPDATE swarm_reward.reward SET amount = 1}), $denied, "$role must not change a reward");
 	like(as($role, q{UPDATE swarm_reward.provider SET role_name = current_user}), $denied, "$role must not change a provider");
@@ -113,6 +130,7 @@ for my $role (qw(ana sven paula))
 # A provider sees its own, whatever it tries.
 is(as('paula', q{SELECT string_agg(DISTINCT provider_id::text, ',') FROM swarm_reward.provider_statement}), '1001', 'a provider sees its own statements');
 is(as('paula', q{SELECT string_agg(DISTINCT provider_id::text, ',') FROM swarm_reward.reward}), '1001', 'and its own rewards');
+is(as('paula', qq{SELECT string_agg(DISTINCT provider_id::text, ',') FROM swarm_reward.$_}), '1001', "and its own rows of $_") for qw(final_statement payout_line restatement);
 is(as('pedro', q{SELECT string_agg(DISTINCT provider_id::text, ',' ORDER BY provider_id::text) FROM swarm_reward.provider_statement}), '1002,1003', 'one role may have two providers');
 is(as('paula', q{SELECT s.total = (SELECT sum(amount) FROM swarm_reward.reward r WHERE r.epoch_id = 1003) FROM swarm_reward.provider_statement s WHERE s.epoch_id = 1003}), 't', 'which add up');
 is(as('paula', q{SELECT count(*) FROM swarm_reward.provider_statement WHERE provider_id = 1002}), '0', 'asked for by number, the statement of another is not there');
@@ -147,6 +165,7 @@ is(as('oscar', q{
 is(as('oscar', q{UPDATE swarm_reward.epoch SET period = tstzrange(lower(period), '2021-03-22') WHERE epoch_id = 1004}), '', 'an epoch is due again');
 is(as('oscar', q{SET search_path = trap, pg_catalog, swarm_reward, gis; CREATE TEMP TABLE epoch_node (x int); CREATE TEMP TABLE epoch (y int);
 	CREATE FUNCTION pg_temp.freeze_node(bigint) RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped'; END $$; CALL swarm_reward.run_epoch(1004); CALL swarm_reward.finalize_epoch(1004)}), '', 'no procedure falls into one');
+is(as('oscar', q{SET search_path = trap, pg_catalog; SELECT count(*) OPERATOR(pg_catalog.>) 0 FROM swarm_reward.preview_restatement(1001, '{}')}), 't', 'nor a restatement');
 is(as('oscar', q{SET search_path = trap, pg_catalog; SELECT pg_catalog.count(*) FROM swarm_reward.verify_epoch(1004) WHERE NOT ok}), '0', 'nor a function');
 is(as('oscar', q{SET search_path = trap, pg_catalog; SELECT pg_catalog.count(*) OPERATOR(pg_catalog.>) 0 FROM swarm_reward.provider_statement}), 't', 'nor a view');
 

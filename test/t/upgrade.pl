@@ -1,0 +1,64 @@
+# ALTER EXTENSION UPDATE from 0.1.0 gives what CREATE EXTENSION gives, object by object; and a ledger
+# in use comes through it: its money is the same, and its next epochs are computed.
+use strict;
+use warnings;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $root = $ENV{TESTDIR} || '.';
+
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init;
+$node->append_conf('postgresql.conf', "jit = off\nclient_min_messages = warning\ntimezone = 'UTC'");
+$node->start;
+
+sub value { my ($database, $query) = @_; return $node->safe_psql($database, "SET search_path = swarm_reward, public; $query"); }
+
+# all of the extension that the catalogues know
+sub catalogue
+{
+	my $database = shift;
+
+	return [ split /\n/, $node->safe_psql($database, "\\i $root/test/upgrade/catalogue.sql") ];
+}
+
+$node->safe_psql('postgres', "CREATE DATABASE $_") for qw(fresh updated used);
+$node->safe_psql('fresh', 'CREATE EXTENSION swarm_reward CASCADE');
+$node->safe_psql($_, "CREATE EXTENSION swarm_reward VERSION '0.1.0' CASCADE") for qw(updated used);
+is(value('updated', "SELECT extversion FROM pg_extension WHERE extname = 'swarm_reward'"), '0.1.0', '0.1.0 can be installed');
+my $before = catalogue('updated');
+$node->safe_psql('updated', 'ALTER EXTENSION swarm_reward UPDATE');
+my ($wanted, $got) = (catalogue('fresh'), catalogue('updated'));
+cmp_ok(scalar @$wanted, '>', 900, 'there is much to compare');
+isnt(join("\n", @$before), join("\n", @$got), 'the update changes something');
+is_deeply([ grep { my $l = $_; !grep { $_ eq $l } @$wanted } @$got ], [], 'an updated extension has nothing else than a fresh one');
+is_deeply([ grep { my $l = $_; !grep { $_ eq $l } @$got } @$wanted ], [], 'and all of it');
+is_deeply($got, $wanted, 'each once');
+
+# a ledger in use: a final epoch, a computed one, partitions with rows
+$node->safe_psql('used', qq{
+	\\i $root/test/pgtap/ledger_network.psql
+	SELECT pg_temp.build(1, 20);
+	CALL run_epoch(1001);
+	CALL run_epoch(1002);
+	UPDATE epoch SET status = 'final', final_at = now() WHERE epoch_id = 1001;
+});
+my $money = 'SELECT epoch_id, node_id, component, score, amount FROM reward WHERE epoch_id <= 1002 ORDER BY 1, 2, 3';
+my $paid = value('used', $money);
+my $digest = value('used', 'SELECT digest FROM epoch WHERE epoch_id = 1001');
+cmp_ok(length $paid, '>', 1000, 'it has paid something');
+$node->safe_psql('used', 'ALTER EXTENSION swarm_reward UPDATE');
+is(value('used', $money), $paid, 'its rewards come through the update');
+is(value('used', "SELECT string_agg(check_name, ', ' ORDER BY check_name) FROM verify_epoch(1001) WHERE NOT ok AND check_name NOT IN ('seal of epoch_beacon', 'seal of epoch_reach', 'seal of epoch_metric',
+		'evidence of places', 'counts of beacons', 'latency reach', 'growth metrics')"), '', 'a final epoch verifies, but for what 0.1.0 did not keep');
+is(value('used', 'SELECT digest FROM epoch WHERE epoch_id = 1001'), $digest, 'and keeps its digest');
+is(value('used', 'CALL run_epoch(1002); SELECT count(*) FROM verify_epoch(1002) WHERE NOT ok'), '0', 'a computed epoch is computed again and verifies');
+is(value('used', $money), $paid, 'with the same amounts');
+is(value('used', 'CALL run_epoch(1003); SELECT count(*) FROM verify_epoch(1003) WHERE NOT ok'), '0', 'the next one is computed');
+is(value('used', "SELECT count(*) > 0 FROM pg_trigger t JOIN telemetry_partition('telemetry') p ON p.partition = t.tgrelid WHERE t.tgname = 'mark_telemetry_insert'"), 't',
+	'partitions of before are watched for late rows');
+$node->safe_psql('used', 'DROP EXTENSION swarm_reward CASCADE');
+is($node->safe_psql('used', "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'swarm_reward'"), '0', 'nothing is left of it');
+
+done_testing();
