@@ -74,12 +74,15 @@ static inline void
 bits_put_gamma(BitWriter *writer, uint64 value)
 {
 	int			length = pg_leftmost_one_pos64(value);
+	uint64		one = UINT64CONST(1) << length;
 
-	if (length > 0)
-		bits_put(writer, 0, length);
-	bits_put(writer, 1, 1);
-	if (length > 0)
-		bits_put(writer, value ^ (UINT64CONST(1) << length), length);
+	if (likely(length < 32))
+		bits_put(writer, (value ^ one) << (length + 1) | one, 2 * length + 1);
+	else
+	{
+		bits_put(writer, one, length + 1);
+		bits_put(writer, value ^ one, length);
+	}
 }
 
 /* Appends a float8 bit by bit. */
@@ -159,13 +162,20 @@ static inline uint64
 bits_get_gamma(BitReader *reader)
 {
 	uint64		word = bits_peek(reader);
+	uint64		one;
 	int			length;
 
 	if (word == 0)
 		bits_fail(reader, "The value ends too soon, or a number in it is too large.");
 	length = pg_rightmost_one_pos64(word);
+	one = UINT64CONST(1) << length;
+	if (likely(length < 32))
+	{
+		bits_skip(reader, 2 * length + 1);
+		return (word >> (length + 1) & (one - 1)) | one;
+	}
 	bits_skip(reader, length + 1);
-	return length == 0 ? 1 : bits_get(reader, length) | UINT64CONST(1) << length;
+	return bits_get(reader, length) | one;
 }
 
 /* Reads what bits_put_double wrote. */

@@ -92,6 +92,7 @@ extern TelemetrySummary *sr_summary_build(int64 slot_us, int64 samples, int64 er
 extern void sr_summary_check(const TelemetrySummary *summary, int sqlstate);
 
 extern int64 sr_slot_phase(int64 slot_us);
+extern Interval *sr_slot_interval(int64 slot_us);
 extern char *sr_slot_text(int64 slot_us);
 
 /* The slot of a finite timestamp; phase is sr_slot_phase(slot_us). */

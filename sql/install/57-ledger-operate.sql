@@ -229,7 +229,7 @@ END $$;
 COMMENT ON PROCEDURE run_due_epochs() IS
 'for schedulers: makes every computed epoch final whose challenge window has ended, after computing it again where telemetry came late, and computes every epoch whose grace period has ended, strictly in order, each in a transaction of its own, until nothing is due. While another session does so it returns at once, with a NOTICE. An epoch that fails (after three attempts where the error is a deadlock, a lock timeout or a serialization failure) is recorded in epoch_failure, notified, and raised again; the epochs after it wait, and the next call tries it again. Errors: called inside a transaction block; the error of an epoch';
 
-CREATE FUNCTION plan_epochs(until timestamptz, length interval, budget numeric, start timestamptz DEFAULT NULL) RETURNS int
+CREATE FUNCTION plan_epochs(until timestamptz, length interval, budget numeric DEFAULT NULL, start timestamptz DEFAULT NULL) RETURNS int
 LANGUAGE plpgsql SET search_path FROM CURRENT SET timezone = 'UTC' AS $$
 DECLARE
 	at timestamptz;
@@ -243,7 +243,7 @@ BEGIN
 		RAISE EXCEPTION 'cannot plan epochs of length %', length
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a length of at least a second, for example ''1 day'' or ''1 month''.';
 	END IF;
-	IF budget IS NULL OR budget < 0 OR budget > 1e37 OR budget <> trunc(budget) THEN
+	IF budget < 0 OR budget > 1e37 OR budget <> trunc(budget) THEN
 		RAISE EXCEPTION 'cannot plan epochs with the budget %', budget
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'A budget is a whole number of base units from 0 to 10^37.';
 	END IF;
@@ -269,7 +269,7 @@ BEGIN
 	RETURN made;
 END $$;
 COMMENT ON FUNCTION plan_epochs(timestamptz, interval, numeric, timestamptz) IS
-'plans epochs of one length and budget (base units), one after the other without a gap, from the end of the last one (or, where there is none, from start) until every time before until is in one; returns how many. Months and days are those of UTC, counted from the first of the call. Safe to repeat. Errors: no epoch and no start, a length below a second, a budget that is not a whole number from 0 to 10^37, more than 100000 epochs';
+'plans epochs of one length and budget (base units; NULL: the emission of the policy), one after the other without a gap, from the end of the last one (or, where there is none, from start) until every time before until is in one; returns how many. Months and days are those of UTC, counted from the first of the call. Safe to repeat. Errors: no epoch and no start, a length below a second, a budget that is not a whole number from 0 to 10^37, no budget and no emission, more than 100000 epochs';
 
 CREATE VIEW epoch_progress AS
 WITH run AS (

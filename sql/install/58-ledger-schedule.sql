@@ -2,7 +2,8 @@
 -- what the jobs call.
 
 CREATE FUNCTION job_list(epochs text DEFAULT '*/5 * * * *', partitions_ahead interval DEFAULT '7 days',
-	plan_length interval DEFAULT NULL, plan_budget numeric DEFAULT NULL, plan_ahead interval DEFAULT NULL)
+	plan_length interval DEFAULT NULL, plan_budget numeric DEFAULT NULL, plan_ahead interval DEFAULT NULL,
+	telemetry_retention interval DEFAULT NULL)
 RETURNS TABLE (job_name text, schedule text, command text)
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 BEGIN
@@ -10,9 +11,9 @@ BEGIN
 		RAISE EXCEPTION 'cannot schedule epochs at % with telemetry partitions % ahead', coalesce(quote_literal(epochs), 'NULL'), coalesce(partitions_ahead::text, 'NULL')
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a crontab schedule, for example ''*/5 * * * *'', and at least a day.';
 	END IF;
-	IF (plan_length IS NULL) <> (plan_budget IS NULL) OR (plan_ahead IS NOT NULL AND plan_length IS NULL) THEN
-		RAISE EXCEPTION 'cannot plan epochs of length % with budget %', coalesce(plan_length::text, 'NULL'), coalesce(plan_budget::text, 'NULL')
-			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give both, or neither to plan epochs by hand.';
+	IF plan_length IS NULL AND (plan_budget IS NOT NULL OR plan_ahead IS NOT NULL) THEN
+		RAISE EXCEPTION 'cannot plan epochs with budget % for % ahead without a length', coalesce(plan_budget::text, 'NULL'), coalesce(plan_ahead::text, 'NULL')
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give plan_length too, or neither to plan epochs by hand.';
 	END IF;
 	IF plan_length < interval '1 second' OR plan_ahead < interval '0' THEN
 		RAISE EXCEPTION 'cannot plan epochs of length % for % ahead', plan_length, coalesce(plan_ahead, 2 * plan_length)
@@ -20,13 +21,13 @@ BEGIN
 	END IF;
 	RETURN QUERY SELECT 'swarm_reward epochs', epochs, 'CALL @extschema@.run_due_epochs()';
 	RETURN QUERY SELECT 'swarm_reward hours', '7 * * * *', 'CALL @extschema@.roll_telemetry()';
-	RETURN QUERY SELECT 'swarm_reward partitions', '17 1,13 * * *', format('SELECT @extschema@.make_telemetry_partitions(now(), now() + %L::interval)', partitions_ahead);
+	RETURN QUERY SELECT 'swarm_reward partitions', '17 1,13 * * *', format('SELECT @extschema@.keep_telemetry_partitions(%L, %L)', partitions_ahead, telemetry_retention);
 	IF plan_length IS NOT NULL THEN
 		RETURN QUERY SELECT 'swarm_reward plan', epochs, format('SELECT @extschema@.plan_epochs(now() + %L::interval, %L, %L, %L)',
 			coalesce(plan_ahead, 2 * plan_length), plan_length, plan_budget, date_trunc('day', now(), 'UTC'));
 	END IF;
 END $$;
-COMMENT ON FUNCTION job_list(text, interval, interval, numeric, interval) IS
+COMMENT ON FUNCTION job_list(text, interval, interval, numeric, interval, interval) IS
 'the jobs of schedule_jobs, with the same arguments: name, schedule, command; for schedulers other than pg_cron. Times are those of the scheduler';
 
 CREATE FUNCTION check_cron(jobs text DEFAULT NULL) RETURNS void
@@ -61,7 +62,8 @@ END $$;
 COMMENT ON FUNCTION check_cron(text) IS 'error, with what to do, unless the current user can schedule jobs of pg_cron from this database';
 
 CREATE FUNCTION schedule_jobs(epochs text DEFAULT '*/5 * * * *', partitions_ahead interval DEFAULT '7 days',
-	plan_length interval DEFAULT NULL, plan_budget numeric DEFAULT NULL, plan_ahead interval DEFAULT NULL)
+	plan_length interval DEFAULT NULL, plan_budget numeric DEFAULT NULL, plan_ahead interval DEFAULT NULL,
+	telemetry_retention interval DEFAULT NULL)
 RETURNS TABLE (job_id bigint, job_name text, schedule text, command text)
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
@@ -69,11 +71,11 @@ DECLARE
 	j record;
 BEGIN
 	PERFORM check_cron((SELECT string_agg(format('SELECT cron.schedule_in_database(%L, %L, %L, %L);', l.job_name || ' of ' || current_database(), l.schedule, l.command, current_database()), ' ')
-		FROM job_list($1, $2, $3, $4, $5) l));
+		FROM job_list($1, $2, $3, $4, $5, $6) l));
 	EXECUTE 'SELECT count(cron.unschedule(c.jobid)) FROM cron.job c WHERE c.database = current_database() AND c.username = current_user
 		AND c.jobname LIKE ''swarm_reward %'' AND c.jobname <> ALL ($1)'
-	USING (SELECT array_agg(l.job_name) FROM job_list($1, $2, $3, $4, $5) l);
-	FOR j IN SELECT l.* FROM job_list($1, $2, $3, $4, $5) l LOOP
+	USING (SELECT array_agg(l.job_name) FROM job_list($1, $2, $3, $4, $5, $6) l);
+	FOR j IN SELECT l.* FROM job_list($1, $2, $3, $4, $5, $6) l LOOP
 		job_name := j.job_name;
 		schedule := j.schedule;
 		command := j.command;
@@ -81,8 +83,8 @@ BEGIN
 		RETURN NEXT;
 	END LOOP;
 END $$;
-COMMENT ON FUNCTION schedule_jobs(text, interval, interval, numeric, interval) IS
-'has pg_cron do, as the current user, what must be done for ever: CALL run_due_epochs() (epochs: when, as in crontab, in the time zone of pg_cron), roll up telemetry every hour, make telemetry partitions partitions_ahead of now twice a day and, where plan_length and plan_budget (base units) are given, plan epochs until plan_ahead from now (by default two lengths). Safe to repeat: the last call counts. Errors, each with what to do: pg_cron is not there, runs from another database, or is not for the current user; a schedule it does not understand';
+COMMENT ON FUNCTION schedule_jobs(text, interval, interval, numeric, interval, interval) IS
+'has pg_cron do, as the current user, what must be done for ever: CALL run_due_epochs() (epochs: when, as in crontab, in the time zone of pg_cron), roll up telemetry every hour, make telemetry partitions partitions_ahead of now and drop those past telemetry_retention (NULL: none; see keep_telemetry_partitions()) twice a day and, where plan_length is given, plan epochs with the budget plan_budget (base units; NULL: the emission of the policy) until plan_ahead from now (by default two lengths). Safe to repeat: the last call counts. Errors, each with what to do: pg_cron is not there, runs from another database, or is not for the current user; a schedule it does not understand';
 
 CREATE FUNCTION unschedule_jobs() RETURNS int
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$

@@ -45,7 +45,7 @@ BEGIN
 	FROM pg_extension x WHERE x.extname = 'postgis' AND NOT has_schema_privilege('public', x.extnamespace, 'USAGE');
 	IF kind = 'operator' THEN
 		RETURN QUERY SELECT format('INSERT, UPDATE, DELETE ON @extschema@.%I', t) FROM unnest(filled) t;
-		RETURN QUERY SELECT 'DELETE ON @extschema@.telemetry_reject' UNION ALL SELECT 'DELETE ON @extschema@.policy' UNION ALL SELECT 'DELETE ON @extschema@.epoch';
+		RETURN QUERY SELECT 'INSERT, DELETE ON @extschema@.telemetry_reject' UNION ALL SELECT 'DELETE ON @extschema@.policy' UNION ALL SELECT 'DELETE ON @extschema@.epoch';
 		-- of a policy all but what says that it is in use or ours; of an epoch what can be planned
 		RETURN QUERY SELECT format('INSERT (%1$s), UPDATE (%1$s) ON @extschema@.%2$I', string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum), c.relname)
 		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped

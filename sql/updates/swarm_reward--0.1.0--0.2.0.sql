@@ -182,6 +182,7 @@ COMMENT ON FUNCTION make_telemetry_partitions(timestamptz, timestamptz, interval
 ALTER TABLE policy
 	ADD emission numeric(38,0) CHECK (emission BETWEEN 0 AND 1e37),
 	ADD emission_decay numeric(13,12) NOT NULL DEFAULT 0 CHECK (emission_decay >= 0 AND emission_decay < 1),
+	ADD memory_epochs int NOT NULL DEFAULT 1 CHECK (memory_epochs BETWEEN 1 AND 1000),
 	ADD CONSTRAINT policy_slot_is_fixed CHECK (extract(year FROM telemetry_slot) = 0 AND extract(month FROM telemetry_slot) = 0);
 
 COMMENT ON COLUMN policy.telemetry_slot IS 'slot of uptime: a node is up in a slot with at least one good sample; as long as the interval between heartbeats; of a fixed length, without months';
@@ -189,6 +190,8 @@ COMMENT ON COLUMN policy.telemetry_slot IS 'slot of uptime: a node is up in a sl
 COMMENT ON COLUMN policy.emission IS 'base units for the first epoch that takes its budget from this policy, see emission(); NULL: an epoch under it needs a budget of its own';
 
 COMMENT ON COLUMN policy.emission_decay IS 'part by which each such epoch gets less than the one before, in [0, 1), rounded down to a base unit: in all less than emission / emission_decay';
+
+COMMENT ON COLUMN policy.memory_epochs IS 'how many earlier epochs the opening supply of an epoch remembers: it is the greatest of their closing supplies, by cell, and by region and kind of resource. With 1 it is that of the epoch before. With K, whoever is away for less than K epochs comes back to no gap of their own making, and nobody is paid for filling it meanwhile';
 
 CREATE FUNCTION policy_in_effect(at timestamptz) RETURNS bigint
 LANGUAGE sql STABLE STRICT
@@ -248,6 +251,8 @@ ALTER TABLE epoch
 
 COMMENT ON COLUMN epoch.budget IS 'base units to be paid; 0 for an epoch that only sets the baseline; where none is given, the emission of the policy';
 
+COMMENT ON COLUMN epoch.supply IS 'S0: opening supply field, contribution per cell at the close of the previous epoch, or the most at the close of any of the last policy.memory_epochs; zero at the first';
+
 COMMENT ON COLUMN epoch.restatements IS 'how many rows of restatement_run are posted in its statements; not an input';
 
 COMMENT ON COLUMN epoch.statements IS 'how many rows final_statement has of it, set when it becomes final; not an input';
@@ -278,6 +283,8 @@ ALTER TABLE epoch_node_service DROP CONSTRAINT epoch_node_service_epoch_id_node_
 ALTER TABLE epoch_region ADD jurisdiction text;
 
 COMMENT ON COLUMN epoch_region.jurisdiction IS 'its jurisdiction then; NULL: not known';
+
+COMMENT ON COLUMN epoch_region_resource.opening_supply IS 'supply at the close of the previous epoch, or the most at the close of any of the last policy.memory_epochs';
 
 ALTER TABLE epoch_resource ADD family text, ADD unit text;
 UPDATE epoch_resource r SET family = t.family, unit = t.unit FROM resource_type t WHERE t.code = r.resource_type;
@@ -1296,20 +1303,50 @@ END;
 COMMENT ON FUNCTION gap_share_field(coverage, coverage, double precision) IS
 'G * min(1, S1 / T) / S1: what one unit of contribution over a cell gets of the gap there; 0 where there is no supply. NULL for NULL';
 
-CREATE FUNCTION opening_supply_field(previous_epoch_id bigint, grid_order int) RETURNS coverage
+CREATE FUNCTION remembered_epoch(previous_epoch_id bigint, memory_epochs int) RETURNS TABLE (epoch_id bigint)
+LANGUAGE sql STABLE STRICT
+BEGIN ATOMIC
+	WITH RECURSIVE r AS (
+		SELECT e.epoch_id, e.previous_epoch_id, 1 AS n FROM epoch e WHERE e.epoch_id = remembered_epoch.previous_epoch_id AND remembered_epoch.memory_epochs > 0
+		UNION ALL
+		SELECT e.epoch_id, e.previous_epoch_id, r.n + 1 FROM r JOIN epoch e ON e.epoch_id = r.previous_epoch_id WHERE r.n < remembered_epoch.memory_epochs
+	)
+	SELECT r.epoch_id FROM r;
+END;
+
+COMMENT ON FUNCTION remembered_epoch(bigint, int) IS
+'an epoch and those before it, memory_epochs together at most: what the opening supply of the epoch after it is made of. No row for NULL';
+
+CREATE FUNCTION opening_supply_field(previous_epoch_id bigint, grid_order int, memory_epochs int DEFAULT 1) RETURNS coverage
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 DECLARE
-	closing coverage;
+	closing record;
+	supply coverage;
 BEGIN
-	IF $1 IS NULL THEN
-		RETURN zero_coverage($2);
-	END IF;
-	SELECT e.closing_supply INTO STRICT closing FROM epoch e WHERE e.epoch_id = $1;
-	RETURN CASE WHEN coverage_order(closing) = $2 THEN closing ELSE supply_field($1, $2) END;
+	FOR closing IN
+		-- drawn again where the grid is another
+		SELECT CASE WHEN coverage_order(e.closing_supply) = $2 THEN e.closing_supply ELSE supply_field(e.epoch_id, $2) END AS field
+		FROM epoch e WHERE e.epoch_id IN (SELECT r.epoch_id FROM remembered_epoch($1, $3) r)
+	LOOP
+		supply := CASE WHEN supply IS NULL THEN closing.field ELSE coverage_greatest(supply, closing.field) END;
+	END LOOP;
+	RETURN coalesce(supply, zero_coverage($2));
 END $$;
 
-COMMENT ON FUNCTION opening_supply_field(bigint, int) IS
-'S0: closing supply of a computed epoch on a grid; zero for NULL, before the first epoch';
+COMMENT ON FUNCTION opening_supply_field(bigint, int, int) IS
+'S0: cell by cell the most of the closing supplies of a computed epoch and those before it, memory_epochs together, on a grid; zero for NULL, before the first epoch';
+
+CREATE FUNCTION opening_region_supply(previous_epoch_id bigint, memory_epochs int DEFAULT 1) RETURNS TABLE (region code, resource_type code, supply numeric)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT o.region, o.resource_type, max(o.supply)
+	FROM epoch_region_resource o
+	WHERE o.epoch_id IN (SELECT r.epoch_id FROM remembered_epoch(opening_region_supply.previous_epoch_id, opening_region_supply.memory_epochs) r) AND o.supply > 0
+	GROUP BY o.region, o.resource_type;
+END;
+
+COMMENT ON FUNCTION opening_region_supply(bigint, int) IS
+'the same by region and kind of resource: the most of the supplies, in quality * units, that a computed epoch and those before it closed with; pairs without any are left out';
 
 CREATE FUNCTION epoch_region_supply(epoch_id bigint)
 RETURNS TABLE (region code, resource_type code, supply numeric)
@@ -1507,8 +1544,7 @@ BEGIN
 			SELECT d.region, d.resource_type, round(round(d.units * overlap_seconds(d.valid, e.period), 30) / seconds, 30), 0, 0
 			FROM resource_demand d WHERE d.valid && e.period
 			UNION ALL
-			SELECT o.region, o.resource_type, 0, o.supply, 0
-			FROM epoch_region_resource o WHERE o.epoch_id = e.previous_epoch_id AND o.supply > 0
+			SELECT o.region, o.resource_type, 0, o.supply, 0 FROM opening_region_supply(e.previous_epoch_id, p.memory_epochs) o
 			UNION ALL
 			SELECT r.region, r.resource_type, 0, 0, r.supply FROM epoch_region_supply(e.epoch_id) r
 		) u (region, resource_type, demand, opening_supply, supply)
@@ -2486,7 +2522,7 @@ BEGIN
 
 		PERFORM epoch_phase(one, 'fields');
 		UPDATE epoch SET demand = demand_field(e.period, p.grid_order), closing_supply = supply_field(one, p.grid_order),
-			supply = opening_supply_field(prior.epoch_id, p.grid_order)
+			supply = opening_supply_field(prior.epoch_id, p.grid_order, p.memory_epochs)
 		WHERE epoch.epoch_id = one;
 		RAISE NOTICE 'epoch %: fields drawn', one;
 
@@ -2620,7 +2656,7 @@ BEGIN
 	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
 	SELECT * INTO prior FROM epoch WHERE epoch.epoch_id = e.previous_epoch_id;
 	RETURN QUERY SELECT 'closing supply field', e.closing_supply = supply_field($1, p.grid_order), NULL;
-	RETURN QUERY SELECT 'opening supply field', e.supply = opening_supply_field(prior.epoch_id, p.grid_order), NULL;
+	RETURN QUERY SELECT 'opening supply field', e.supply = opening_supply_field(prior.epoch_id, p.grid_order, p.memory_epochs), NULL;
 	RETURN QUERY SELECT 'order of epochs', e.epoch_no = coalesce(prior.epoch_no, 0) + 1
 		AND (prior.epoch_id IS NULL OR (prior.status IN ('computed', 'final') AND upper(prior.period) <= lower(e.period))), NULL;
 END $$;
@@ -2645,7 +2681,7 @@ BEGIN
 
 	SELECT count(*) INTO bad
 	FROM epoch_region_resource r JOIN epoch_resource t ON t.epoch_id = r.epoch_id AND t.resource_type = r.resource_type
-		LEFT JOIN epoch_region_resource o ON o.epoch_id = e.previous_epoch_id AND o.region = r.region AND o.resource_type = r.resource_type
+		LEFT JOIN opening_region_supply(e.previous_epoch_id, p.memory_epochs) o ON o.region = r.region AND o.resource_type = r.resource_type
 		LEFT JOIN (SELECT n.region, x.resource_type, sum(n.quality * x.units) AS supply
 			FROM epoch_node n JOIN epoch_node_resource x ON x.epoch_id = n.epoch_id AND x.node_id = n.node_id
 			WHERE n.epoch_id = $1 GROUP BY 1, 2) s ON s.region = r.region AND s.resource_type = r.resource_type
@@ -2991,7 +3027,7 @@ BEGIN ATOMIC
 			(1, 'units of ' || h.code, h.units, 'its own'),
 			(2, 'unit_value of ' || h.code, h.unit_value, 'contribution of one unit at quality 1'),
 			(3, 'demand of ' || h.code, h.demand, format('units wanted in region %s', n.region)),
-			(4, 'opening_supply of ' || h.code, h.opening_supply, 'quality * units there at the close of the previous epoch'),
+			(4, 'opening_supply of ' || h.code, h.opening_supply, 'quality * units there when the epoch opened'),
 			(5, 'supply of ' || h.code, h.supply, 'quality * units there in this epoch, of all nodes'),
 			(6, 'rate of ' || h.code, h.rate, CASE
 				WHEN h.demand = 0 THEN 'nobody wants it there'
@@ -3586,13 +3622,15 @@ DECLARE
 	x record;
 BEGIN
 	FOR x IN
-		SELECT r AS frozen, t.unit_value, coalesce(c.supply, 0) AS supply
+		SELECT r AS frozen, t.unit_value, coalesce(c.supply, 0) AS supply, coalesce(o.supply, 0) AS opening_supply
 		FROM epoch_region_resource r JOIN epoch_resource t ON t.epoch_id = r.epoch_id AND t.resource_type = r.resource_type
 			LEFT JOIN epoch_region_supply(e.epoch_id, s) c ON c.region = r.region AND c.resource_type = r.resource_type
+			LEFT JOIN opening_region_supply(e.previous_epoch_id, p.memory_epochs) o ON o.region = r.region AND o.resource_type = r.resource_type
 		WHERE r.epoch_id = e.epoch_id
 	LOOP
 		regional := x.frozen;
 		regional.supply := x.supply;
+		regional.opening_supply := x.opening_supply;
 		regional.rate := gap_rate(x.unit_value, regional.demand, regional.opening_supply, regional.supply);
 		regionals := regionals || regional;
 	END LOOP;
@@ -3975,7 +4013,9 @@ BEGIN
 					HINT = 'Preview a policy with the same grid_order, or compute the epoch again.';
 		END IF;
 		e.demand := demand_field(e.period, p.grid_order);
-		e.supply := opening_supply_field(e.previous_epoch_id, p.grid_order);
+	END IF;
+	IF (p.grid_order, p.memory_epochs) <> (own.grid_order, own.memory_epochs) THEN
+		e.supply := opening_supply_field(e.previous_epoch_id, p.grid_order, p.memory_epochs);
 	END IF;
 	IF e.emission_no IS NOT NULL AND p.policy_id <> own.policy_id AND p.emission IS NOT NULL THEN
 		e.budget := emission(p.policy_id, next_emission_no(p.policy_id, e.epoch_id, lower(e.period)));
@@ -3985,12 +4025,12 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION preview_field(epoch, policy, policy) IS
-'preview_epoch step: the epoch under another policy, with its emission where the budget was one, and with demand and opening supply on its grid. Errors: the grid is another and demand has changed since';
+'preview_epoch step: the epoch under another policy, with its emission where the budget was one, and with demand and opening supply on its grid and as it remembers them. Errors: the grid is another and demand has changed since';
 
 CREATE FUNCTION preview_region(e epoch, own policy, p policy) RETURNS epoch_region[]
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 DECLARE
-	again boolean := (p.grid_order, p.supply_target) <> (own.grid_order, own.supply_target);
+	again boolean := (p.grid_order, p.supply_target, p.memory_epochs) <> (own.grid_order, own.supply_target, own.memory_epochs);
 	covered coverage;
 	x record;
 	r epoch_region;
@@ -4007,8 +4047,8 @@ BEGIN
 			IF sha256(ST_AsBinary(x.boundary)) IS DISTINCT FROM r.boundary_digest THEN
 				RAISE EXCEPTION 'region % is not what it was in epoch %', r.region, e.epoch_id
 					USING ERRCODE = 'object_not_in_prerequisite_state',
-						DETAIL = format('Policy %s has another grid_order or supply_target than policy %s, so that coverage is to be measured within its boundary again.', p.policy_id, own.policy_id),
-						HINT = 'Preview a policy with the same grid_order and supply_target, or compute the epoch again.';
+						DETAIL = format('Policy %s has another grid_order, supply_target or memory_epochs than policy %s, so that coverage is to be measured within its boundary again.', p.policy_id, own.policy_id),
+						HINT = 'Preview a policy with the same grid_order, supply_target and memory_epochs, or compute the epoch again.';
 			END IF;
 			r.demand := coverage_sum(e.demand, x.boundary);
 			r.covered := coverage_sum(covered, x.boundary);
@@ -4020,7 +4060,7 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION preview_region(epoch, policy, policy) IS
-'preview_epoch step: the regions of an epoch with the multipliers of another policy, measured again where grid or target are others. Errors: a boundary has changed since';
+'preview_epoch step: the regions of an epoch with the multipliers of another policy, measured again where grid, target or memory are others. Errors: a boundary has changed since';
 
 CREATE FUNCTION preview_epoch(epoch_id bigint, policy_id bigint)
 RETURNS TABLE (component text, node_id bigint, provider_id bigint, amount numeric, paid numeric, difference numeric)
@@ -5453,7 +5493,7 @@ END $$;
 COMMENT ON PROCEDURE run_due_epochs() IS
 'for schedulers: makes every computed epoch final whose challenge window has ended, after computing it again where telemetry came late, and computes every epoch whose grace period has ended, strictly in order, each in a transaction of its own, until nothing is due. While another session does so it returns at once, with a NOTICE. An epoch that fails (after three attempts where the error is a deadlock, a lock timeout or a serialization failure) is recorded in epoch_failure, notified, and raised again; the epochs after it wait, and the next call tries it again. Errors: called inside a transaction block; the error of an epoch';
 
-CREATE FUNCTION plan_epochs(until timestamptz, length interval, budget numeric, start timestamptz DEFAULT NULL) RETURNS int
+CREATE FUNCTION plan_epochs(until timestamptz, length interval, budget numeric DEFAULT NULL, start timestamptz DEFAULT NULL) RETURNS int
 LANGUAGE plpgsql SET search_path FROM CURRENT SET timezone = 'UTC' AS $$
 DECLARE
 	at timestamptz;
@@ -5467,7 +5507,7 @@ BEGIN
 		RAISE EXCEPTION 'cannot plan epochs of length %', length
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a length of at least a second, for example ''1 day'' or ''1 month''.';
 	END IF;
-	IF budget IS NULL OR budget < 0 OR budget > 1e37 OR budget <> trunc(budget) THEN
+	IF budget < 0 OR budget > 1e37 OR budget <> trunc(budget) THEN
 		RAISE EXCEPTION 'cannot plan epochs with the budget %', budget
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'A budget is a whole number of base units from 0 to 10^37.';
 	END IF;
@@ -5494,7 +5534,7 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION plan_epochs(timestamptz, interval, numeric, timestamptz) IS
-'plans epochs of one length and budget (base units), one after the other without a gap, from the end of the last one (or, where there is none, from start) until every time before until is in one; returns how many. Months and days are those of UTC, counted from the first of the call. Safe to repeat. Errors: no epoch and no start, a length below a second, a budget that is not a whole number from 0 to 10^37, more than 100000 epochs';
+'plans epochs of one length and budget (base units; NULL: the emission of the policy), one after the other without a gap, from the end of the last one (or, where there is none, from start) until every time before until is in one; returns how many. Months and days are those of UTC, counted from the first of the call. Safe to repeat. Errors: no epoch and no start, a length below a second, a budget that is not a whole number from 0 to 10^37, no budget and no emission, more than 100000 epochs';
 
 CREATE VIEW epoch_progress AS
 WITH run AS (
@@ -5560,7 +5600,8 @@ COMMENT ON COLUMN epoch_progress.last_failed_at IS 'when it last failed; NULL: i
 COMMENT ON COLUMN epoch_progress.error IS 'error of the last attempt; NULL: it did not fail';
 
 CREATE FUNCTION job_list(epochs text DEFAULT '*/5 * * * *', partitions_ahead interval DEFAULT '7 days',
-	plan_length interval DEFAULT NULL, plan_budget numeric DEFAULT NULL, plan_ahead interval DEFAULT NULL)
+	plan_length interval DEFAULT NULL, plan_budget numeric DEFAULT NULL, plan_ahead interval DEFAULT NULL,
+	telemetry_retention interval DEFAULT NULL)
 RETURNS TABLE (job_name text, schedule text, command text)
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 BEGIN
@@ -5568,9 +5609,9 @@ BEGIN
 		RAISE EXCEPTION 'cannot schedule epochs at % with telemetry partitions % ahead', coalesce(quote_literal(epochs), 'NULL'), coalesce(partitions_ahead::text, 'NULL')
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a crontab schedule, for example ''*/5 * * * *'', and at least a day.';
 	END IF;
-	IF (plan_length IS NULL) <> (plan_budget IS NULL) OR (plan_ahead IS NOT NULL AND plan_length IS NULL) THEN
-		RAISE EXCEPTION 'cannot plan epochs of length % with budget %', coalesce(plan_length::text, 'NULL'), coalesce(plan_budget::text, 'NULL')
-			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give both, or neither to plan epochs by hand.';
+	IF plan_length IS NULL AND (plan_budget IS NOT NULL OR plan_ahead IS NOT NULL) THEN
+		RAISE EXCEPTION 'cannot plan epochs with budget % for % ahead without a length', coalesce(plan_budget::text, 'NULL'), coalesce(plan_ahead::text, 'NULL')
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give plan_length too, or neither to plan epochs by hand.';
 	END IF;
 	IF plan_length < interval '1 second' OR plan_ahead < interval '0' THEN
 		RAISE EXCEPTION 'cannot plan epochs of length % for % ahead', plan_length, coalesce(plan_ahead, 2 * plan_length)
@@ -5578,14 +5619,14 @@ BEGIN
 	END IF;
 	RETURN QUERY SELECT 'swarm_reward epochs', epochs, 'CALL @extschema@.run_due_epochs()';
 	RETURN QUERY SELECT 'swarm_reward hours', '7 * * * *', 'CALL @extschema@.roll_telemetry()';
-	RETURN QUERY SELECT 'swarm_reward partitions', '17 1,13 * * *', format('SELECT @extschema@.make_telemetry_partitions(now(), now() + %L::interval)', partitions_ahead);
+	RETURN QUERY SELECT 'swarm_reward partitions', '17 1,13 * * *', format('SELECT @extschema@.keep_telemetry_partitions(%L, %L)', partitions_ahead, telemetry_retention);
 	IF plan_length IS NOT NULL THEN
 		RETURN QUERY SELECT 'swarm_reward plan', epochs, format('SELECT @extschema@.plan_epochs(now() + %L::interval, %L, %L, %L)',
 			coalesce(plan_ahead, 2 * plan_length), plan_length, plan_budget, date_trunc('day', now(), 'UTC'));
 	END IF;
 END $$;
 
-COMMENT ON FUNCTION job_list(text, interval, interval, numeric, interval) IS
+COMMENT ON FUNCTION job_list(text, interval, interval, numeric, interval, interval) IS
 'the jobs of schedule_jobs, with the same arguments: name, schedule, command; for schedulers other than pg_cron. Times are those of the scheduler';
 
 CREATE FUNCTION check_cron(jobs text DEFAULT NULL) RETURNS void
@@ -5621,7 +5662,8 @@ END $$;
 COMMENT ON FUNCTION check_cron(text) IS 'error, with what to do, unless the current user can schedule jobs of pg_cron from this database';
 
 CREATE FUNCTION schedule_jobs(epochs text DEFAULT '*/5 * * * *', partitions_ahead interval DEFAULT '7 days',
-	plan_length interval DEFAULT NULL, plan_budget numeric DEFAULT NULL, plan_ahead interval DEFAULT NULL)
+	plan_length interval DEFAULT NULL, plan_budget numeric DEFAULT NULL, plan_ahead interval DEFAULT NULL,
+	telemetry_retention interval DEFAULT NULL)
 RETURNS TABLE (job_id bigint, job_name text, schedule text, command text)
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
@@ -5629,11 +5671,11 @@ DECLARE
 	j record;
 BEGIN
 	PERFORM check_cron((SELECT string_agg(format('SELECT cron.schedule_in_database(%L, %L, %L, %L);', l.job_name || ' of ' || current_database(), l.schedule, l.command, current_database()), ' ')
-		FROM job_list($1, $2, $3, $4, $5) l));
+		FROM job_list($1, $2, $3, $4, $5, $6) l));
 	EXECUTE 'SELECT count(cron.unschedule(c.jobid)) FROM cron.job c WHERE c.database = current_database() AND c.username = current_user
 		AND c.jobname LIKE ''swarm_reward %'' AND c.jobname <> ALL ($1)'
-	USING (SELECT array_agg(l.job_name) FROM job_list($1, $2, $3, $4, $5) l);
-	FOR j IN SELECT l.* FROM job_list($1, $2, $3, $4, $5) l LOOP
+	USING (SELECT array_agg(l.job_name) FROM job_list($1, $2, $3, $4, $5, $6) l);
+	FOR j IN SELECT l.* FROM job_list($1, $2, $3, $4, $5, $6) l LOOP
 		job_name := j.job_name;
 		schedule := j.schedule;
 		command := j.command;
@@ -5642,8 +5684,8 @@ BEGIN
 	END LOOP;
 END $$;
 
-COMMENT ON FUNCTION schedule_jobs(text, interval, interval, numeric, interval) IS
-'has pg_cron do, as the current user, what must be done for ever: CALL run_due_epochs() (epochs: when, as in crontab, in the time zone of pg_cron), roll up telemetry every hour, make telemetry partitions partitions_ahead of now twice a day and, where plan_length and plan_budget (base units) are given, plan epochs until plan_ahead from now (by default two lengths). Safe to repeat: the last call counts. Errors, each with what to do: pg_cron is not there, runs from another database, or is not for the current user; a schedule it does not understand';
+COMMENT ON FUNCTION schedule_jobs(text, interval, interval, numeric, interval, interval) IS
+'has pg_cron do, as the current user, what must be done for ever: CALL run_due_epochs() (epochs: when, as in crontab, in the time zone of pg_cron), roll up telemetry every hour, make telemetry partitions partitions_ahead of now and drop those past telemetry_retention (NULL: none; see keep_telemetry_partitions()) twice a day and, where plan_length is given, plan epochs with the budget plan_budget (base units; NULL: the emission of the policy) until plan_ahead from now (by default two lengths). Safe to repeat: the last call counts. Errors, each with what to do: pg_cron is not there, runs from another database, or is not for the current user; a schedule it does not understand';
 
 CREATE FUNCTION unschedule_jobs() RETURNS int
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -6051,7 +6093,7 @@ BEGIN
 	FROM pg_extension x WHERE x.extname = 'postgis' AND NOT has_schema_privilege('public', x.extnamespace, 'USAGE');
 	IF kind = 'operator' THEN
 		RETURN QUERY SELECT format('INSERT, UPDATE, DELETE ON @extschema@.%I', t) FROM unnest(filled) t;
-		RETURN QUERY SELECT 'DELETE ON @extschema@.telemetry_reject' UNION ALL SELECT 'DELETE ON @extschema@.policy' UNION ALL SELECT 'DELETE ON @extschema@.epoch';
+		RETURN QUERY SELECT 'INSERT, DELETE ON @extschema@.telemetry_reject' UNION ALL SELECT 'DELETE ON @extschema@.policy' UNION ALL SELECT 'DELETE ON @extschema@.epoch';
 		-- of a policy all but what says that it is in use or ours; of an epoch what can be planned
 		RETURN QUERY SELECT format('INSERT (%1$s), UPDATE (%1$s) ON @extschema@.%2$I', string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum), c.relname)
 		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped

@@ -107,6 +107,9 @@ like(as('ana', q{SELECT count(*) FROM swarm_reward.simulate_node('POINT(10 10)':
 like(as('oscar', q{SELECT swarm_reward.restate_epoch(1002, 'a test') IS NULL}), qr/^t$/, 'an operator restates');
 is(as('oscar', q{SELECT swarm_reward.make_payout() IS NULL}), 't', 'and makes payouts, of nothing as no provider has an address');
 is(as('oscar', q{CALL swarm_reward.roll_telemetry()}), '', 'and rolls telemetry up');
+like(as('oscar', q{SELECT made FROM swarm_reward.keep_telemetry_partitions('2 days')}), qr/^\d+$/, 'and keeps partitions');
+is(as('oscar', q{CREATE TEMP TABLE heap (node_id bigint, sampled_at timestamptz, ok boolean); INSERT INTO heap VALUES (1001, '2021-03-05 12:34+00', true), (-5, '2021-03-05', true);
+	SELECT concat_ws(' ', moved, rejected) FROM swarm_reward.ingest_telemetry('heap')}), '1 1', 'and ingests telemetry');
 for my $role (qw(ana sven paula))
 {
 	like(as($role, 'CALL swarm_reward.run_epoch(1004)'), $denied, "$role must not compute");
