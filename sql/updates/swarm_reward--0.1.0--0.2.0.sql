@@ -25,6 +25,17 @@ DROP TABLE restatement, payout;
 
 DROP PROCEDURE run_epoch(bigint);
 
+CREATE OR REPLACE FUNCTION is_location(location geography) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
+BEGIN ATOMIC
+	-- ST_X raises an error for anything but a point
+	SELECT CASE WHEN ST_GeometryType(location::geometry) = 'ST_Point'
+		THEN coalesce(ST_X(location::geometry) BETWEEN -180 AND 180 AND ST_Y(location::geometry) BETWEEN -90 AND 90, false)
+		ELSE false END;
+END;
+COMMENT ON FUNCTION is_location(geography) IS
+'true for a point with finite longitude and latitude, false for POINT EMPTY, NaN and everything else; NULL for NULL';
+
 CREATE OR REPLACE FUNCTION coverage_combine(internal, internal) RETURNS internal
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100;
 
