@@ -25,17 +25,6 @@ DROP TABLE restatement, payout;
 
 DROP PROCEDURE run_epoch(bigint);
 
-CREATE OR REPLACE FUNCTION is_location(location geography) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
-BEGIN ATOMIC
-	-- ST_X raises an error for anything but a point
-	SELECT CASE WHEN ST_GeometryType(location::geometry) = 'ST_Point'
-		THEN coalesce(ST_X(location::geometry) BETWEEN -180 AND 180 AND ST_Y(location::geometry) BETWEEN -90 AND 90, false)
-		ELSE false END;
-END;
-COMMENT ON FUNCTION is_location(geography) IS
-'true for a point with finite longitude and latitude, false for POINT EMPTY, NaN and everything else; NULL for NULL';
-
 CREATE OR REPLACE FUNCTION coverage_combine(internal, internal) RETURNS internal
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100;
 
@@ -116,6 +105,18 @@ AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION can_commit() IS
 'true in a procedure that may COMMIT: called by CALL on its own, not in a transaction block, a function or a block with EXCEPTION; false everywhere else';
+
+CREATE OR REPLACE FUNCTION is_location(location geography) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
+BEGIN ATOMIC
+	-- ST_X raises an error for anything but a point
+	SELECT CASE WHEN ST_GeometryType(location::geometry) = 'ST_Point'
+		THEN coalesce(ST_X(location::geometry) BETWEEN -180 AND 180 AND ST_Y(location::geometry) BETWEEN -90 AND 90, false)
+		ELSE false END;
+END;
+
+COMMENT ON FUNCTION is_location(geography) IS
+'true for a point with finite longitude and latitude, false for POINT EMPTY, NaN and everything else; NULL for NULL';
 
 ALTER TABLE provider DROP CONSTRAINT provider_payout_address_check;
 ALTER TABLE provider ADD CONSTRAINT provider_payout_address_valid CHECK (is_payout_address(payout_address));
