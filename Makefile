@@ -5,6 +5,7 @@
 #   make test                               every test                 } in a throwaway cluster
 #   make test-slow                          the tests that take long: many kill -9
 #   make bench                              how long things take, against peers, in a throwaway cluster
+#   make bench-epoch                        how long an epoch takes, BENCH_NODES='100000 1000000'
 #   make accuracy                           measures the figures of doc/accuracy.md
 #   make fuzz                               libFuzzer on what reads bytes from outside, half an hour
 #   make demo-psql                          the demo, then psql on its database
@@ -48,7 +49,7 @@ endif
 .DEFAULT_GOAL = all
 
 # What needs no server's makefiles: these also run where none is installed yet.
-SELF_CONTAINED = demo demo-psql bench accuracy fuzz test test-slow setup check-c
+SELF_CONTAINED = demo demo-psql bench bench-epoch accuracy fuzz test test-slow setup check-c
 NEEDS_PGXS = $(filter-out $(SELF_CONTAINED),$(or $(MAKECMDGOALS),all))
 
 ifneq ($(NEEDS_PGXS),)
@@ -97,13 +98,15 @@ tmp_check/c/%: test/c/%.c $(PURE_C) $(SOURCE_HEADERS) $(wildcard test/c/*.h)
 check-c: $(C_TESTS)
 	@set -e; for t in $(C_TESTS); do echo "# $$t"; $$t; done
 
-demo demo-psql bench accuracy fuzz test test-slow setup: export SR_PG_CONFIG = $(if $(filter file,$(origin PG_CONFIG)),,$(PG_CONFIG))
+demo demo-psql bench bench-epoch accuracy fuzz test test-slow setup: export SR_PG_CONFIG = $(if $(filter file,$(origin PG_CONFIG)),,$(PG_CONFIG))
 demo:
 	@tools/run-demo
 demo-psql:
 	@tools/run-demo psql
 bench:
 	@bench/run
+bench-epoch:
+	@bench/epoch
 accuracy:
 	@bench/accuracy
 fuzz:
@@ -115,4 +118,4 @@ test-slow:
 setup:
 	@tools/setup test
 
-.PHONY: demo demo-psql bench accuracy fuzz test test-slow setup check-c
+.PHONY: demo demo-psql bench bench-epoch accuracy fuzz test test-slow setup check-c

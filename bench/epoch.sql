@@ -78,6 +78,9 @@ FROM node n CROSS JOIN generate_series(timestamptz '2025-01-01', timestamptz '20
 	JOIN bench.pattern p ON p.hour = h AND p.k = floor(1000 * bench.uniform(n.node_id, 33 + extract(hour FROM h)::int))
 WHERE n.joined_at <= h;
 
+INSERT INTO telemetry_rolled (hour, slot, samples, rolled_at)
+SELECT hour, '1 minute', count(*) * 60, hour + interval '2 hours' FROM telemetry_hour GROUP BY hour;
+
 INSERT INTO policy (name, effective_from, supply_target, growth_target, provider_cap_bps)
 VALUES ('bench', '2024-01-01', 0.5 * :nodes, 10.0 * :nodes, 500);
 INSERT INTO specialization (policy_id, code, metric, bound, target, weight, min_samples)

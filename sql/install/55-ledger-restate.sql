@@ -271,6 +271,7 @@ SET extra_float_digits = 1 SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET i
 #variable_conflict use_column
 DECLARE
 	first int;
+	memory int;
 	one bigint;
 	aside bigint;
 	run bigint;
@@ -300,6 +301,8 @@ BEGIN
 	IF NOT FOUND THEN
 		RETURN;
 	END IF;
+	SELECT max(p.memory_epochs) INTO memory
+	FROM @extschema@.epoch e JOIN @extschema@.policy p ON p.policy_id = e.policy_id WHERE e.status = 'final' AND e.epoch_no >= first;
 	BEGIN
 		-- epochs that are not final would be computed again with the one before them
 		UPDATE @extschema@.epoch e SET status = 'planned' WHERE e.status IN ('open', 'computed');
@@ -320,8 +323,10 @@ BEGIN
 					WHERE i.run_id = $2 AND i.epoch_id = $1 AND i.relation = $3 AND i.corrected IS NOT NULL $q$, t.relation)
 				USING one, run, t.relation;
 			END LOOP;
+			-- fields only where they will be read
 			UPDATE @extschema@.epoch e SET closing_supply = @extschema@.supply_field(one, @extschema@.coverage_order(e.closing_supply))
-			WHERE e.epoch_id = one AND e.epoch_no = first - 1;
+			WHERE e.epoch_id = one AND e.epoch_no >= first - memory AND EXISTS (SELECT FROM @extschema@.restatement_input i
+				WHERE i.run_id = run AND i.epoch_id = one AND i.relation = 'epoch_node');
 		END LOOP;
 
 		-- what the others had frozen waits under other keys to be compared with;

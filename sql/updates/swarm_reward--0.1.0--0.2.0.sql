@@ -25,17 +25,6 @@ DROP TABLE restatement, payout;
 
 DROP PROCEDURE run_epoch(bigint);
 
-CREATE OR REPLACE FUNCTION is_location(location geography) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
-BEGIN ATOMIC
-	-- ST_X raises an error for anything but a point
-	SELECT CASE WHEN ST_GeometryType(location::geometry) = 'ST_Point'
-		THEN coalesce(ST_X(location::geometry) BETWEEN -180 AND 180 AND ST_Y(location::geometry) BETWEEN -90 AND 90, false)
-		ELSE false END;
-END;
-COMMENT ON FUNCTION is_location(geography) IS
-'true for a point with finite longitude and latitude, false for POINT EMPTY, NaN and everything else; NULL for NULL';
-
 CREATE OR REPLACE FUNCTION coverage_combine(internal, internal) RETURNS internal
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100;
 
@@ -116,6 +105,18 @@ AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION can_commit() IS
 'true in a procedure that may COMMIT: called by CALL on its own, not in a transaction block, a function or a block with EXCEPTION; false everywhere else';
+
+CREATE OR REPLACE FUNCTION is_location(location geography) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
+BEGIN ATOMIC
+	-- ST_X raises an error for anything but a point
+	SELECT CASE WHEN ST_GeometryType(location::geometry) = 'ST_Point'
+		THEN coalesce(ST_X(location::geometry) BETWEEN -180 AND 180 AND ST_Y(location::geometry) BETWEEN -90 AND 90, false)
+		ELSE false END;
+END;
+
+COMMENT ON FUNCTION is_location(geography) IS
+'true for a point with finite longitude and latitude, false for POINT EMPTY, NaN and everything else; NULL for NULL';
 
 ALTER TABLE provider DROP CONSTRAINT provider_payout_address_check;
 ALTER TABLE provider ADD CONSTRAINT provider_payout_address_valid CHECK (is_payout_address(payout_address));
@@ -4407,6 +4408,7 @@ SET extra_float_digits = 1 SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET i
 #variable_conflict use_column
 DECLARE
 	first int;
+	memory int;
 	one bigint;
 	aside bigint;
 	run bigint;
@@ -4436,6 +4438,8 @@ BEGIN
 	IF NOT FOUND THEN
 		RETURN;
 	END IF;
+	SELECT max(p.memory_epochs) INTO memory
+	FROM @extschema@.epoch e JOIN @extschema@.policy p ON p.policy_id = e.policy_id WHERE e.status = 'final' AND e.epoch_no >= first;
 	BEGIN
 		-- epochs that are not final would be computed again with the one before them
 		UPDATE @extschema@.epoch e SET status = 'planned' WHERE e.status IN ('open', 'computed');
@@ -4456,8 +4460,10 @@ BEGIN
 					WHERE i.run_id = $2 AND i.epoch_id = $1 AND i.relation = $3 AND i.corrected IS NOT NULL $q$, t.relation)
 				USING one, run, t.relation;
 			END LOOP;
+			-- fields only where they will be read
 			UPDATE @extschema@.epoch e SET closing_supply = @extschema@.supply_field(one, @extschema@.coverage_order(e.closing_supply))
-			WHERE e.epoch_id = one AND e.epoch_no = first - 1;
+			WHERE e.epoch_id = one AND e.epoch_no >= first - memory AND EXISTS (SELECT FROM @extschema@.restatement_input i
+				WHERE i.run_id = run AND i.epoch_id = one AND i.relation = 'epoch_node');
 		END LOOP;
 
 		-- what the others had frozen waits under other keys to be compared with;

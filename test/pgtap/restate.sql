@@ -73,6 +73,22 @@ SELECT is_empty($$ SELECT * FROM pg_temp.difference('whole') AS (a bigint, b big
 SELECT is(restate_epoch(1002, 'again', '{}'), NULL, 'also from a later epoch on');
 ROLLBACK TO firsts;
 
+-- an opening supply that remembers more than the epoch before
+SELECT pg_temp.build(4, 20) \g /dev/null
+UPDATE policy SET memory_epochs = 3 WHERE policy_id = 1000;
+UPDATE node SET left_at = '2021-01-21 00:00+00', status = 'left' WHERE node_id > 1000 AND joined_at < '2021-01-12';
+CALL run_epoch(1001);
+CALL run_epoch(1002);
+CALL run_epoch(1003);
+UPDATE epoch SET status = 'final', final_at = now() WHERE epoch_id = 1001;
+UPDATE epoch SET status = 'final', final_at = now() WHERE epoch_id = 1002;
+UPDATE epoch SET status = 'final', final_at = now() WHERE epoch_id = 1003;
+SELECT is(memory_epochs, 3, 'three epochs are remembered') FROM policy WHERE policy_id = 1000;
+UPDATE telemetry SET ok = false WHERE sampled_at < '2021-01-21';
+SELECT isnt(restate_epoch(1001, 'nobody was there', '{}'), NULL, 'the first is corrected');
+SELECT is(restate_epoch(1003, 'again', '{}'), NULL, 'and remembered as corrected two epochs on');
+ROLLBACK TO firsts;
+
 \o /dev/null
 SELECT pg_temp.play('late', 4, 20, 'SELECT pg_temp.late()', 3);
 SELECT pg_temp.play('moved', 4, 20, 'SELECT pg_temp.late(), pg_temp.moved()', 3);

@@ -40,10 +40,10 @@ my $progress = value($node, q{SELECT concat_ws(' ', p.rows > 0, p.elapsed > inte
 is($progress, 't t t t 4 12', 'with rows, time gone by, an estimate, and the process that does it');
 
 my $before = state_of($node);
-($code, $out, $err) = $node->psql('postgres', 'CALL swarm_reward.run_due_epochs()');
+($code, $out, $err) = $node->psql('postgres', "SET statement_timeout = '10s';\nCALL swarm_reward.run_due_epochs()");
 is($code, 0, 'a second caller returns at once');
 like($err, qr/another session is computing epochs/, 'and says so');
-($code, $out, $err) = $node->psql('postgres', 'CALL swarm_reward.run_epoch(1002)');
+($code, $out, $err) = $node->psql('postgres', "SET statement_timeout = '10s';\nCALL swarm_reward.run_epoch(1002)");
 like($err, qr/another session is computing an epoch/, 'nor can it compute one by hand');
 is(state_of($node), $before, 'nothing was done twice');
 
