@@ -18,7 +18,7 @@
 #define CHUNK_WORDS 8			/* 512 slots: one cache line */
 #define CHUNK_BITS 9
 #define NO_CHUNK PG_INT64_MIN	/* the number of no chunk */
-#define FULL_CHUNKS 4			/* up to so many, a table may be full */
+#define WINDOW_CHUNKS 8			/* 4096 slots: beyond, chunks are found by hash */
 #define BUCKET_STEP 64			/* the counts grow by so many at a time */
 
 typedef struct SlotChunk
@@ -42,13 +42,17 @@ struct TelemetryStore
 	int32		buckets;
 	int32		width;			/* bytes of a count: 1, 2, 4 or 8 */
 
-	/* slots: open addressing by chunk number, and the chunk last met */
-	uint32		used;
-	uint32		capacity;		/* 0 or a power of two */
-	int64	   *numbers;
+	/*
+	 * Slots. As long as they are close to each other, numbers is NULL and chunks are all from
+	 * first_number on; then they are found by open addressing. Either way capacity is the length.
+	 */
 	SlotChunk  *chunks;
-	int64		last_number;
+	int64	   *numbers;		/* NO_CHUNK where there is none */
+	int64		first_number;
+	int64		last_number;	/* the chunk last met */
 	SlotChunk  *last_chunk;
+	uint32		capacity;
+	uint32		used;			/* of the hash table */
 
 	TelemetrySummary *unread;	/* NULL, or still to be added to all of the above */
 };
@@ -101,7 +105,8 @@ AssertCheckState(const TelemetryState *state)
 	Assert(store->slot_us > 0 && (state->short_slot_us == 0 || state->short_slot_us == store->slot_us));
 	Assert(store->samples >= store->errors && store->errors >= 0);
 	Assert(store->first_bucket >= 0 && store->first_bucket + store->buckets <= LATENCY_BUCKETS + BUCKET_STEP);
-	Assert((store->capacity & (store->capacity - 1)) == 0 && store->used <= store->capacity);
+	Assert(store->numbers ? (store->capacity & (store->capacity - 1)) == 0 && store->used < store->capacity :
+		   store->capacity <= WINDOW_CHUNKS);
 }
 #else
 #define AssertCheckState(state) ((void) 0)
@@ -167,70 +172,94 @@ sr_state_check_slot(const TelemetryState *state, int64 slot_us)
 
 /* ---- slots ---- */
 
-/* Makes an empty table of chunks. */
-static void
-make_chunks(TelemetryStore *store, uint32 capacity)
-{
-	store->numbers = MemoryContextAlloc(store->context, capacity * sizeof(int64));
-	store->chunks = MemoryContextAllocZero(store->context, capacity * sizeof(SlotChunk));
-	for (uint32 i = 0; i < capacity; i++)
-		store->numbers[i] = NO_CHUNK;
-	store->capacity = capacity;
-}
-
-/* Where a chunk is, or would be, in the table; anywhere if that is full. */
+/* Where a chunk is, or would be, in the hash table. */
 static inline uint32
 chunk_position(const TelemetryStore *store, int64 number)
 {
 	uint32		mask = store->capacity - 1;
 	uint32		position = (uint32) ((uint64) number * UINT64CONST(0x9E3779B97F4A7C15) >> 32) & mask;
 
-	for (uint32 i = 0; i < mask && store->numbers[position] != number && store->numbers[position] != NO_CHUNK; i++)
+	while (store->numbers[position] != number && store->numbers[position] != NO_CHUNK)
 		position = (position + 1) & mask;
 	return position;
 }
 
-/* Doubles the table. */
-static void
-grow_chunks(TelemetryStore *store)
+/* The number of the chunk at an index, or NO_CHUNK. */
+static inline int64
+chunk_number(const TelemetryStore *store, uint32 index)
 {
-	int64	   *numbers = store->numbers;
-	SlotChunk  *chunks = store->chunks;
-	uint32		capacity = store->capacity;
-
-	if (capacity == 0)
-	{
-		make_chunks(store, 1);
-		return;
-	}
-	CheckChunks((uint64) capacity * 2, store->slot_us);
-	make_chunks(store, capacity * 2);
-	for (uint32 i = 0; i < capacity; i++)
-	{
-		if (numbers[i] != NO_CHUNK)
-		{
-			uint32		position = chunk_position(store, numbers[i]);
-
-			store->numbers[position] = numbers[i];
-			store->chunks[position] = chunks[i];
-		}
-	}
-	pfree(numbers);
-	pfree(chunks);
+	return store->numbers ? store->numbers[index] : store->first_number + index;
 }
 
-/* The chunk with a number, made if need be, when it is not the one last met. */
+/* Widens the window so that it begins with chunk first and has so many. */
+static void
+grow_window(TelemetryStore *store, int64 first, uint32 capacity)
+{
+	SlotChunk  *chunks = store->chunks;
+
+	store->chunks = MemoryContextAllocZero(store->context, capacity * sizeof(SlotChunk));
+	if (chunks)
+	{
+		memcpy(store->chunks + (store->first_number - first), chunks, store->capacity * sizeof(SlotChunk));
+		pfree(chunks);
+	}
+	store->first_number = first;
+	store->capacity = capacity;
+}
+
+/* Makes the window a hash table, or doubles it. */
+static void
+grow_table(TelemetryStore *store)
+{
+	TelemetryStore old = *store;
+
+	store->capacity = old.numbers ? old.capacity * 2 : WINDOW_CHUNKS * 2;
+	CheckChunks(store->capacity, store->slot_us);
+	store->numbers = MemoryContextAlloc(store->context, store->capacity * sizeof(int64));
+	store->chunks = MemoryContextAllocZero(store->context, store->capacity * sizeof(SlotChunk));
+	for (uint32 i = 0; i < store->capacity; i++)
+		store->numbers[i] = NO_CHUNK;
+
+	store->used = 0;
+	for (uint32 i = 0; i < old.capacity; i++)
+	{
+		int64		number = chunk_number(&old, i);
+		uint32		position;
+
+		if (number == NO_CHUNK)
+			continue;
+		position = chunk_position(store, number);
+		store->numbers[position] = number;
+		store->chunks[position] = old.chunks[i];
+		store->used++;
+	}
+	if (old.numbers)
+		pfree(old.numbers);
+	pfree(old.chunks);
+}
+
+/* The chunk with a number, made if need be, outside the window. */
 static pg_noinline SlotChunk *
 find_chunk(TelemetryStore *store, int64 number)
 {
 	uint32		position;
 
-	/* small tables may be full, large ones to three quarters */
-	if (store->used >= (store->capacity <= FULL_CHUNKS ? store->capacity : store->capacity / 4 * 3))
+	if (store->numbers == NULL)
 	{
-		if (store->capacity == 0 || store->numbers[chunk_position(store, number)] != number)
-			grow_chunks(store);
+		int64		first = store->capacity == 0 ? number : Min(number, store->first_number);
+		int64		end = store->capacity == 0 ? number + 1 : Max(number + 1, store->first_number + store->capacity);
+
+		if (end - first <= WINDOW_CHUNKS)
+		{
+			grow_window(store, first, (uint32) (end - first));
+			return &store->chunks[number - first];
+		}
+		grow_table(store);
 	}
+
+	/* at most three quarters full */
+	if (store->used >= store->capacity / 4 * 3 && store->numbers[chunk_position(store, number)] != number)
+		grow_table(store);
 	position = chunk_position(store, number);
 	if (store->numbers[position] != number)
 	{
@@ -245,7 +274,14 @@ find_chunk(TelemetryStore *store, int64 number)
 static inline SlotChunk *
 get_chunk(TelemetryStore *store, int64 number)
 {
-	return store->last_number == number ? store->last_chunk : find_chunk(store, number);
+	if (likely(store->numbers == NULL))
+	{
+		if (likely((uint64) (number - store->first_number) < store->capacity))
+			return &store->chunks[number - store->first_number];
+	}
+	else if (store->last_number == number)
+		return store->last_chunk;
+	return find_chunk(store, number);
 }
 
 /* Marks a slot as up. */
@@ -524,11 +560,12 @@ sr_state_add_state(TelemetryState *state, MemoryContext context, TelemetryState 
 	}
 	for (uint32 i = 0; i < more->capacity; i++)
 	{
+		int64		number = chunk_number(more, i);
 		SlotChunk  *chunk;
 
-		if (more->numbers[i] == NO_CHUNK)
+		if (number == NO_CHUNK)
 			continue;
-		chunk = get_chunk(store, more->numbers[i]);
+		chunk = get_chunk(store, number);
 		for (int j = 0; j < CHUNK_WORDS; j++)
 			chunk->words[j] |= more->chunks[i].words[j];
 		if (i % 65536 == 65535)
@@ -572,20 +609,20 @@ static void
 write_slots(const TelemetryStore *store, BitWriter *out)
 {
 	SlotWriter	writer = {0};
-	NumberedChunk *sorted = MemoryContextAllocHuge(CurrentMemoryContext, (Size) Max(store->used, 1) * sizeof(NumberedChunk));
+	NumberedChunk *sorted = MemoryContextAllocHuge(CurrentMemoryContext, (Size) Max(store->capacity, 1) * sizeof(NumberedChunk));
 	uint32		count = 0;
-	bool		ascending = true;
 
 	for (uint32 i = 0; i < store->capacity; i++)
 	{
-		if (store->numbers[i] == NO_CHUNK)
+		int64		number = chunk_number(store, i);
+
+		if (number == NO_CHUNK)
 			continue;
-		sorted[count].number = store->numbers[i];
+		sorted[count].number = number;
 		sorted[count].chunk = &store->chunks[i];
-		ascending = ascending && (count == 0 || sorted[count - 1].number < sorted[count].number);
 		count++;
 	}
-	if (!ascending)
+	if (store->numbers)
 		qsort(sorted, count, sizeof(NumberedChunk), compare_chunks);
 	for (uint32 i = 0; i < count; i++)
 	{
