@@ -1,7 +1,8 @@
 -- Calls of our functions with arguments that nobody should give: for sqlsmith, which runs it as its
 -- own role in a loaded ledger. Variables: calls, how many; seed, from 0 to 1. psql's \gexec makes each a
 -- statement of its own, so that each has its own statement_timeout and its own error in the log.
-SELECT setseed(:seed) \g /dev/null
+SELECT setseed(:seed), current_setting('statement_timeout') AS allowed \gset
+SET statement_timeout = 0;
 CREATE TEMP TABLE pool AS
 SELECT type::regtype, literal FROM (VALUES
 	('double precision', ARRAY['0', '-0.0', '1', '-1', '0.5', '1e-300', '5e-324', '1e300', '''NaN''', '''Infinity''', '''-Infinity''', '5000000', '5000001', '1e15', '137438953472', '100000']),
@@ -41,9 +42,13 @@ SELECT p.oid, p.proname, p.prokind, p.proargtypes::oid[] AS types FROM pg_proc p
 WHERE p.pronamespace = 'swarm_reward'::regnamespace AND p.prokind IN ('f', 'a', 'w') AND p.prorettype <> 'trigger'::regtype
 	AND NOT p.proargtypes::oid[] && ARRAY['internal'::regtype, 'cstring'::regtype]::oid[];
 
-SELECT format('SELECT count(x) FROM (SELECT swarm_reward.%I(%s)%s AS x%s LIMIT 1000) q', c.proname,
+CREATE TEMP TABLE call AS
+SELECT i, format('SELECT count(x) FROM (SELECT swarm_reward.%I(%s)%s AS x%s LIMIT 1000) q', c.proname,
 	(SELECT coalesce(string_agg(coalesce(pg_temp.argument(t::regtype), format('NULL::%s', t::regtype)), ', ' ORDER BY o), '')
 		FROM unnest(c.types) WITH ORDINALITY u (t, o) WHERE i IS NOT NULL),
 	CASE c.prokind WHEN 'w' THEN ' OVER ()' ELSE '' END,
-	CASE c.prokind WHEN 'f' THEN '' ELSE ' FROM generate_series(1, 3)' END)
-FROM generate_series(1, :calls) i, LATERAL (SELECT * FROM callee WHERE i IS NOT NULL ORDER BY random() LIMIT 1) c \gexec
+	CASE c.prokind WHEN 'f' THEN '' ELSE ' FROM generate_series(1, 3)' END) AS statement
+FROM generate_series(1, :calls) i, LATERAL (SELECT * FROM callee WHERE i IS NOT NULL ORDER BY random() LIMIT 1) c;
+
+SET statement_timeout = :'allowed';
+SELECT statement FROM call ORDER BY i \gexec
