@@ -5,7 +5,7 @@ CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS swarm_reward CASCADE;
 SET LOCAL search_path = public, swarm_reward;
 SET LOCAL timezone = 'UTC';
-SELECT plan(40);
+SELECT plan(42);
 SELECT setseed(0.5);
 
 -- 60 nodes with all kinds of latencies; odd times, duplicates, gaps, errors, NULLs; before 1970 too
@@ -136,6 +136,19 @@ SELECT is_empty('SELECT node FROM summary FULL JOIN parallel_summary p USING (no
 SELECT is_empty('SELECT node FROM summary FULL JOIN parallel_rollup p USING (node) WHERE summary.s IS DISTINCT FROM p.s', 'parallel rollup: the same bits');
 SELECT ok((SELECT p.s = (SELECT telemetry_agg(at, latency, ok) FROM beat) AND p.s = (SELECT rollup(s) FROM summary) FROM parallel_total p),
           'parallel without groups: the same bits');
+
+-- partition by partition, each with a state of its own, as shards have them
+CREATE TABLE part_beat (LIKE beat) PARTITION BY HASH (i);
+CREATE TABLE part_beat_0 PARTITION OF part_beat FOR VALUES WITH (MODULUS 3, REMAINDER 0);
+CREATE TABLE part_beat_1 PARTITION OF part_beat FOR VALUES WITH (MODULUS 3, REMAINDER 1);
+CREATE TABLE part_beat_2 PARTITION OF part_beat FOR VALUES WITH (MODULUS 3, REMAINDER 2);
+INSERT INTO part_beat SELECT * FROM beat;
+ANALYZE part_beat;
+SET LOCAL enable_partitionwise_aggregate = on;
+SELECT ok(pg_temp.plan_of('SELECT node, telemetry_agg(at, latency, ok) AS s FROM part_beat GROUP BY node') ~ 'Append(.|\n)*Partial (Hash|Group)?Aggregate', 'telemetry_agg runs partition by partition');
+CREATE TABLE part_summary AS SELECT node, telemetry_agg(at, latency, ok) AS s FROM part_beat GROUP BY node;
+RESET enable_partitionwise_aggregate;
+SELECT is_empty('SELECT node FROM summary FULL JOIN part_summary p USING (node) WHERE summary.s IS DISTINCT FROM p.s', 'partition by partition: the same bits');
 
 -- as a window aggregate the state is read many times
 SELECT is_empty('SELECT 1 FROM (SELECT telemetry_agg(at, latency, ok) OVER (ORDER BY at, i) AS s,
