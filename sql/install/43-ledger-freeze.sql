@@ -42,7 +42,7 @@ BEGIN
 		SELECT * FROM telemetry_window(e.period, p.telemetry_slot)
 	),
 	seen AS MATERIALIZED (	-- node by node
-		SELECT s.node_id, rollup(s.summary) AS summary, rollup(s.summary) FILTER (WHERE s.service_type IS NULL) AS heartbeat
+		SELECT s.node_id, rollup(s.summary) AS summary, max(response_time(s.summary, p.response_quantile::double precision)) FILTER (WHERE s.service_type IS NULL) AS heartbeat_ms
 		FROM sample s GROUP BY s.node_id
 	),
 	again AS (	-- hardware that one provider had as several nodes
@@ -86,7 +86,7 @@ BEGIN
 			e.epoch_no - least(pf.epoch_no, hf.epoch_no, e.epoch_no) AS age,
 			CASE WHEN s.summary IS NULL OR slot_count(m.measured, p.telemetry_slot) = 0 THEN 0
 				ELSE uptime(coalesce(a.summary, s.summary), m.measured) END AS uptime,
-			coalesce(response_time(s.heartbeat, p.response_quantile::double precision),
+			coalesce(s.heartbeat_ms,
 				response_time(s.summary, p.response_quantile::double precision)) AS response_ms,
 			error_rate_upper(s.summary, p.error_confidence::double precision) AS error_rate_upper,
 			coalesce(samples(s.summary), 0) AS samples, coalesce(errors(s.summary), 0) AS errors,

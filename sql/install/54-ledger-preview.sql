@@ -23,7 +23,7 @@ BEGIN
 	), sample AS MATERIALIZED (
 		SELECT * FROM telemetry_window(e.period, p.telemetry_slot)
 	), seen AS MATERIALIZED (
-		SELECT s.node_id, rollup(s.summary) AS summary, rollup(s.summary) FILTER (WHERE s.service_type IS NULL) AS heartbeat
+		SELECT s.node_id, rollup(s.summary) AS summary, max(response_time(s.summary, p.response_quantile::double precision)) FILTER (WHERE s.service_type IS NULL) AS heartbeat_ms
 		FROM sample s GROUP BY s.node_id
 	), again AS (
 		SELECT m.provider_id, m.hardware_id, rollup(s.summary) AS summary
@@ -34,7 +34,7 @@ BEGIN
 	SELECT m.node_id, NULL::code,
 		CASE WHEN s.summary IS NULL OR slot_count(m.measured, p.telemetry_slot) = 0 THEN 0
 			ELSE uptime(coalesce(a.summary, s.summary), m.measured) END,
-		coalesce(response_time(s.heartbeat, p.response_quantile::double precision), response_time(s.summary, p.response_quantile::double precision)),
+		coalesce(s.heartbeat_ms, response_time(s.summary, p.response_quantile::double precision)),
 		error_rate_upper(s.summary, p.error_confidence::double precision), coalesce(samples(s.summary), 0), coalesce(errors(s.summary), 0)
 	FROM member m
 		LEFT JOIN seen s ON s.node_id = m.node_id
