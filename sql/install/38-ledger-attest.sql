@@ -53,7 +53,7 @@ COMMENT ON FUNCTION beacon_sight(tstzrange) IS
 'fastest round-trip time of each node and beacon within a period and the node''s membership (at most 1e12 ms), and its location_excess. The one place where an epoch reads beacon_rtt';
 
 CREATE FUNCTION verify_location(epoch_id bigint) RETURNS TABLE (check_name text, ok boolean, detail text)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	slack double precision;

@@ -2,10 +2,11 @@
 -- nothing of an epoch is read from provider, node, demand, telemetry, … again.
 -- Here and in the steps after it nested loops are off: the planner cannot know
 -- how many nodes overlap a period, and from the guess of a few it makes plans
--- that are quadratic in them. Where only a loop can do it is still used.
+-- that are quadratic in them. Where only a loop can do it is still used; it counts
+-- as so dear then that the smallest query would be compiled, so that JIT is off too.
 
 CREATE FUNCTION freeze_node(epoch_id bigint) RETURNS bigint
-LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 DECLARE
 	e epoch;
 	p policy;
@@ -157,7 +158,7 @@ COMMENT ON FUNCTION freeze_node(bigint) IS
 -- The closing state of a region's resources, of prices and of marks stays where
 -- the epochs that made it put it; what this epoch opens with is looked up there.
 CREATE FUNCTION freeze_market(epoch_id bigint) RETURNS void
-LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 DECLARE
 	e epoch;
 	p policy;
@@ -195,6 +196,16 @@ BEGIN
 		GROUP BY u.region, u.resource_type) s
 		JOIN resource_type t ON t.code = s.resource_type;
 
+	WITH owner AS MATERIALIZED (
+		SELECT * FROM epoch_owner(e.epoch_id)
+	), put_mark AS (
+		INSERT INTO epoch_mark (epoch_id, resource_type, hardware_id, provider_id, units)
+		SELECT e.epoch_id, o.resource_type, o.hardware_id, o.provider_id, o.units
+		FROM owner o WHERE o.units > o.opening_mark
+	), capacity AS (	-- as epoch_capacity has it
+		SELECT o.resource_type, sum(o.units) AS supply, sum(greatest(0, o.units - o.opening_mark)) AS growth
+		FROM owner o GROUP BY o.resource_type
+	)
 	INSERT INTO epoch_resource (epoch_id, resource_type, unit_value, growth_need, previous_price, opening_mark,
 		demand, supply, price, need, growth, pot, family, unit)
 	SELECT e.epoch_id, s.code, s.unit_value, s.growth_need, s.previous_price, s.opening_mark, s.demand, s.supply,
@@ -210,18 +221,15 @@ BEGIN
 			coalesce((SELECT sum(d.demand) FROM epoch_region_resource d
 				WHERE d.epoch_id = e.epoch_id AND d.resource_type = t.code), 0) AS demand,
 			coalesce(c.supply, 0) AS supply, coalesce(c.growth, 0) AS growth
-		FROM resource_type t LEFT JOIN epoch_capacity(e.epoch_id) c ON c.resource_type = t.code) s;
+		FROM resource_type t LEFT JOIN capacity c ON c.resource_type = t.code) s;
 
 	INSERT INTO epoch_service (epoch_id, service_type, premium, work, quality_work, pot, unit)
 	SELECT e.epoch_id, t.code, t.premium, coalesce(s.work, 0), coalesce(s.quality_work, 0),
 		service_pot(t.premium, coalesce(s.work, 0), p.service_alpha), t.unit
 	FROM service_type t LEFT JOIN epoch_work(e.epoch_id) s ON s.service_type = t.code;
 
-	INSERT INTO epoch_mark (epoch_id, resource_type, hardware_id, provider_id, units)
-	SELECT e.epoch_id, o.resource_type, o.hardware_id, o.provider_id, o.units
-	FROM epoch_owner(e.epoch_id) o WHERE o.units > o.opening_mark
-	UNION ALL
-	SELECT e.epoch_id, r.resource_type, NULL, NULL, r.supply
+	INSERT INTO epoch_mark (epoch_id, resource_type, units)
+	SELECT e.epoch_id, r.resource_type, r.supply
 	FROM epoch_resource r WHERE r.epoch_id = e.epoch_id AND r.supply > r.opening_mark;
 
 	INSERT INTO epoch_first (epoch_id, region, hardware_id, provider_id)

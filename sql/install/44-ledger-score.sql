@@ -4,7 +4,7 @@
 
 CREATE FUNCTION epoch_score(epoch_id bigint, component text, part text DEFAULT NULL)
 RETURNS TABLE (node_id bigint, provider_id bigint, score numeric)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch;
@@ -102,7 +102,7 @@ COMMENT ON FUNCTION epoch_score(bigint, text, text) IS
 
 CREATE FUNCTION epoch_share(epoch_id bigint, component text, part text, released numeric)
 RETURNS TABLE (node_id bigint, provider_id bigint, score numeric, amount numeric)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	cap_bps int;

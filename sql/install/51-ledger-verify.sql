@@ -4,7 +4,7 @@
 
 CREATE FUNCTION verify_seal(epoch_id bigint)
 RETURNS TABLE (check_name text, ok boolean, detail text)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch;
@@ -25,7 +25,7 @@ COMMENT ON FUNCTION verify_seal(bigint) IS
 
 CREATE FUNCTION verify_money(epoch_id bigint)
 RETURNS TABLE (check_name text, ok boolean, detail text)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch;
@@ -49,7 +49,7 @@ COMMENT ON FUNCTION verify_money(bigint) IS
 
 CREATE FUNCTION verify_node(epoch_id bigint)
 RETURNS TABLE (check_name text, ok boolean, detail text)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch;
@@ -76,7 +76,7 @@ COMMENT ON FUNCTION verify_node(bigint) IS
 
 CREATE FUNCTION verify_field(epoch_id bigint)
 RETURNS TABLE (check_name text, ok boolean, detail text)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch;
@@ -96,7 +96,7 @@ COMMENT ON FUNCTION verify_field(bigint) IS
 
 CREATE FUNCTION verify_market(epoch_id bigint)
 RETURNS TABLE (check_name text, ok boolean, detail text)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch;
@@ -150,7 +150,7 @@ COMMENT ON FUNCTION verify_market(bigint) IS
 
 CREATE FUNCTION verify_reward(epoch_id bigint)
 RETURNS TABLE (check_name text, ok boolean, detail text)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	part record;
@@ -175,7 +175,7 @@ COMMENT ON FUNCTION verify_reward(bigint) IS
 
 CREATE FUNCTION verify_epoch(epoch_id bigint)
 RETURNS TABLE (check_name text, ok boolean, detail text)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off AS $$
 DECLARE
 	state text;
 	part text;

@@ -12,7 +12,7 @@
 CREATE FUNCTION preview_measure(e epoch, p policy)
 RETURNS TABLE (node_id bigint, service_type code, uptime double precision, response_ms double precision, error_rate_upper double precision,
 	samples bigint, errors bigint)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 BEGIN
 	RETURN QUERY
@@ -48,7 +48,7 @@ COMMENT ON FUNCTION preview_measure(epoch, policy) IS
 'preview_epoch step: what telemetry, as it is now, says under a policy of the nodes of an epoch (service_type NULL) and of their services, as freeze_node measures it';
 
 CREATE FUNCTION preview_rating(scenario scenario, own policy) RETURNS scenario
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 DECLARE
 	s scenario := scenario;
 	e epoch := s.epoch;
