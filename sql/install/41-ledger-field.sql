@@ -68,7 +68,7 @@ BEGIN
 		RETURN;
 	END IF;
 	RETURN QUERY
-	SELECT string_agg(format('%s & %s %s', node_id, 1 << b, CASE WHEN i & 1 << b = 0 THEN '< 1' ELSE '> 0' END), ' AND ' ORDER BY b)
+	SELECT string_agg(format('%s & %s %s', node_id, 1 << b, CASE WHEN i & (1 << b) = 0 THEN '< 1' ELSE '> 0' END), ' AND ' ORDER BY b)
 	FROM generate_series(0, (1 << bits) - 1) i, generate_series(0, bits - 1) b GROUP BY i;
 END $$;
 COMMENT ON FUNCTION node_slice(text) IS
@@ -88,9 +88,10 @@ BEGIN
 	-- the bounds are written into the query, so that partitions without any of the time are not even planned for
 	SELECT string_agg(format($q$
 		SELECT o.node_id, o.service_type, rollup(o.summary), sum(o.work), sum(o.energy_mwh)
-		FROM telemetry_hour o JOIN node n ON n.node_id = o.node_id
-		WHERE o.hour >= %L AND o.hour < %L %s AND %s
-			AND o.hour >= n.joined_at AND (n.left_at IS NULL OR o.hour + interval '1 hour' <= n.left_at)
+		FROM telemetry_hour o LEFT JOIN (
+			SELECT m.node_id, m.joined_at, m.left_at FROM node m WHERE m.joined_at > %1$L OR m.left_at < %2$L) n ON n.node_id = o.node_id
+		WHERE o.hour >= %1$L AND o.hour < %2$L %3$s AND %4$s
+			AND (n.node_id IS NULL OR (o.hour >= n.joined_at AND (n.left_at IS NULL OR o.hour + interval '1 hour' <= n.left_at)))
 		GROUP BY o.node_id, o.service_type $q$,
 		lower(hours), upper(hours), CASE WHEN hours = tstzmultirange(range_merge(hours)) THEN '' ELSE 'AND o.hour <@ $1' END, s), ' UNION ALL ')
 	INTO parts FROM node_slice('o.node_id') s;

@@ -43,8 +43,9 @@ BEGIN
 		SELECT * FROM telemetry_window(e.period, p.telemetry_slot)
 	),
 	seen AS MATERIALIZED (	-- node by node
-		SELECT s.node_id, rollup(s.summary) AS summary, max(response_time(s.summary, p.response_quantile::double precision)) FILTER (WHERE s.service_type IS NULL) AS heartbeat_ms
-		FROM sample s GROUP BY s.node_id
+		SELECT s.node_id, rollup(s.summary) AS summary,
+			max(response_time(s.summary, p.response_quantile::double precision)) FILTER (WHERE s.service_type IS NULL) AS heartbeat_ms
+		FROM (SELECT * FROM sample ORDER BY node_id) s GROUP BY s.node_id
 	),
 	again AS (	-- hardware that one provider had as several nodes
 		SELECT m.provider_id, m.hardware_id, rollup(s.summary) AS summary

@@ -23,8 +23,9 @@ BEGIN
 	), sample AS MATERIALIZED (
 		SELECT * FROM telemetry_window(e.period, p.telemetry_slot)
 	), seen AS MATERIALIZED (
-		SELECT s.node_id, rollup(s.summary) AS summary, max(response_time(s.summary, p.response_quantile::double precision)) FILTER (WHERE s.service_type IS NULL) AS heartbeat_ms
-		FROM sample s GROUP BY s.node_id
+		SELECT s.node_id, rollup(s.summary) AS summary,
+			max(response_time(s.summary, p.response_quantile::double precision)) FILTER (WHERE s.service_type IS NULL) AS heartbeat_ms
+		FROM (SELECT * FROM sample ORDER BY node_id) s GROUP BY s.node_id
 	), again AS (
 		SELECT m.provider_id, m.hardware_id, rollup(s.summary) AS summary
 		FROM member m JOIN seen s USING (node_id)
