@@ -233,15 +233,16 @@ BEGIN
 	SELECT e.epoch_id, r.resource_type, r.supply
 	FROM epoch_resource r WHERE r.epoch_id = e.epoch_id AND r.supply > r.opening_mark;
 
-	INSERT INTO epoch_first (epoch_id, region, hardware_id, provider_id)
-	SELECT e.epoch_id, f.region, f.hardware_id, f.provider_id
-	FROM (SELECT DISTINCT n.region, NULL::code AS hardware_id, n.provider_id FROM epoch_node n
-			WHERE n.epoch_id = e.epoch_id AND n.region IS NOT NULL AND n.contribution > 0
-		UNION ALL
-		SELECT DISTINCT n.region, n.hardware_id, NULL::bigint FROM epoch_node n
-			WHERE n.epoch_id = e.epoch_id AND n.region IS NOT NULL AND n.contribution > 0 AND n.hardware_id IS NOT NULL) f
-	WHERE NOT EXISTS (SELECT FROM epoch_first x WHERE x.region = f.region AND x.hardware_id = f.hardware_id)
-		AND NOT EXISTS (SELECT FROM epoch_first x WHERE x.region = f.region AND x.provider_id = f.provider_id);
+	INSERT INTO epoch_first (epoch_id, region, provider_id)
+	SELECT e.epoch_id, f.region, f.provider_id
+	FROM (SELECT DISTINCT n.region, n.provider_id FROM epoch_node n
+		WHERE n.epoch_id = e.epoch_id AND n.region IS NOT NULL AND n.contribution > 0) f
+	WHERE NOT EXISTS (SELECT FROM epoch_first x WHERE x.region = f.region AND x.provider_id = f.provider_id);
+	INSERT INTO epoch_first (epoch_id, region, hardware_id)
+	SELECT e.epoch_id, f.region, f.hardware_id
+	FROM (SELECT DISTINCT n.region, n.hardware_id FROM epoch_node n
+		WHERE n.epoch_id = e.epoch_id AND n.region IS NOT NULL AND n.contribution > 0 AND n.hardware_id IS NOT NULL) f
+	WHERE NOT EXISTS (SELECT FROM epoch_first x WHERE x.region = f.region AND x.hardware_id = f.hardware_id);
 END $$;
 COMMENT ON FUNCTION freeze_market(bigint) IS
 'run_epoch step, after freeze_node and the fields: writes epoch_region, epoch_region_resource, epoch_resource, epoch_service, epoch_mark and epoch_first of an open epoch';

@@ -1094,7 +1094,7 @@ COMMENT ON COLUMN epoch_beacon.violations IS 'of them those whose place it shows
 SELECT pg_catalog.pg_extension_config_dump('epoch_beacon', '');
 
 CREATE FUNCTION beacon_sight(period tstzrange) RETURNS TABLE (node_id bigint, beacon_id bigint, rtt_ms double precision, excess_m double precision)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
+LANGUAGE plpgsql STABLE ROWS 100000 SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 DECLARE
 	parts text;
 BEGIN
@@ -1207,7 +1207,7 @@ BEGIN
 		RETURN;
 	END IF;
 	RETURN QUERY
-	SELECT string_agg(format('%s & %s %s', node_id, 1 << b, CASE WHEN i & 1 << b = 0 THEN '< 1' ELSE '> 0' END), ' AND ' ORDER BY b)
+	SELECT string_agg(format('%s & %s %s', node_id, 1 << b, CASE WHEN i & (1 << b) = 0 THEN '< 1' ELSE '> 0' END), ' AND ' ORDER BY b)
 	FROM generate_series(0, (1 << bits) - 1) i, generate_series(0, bits - 1) b GROUP BY i;
 END $$;
 
@@ -1228,9 +1228,10 @@ BEGIN
 	-- the bounds are written into the query, so that partitions without any of the time are not even planned for
 	SELECT string_agg(format($q$
 		SELECT o.node_id, o.service_type, rollup(o.summary), sum(o.work), sum(o.energy_mwh)
-		FROM telemetry_hour o JOIN node n ON n.node_id = o.node_id
-		WHERE o.hour >= %L AND o.hour < %L %s AND %s
-			AND o.hour >= n.joined_at AND (n.left_at IS NULL OR o.hour + interval '1 hour' <= n.left_at)
+		FROM telemetry_hour o LEFT JOIN (
+			SELECT m.node_id, m.joined_at, m.left_at FROM node m WHERE m.joined_at > %1$L OR m.left_at < %2$L) n ON n.node_id = o.node_id
+		WHERE o.hour >= %1$L AND o.hour < %2$L %3$s AND %4$s
+			AND (n.node_id IS NULL OR (o.hour >= n.joined_at AND (n.left_at IS NULL OR o.hour + interval '1 hour' <= n.left_at)))
 		GROUP BY o.node_id, o.service_type $q$,
 		lower(hours), upper(hours), CASE WHEN hours = tstzmultirange(range_merge(hours)) THEN '' ELSE 'AND o.hour <@ $1' END, s), ' UNION ALL ')
 	INTO parts FROM node_slice('o.node_id') s;
@@ -1490,8 +1491,9 @@ BEGIN
 		SELECT * FROM telemetry_window(e.period, p.telemetry_slot)
 	),
 	seen AS MATERIALIZED (	-- node by node
-		SELECT s.node_id, rollup(s.summary) AS summary, max(response_time(s.summary, p.response_quantile::double precision)) FILTER (WHERE s.service_type IS NULL) AS heartbeat_ms
-		FROM sample s GROUP BY s.node_id
+		SELECT s.node_id, rollup(s.summary) AS summary,
+			max(response_time(s.summary, p.response_quantile::double precision)) FILTER (WHERE s.service_type IS NULL) AS heartbeat_ms
+		FROM (SELECT * FROM sample ORDER BY node_id) s GROUP BY s.node_id
 	),
 	again AS (	-- hardware that one provider had as several nodes
 		SELECT m.provider_id, m.hardware_id, rollup(s.summary) AS summary
@@ -1678,15 +1680,16 @@ BEGIN
 	SELECT e.epoch_id, r.resource_type, r.supply
 	FROM epoch_resource r WHERE r.epoch_id = e.epoch_id AND r.supply > r.opening_mark;
 
-	INSERT INTO epoch_first (epoch_id, region, hardware_id, provider_id)
-	SELECT e.epoch_id, f.region, f.hardware_id, f.provider_id
-	FROM (SELECT DISTINCT n.region, NULL::code AS hardware_id, n.provider_id FROM epoch_node n
-			WHERE n.epoch_id = e.epoch_id AND n.region IS NOT NULL AND n.contribution > 0
-		UNION ALL
-		SELECT DISTINCT n.region, n.hardware_id, NULL::bigint FROM epoch_node n
-			WHERE n.epoch_id = e.epoch_id AND n.region IS NOT NULL AND n.contribution > 0 AND n.hardware_id IS NOT NULL) f
-	WHERE NOT EXISTS (SELECT FROM epoch_first x WHERE x.region = f.region AND x.hardware_id = f.hardware_id)
-		AND NOT EXISTS (SELECT FROM epoch_first x WHERE x.region = f.region AND x.provider_id = f.provider_id);
+	INSERT INTO epoch_first (epoch_id, region, provider_id)
+	SELECT e.epoch_id, f.region, f.provider_id
+	FROM (SELECT DISTINCT n.region, n.provider_id FROM epoch_node n
+		WHERE n.epoch_id = e.epoch_id AND n.region IS NOT NULL AND n.contribution > 0) f
+	WHERE NOT EXISTS (SELECT FROM epoch_first x WHERE x.region = f.region AND x.provider_id = f.provider_id);
+	INSERT INTO epoch_first (epoch_id, region, hardware_id)
+	SELECT e.epoch_id, f.region, f.hardware_id
+	FROM (SELECT DISTINCT n.region, n.hardware_id FROM epoch_node n
+		WHERE n.epoch_id = e.epoch_id AND n.region IS NOT NULL AND n.contribution > 0 AND n.hardware_id IS NOT NULL) f
+	WHERE NOT EXISTS (SELECT FROM epoch_first x WHERE x.region = f.region AND x.hardware_id = f.hardware_id);
 END $$;
 
 CREATE OR REPLACE FUNCTION epoch_score(epoch_id bigint, component text, part text DEFAULT NULL)
@@ -4038,8 +4041,9 @@ BEGIN
 	), sample AS MATERIALIZED (
 		SELECT * FROM telemetry_window(e.period, p.telemetry_slot)
 	), seen AS MATERIALIZED (
-		SELECT s.node_id, rollup(s.summary) AS summary, max(response_time(s.summary, p.response_quantile::double precision)) FILTER (WHERE s.service_type IS NULL) AS heartbeat_ms
-		FROM sample s GROUP BY s.node_id
+		SELECT s.node_id, rollup(s.summary) AS summary,
+			max(response_time(s.summary, p.response_quantile::double precision)) FILTER (WHERE s.service_type IS NULL) AS heartbeat_ms
+		FROM (SELECT * FROM sample ORDER BY node_id) s GROUP BY s.node_id
 	), again AS (
 		SELECT m.provider_id, m.hardware_id, rollup(s.summary) AS summary
 		FROM member m JOIN seen s USING (node_id)
