@@ -39,8 +39,9 @@ BEGIN
 	END IF;
 	SELECT k INTO bad FROM jsonb_object_keys(value) k WHERE k <> ALL (known) ORDER BY k COLLATE "C" LIMIT 1;
 	IF FOUND THEN
-		RAISE EXCEPTION '% has no %', what, quote_literal(left(bad, 100))
-			USING ERRCODE = 'invalid_parameter_value', HINT = coalesce(format('There is %s.', nullif(array_to_string(known, ', '), '')), 'There is nothing to choose from.');
+		RAISE EXCEPTION 'unknown key % in %', quote_literal(left(bad, 100)), what
+			USING ERRCODE = 'invalid_parameter_value',
+				HINT = CASE WHEN cardinality(known) > 0 THEN format('Known are %s.', array_to_string(known, ', ')) ELSE 'The epoch knew none at all.' END;
 	END IF;
 END $$;
 COMMENT ON FUNCTION simulate_check(text, jsonb, text[], text) IS
