@@ -2,7 +2,7 @@
 
 CREATE FUNCTION epoch_owner(epoch_id bigint)
 RETURNS TABLE (owner text, resource_type code, hardware_id code, provider_id bigint, units numeric, opening_mark numeric)
-LANGUAGE sql STABLE STRICT
+LANGUAGE sql STABLE -- not STRICT, so that who asks for some kinds only has no others summed up
 BEGIN ATOMIC
 	SELECT coalesce('hardware ' || o.hardware_id, 'provider ' || o.provider_id), o.resource_type, o.hardware_id, o.provider_id, o.units, o.opening_mark
 	FROM (SELECT n.hardware_id, CASE WHEN n.hardware_id IS NULL THEN n.provider_id END AS provider_id, r.resource_type,
