@@ -13,9 +13,9 @@
 #include "libpq/pqformat.h"
 #include "port/pg_bitutils.h"
 
-#define STATE_VERSION 1
+#define STATE_VERSION 2
 
-/* Discs that wait at most: 32 MB of them, and as much again twice while they are swept. */
+/* Discs that wait at most: 64 MB of them. */
 #define MAX_PENDING (1024 * 1024)
 
 /* So few discs travel between processes as they are: less than what they cover. */
@@ -78,12 +78,10 @@ flush_pending(FieldState *state)
 	MemoryContextSwitchTo(old);
 }
 
-/* Adds a disc. */
-static inline void
-add_disc(FieldState *state, const Disc *disc, double weight)
+/* Room for one more disc. */
+static inline WeightedDisc *
+next_disc(FieldState *state)
 {
-	WeightedDisc *last;
-
 	if (state->npending == state->capacity)
 	{
 		if (state->npending >= MAX_PENDING)
@@ -99,9 +97,7 @@ add_disc(FieldState *state, const Disc *disc, double weight)
 			MemoryContextSwitchTo(old);
 		}
 	}
-	last = &state->pending[state->npending++];
-	last->disc = *disc;
-	last->weight = weight;
+	return &state->pending[state->npending++];
 }
 
 /* Counts weights towards the limit that keeps sums exact. */
@@ -191,7 +187,12 @@ coverage_agg_transfn(PG_FUNCTION_ARGS)
 	state = state_for(fcinfo, order_argument(fcinfo, 4));
 	add_to_total(state, weight);
 	if (weight > 0)
-		add_disc(state, &disc, weight);
+	{
+		WeightedDisc *last = next_disc(state);
+
+		disc_prepare(hpx_grid(state->order), &disc, &last->scan);
+		last->weight = weight;
+	}
 	MemoryContextSwitchTo(old);
 	PG_RETURN_POINTER(state);
 }
@@ -593,12 +594,7 @@ coverage_deserialize(PG_FUNCTION_ARGS)
 	state = state_create(head.order);
 	state->total = head.total;
 	for (int64 i = 0; i < head.npending; i++)
-	{
-		WeightedDisc disc;
-
-		memcpy(&disc, take(&at, end, sizeof(disc)), sizeof(disc));
-		add_disc(state, &disc.disc, disc.weight);
-	}
+		memcpy(next_disc(state), take(&at, end, sizeof(WeightedDisc)), sizeof(WeightedDisc));
 	state->packed[0].at = at;
 	state->packed[0].end = end;
 	state->npacked = 1;
@@ -618,7 +614,7 @@ state_merge(FieldState *into, const FieldState *from)
 						into->order, from->order)));
 	add_to_total(into, from->total);
 	for (int64 i = 0; i < from->npending; i++)
-		add_disc(into, &from->pending[i].disc, from->pending[i].weight);
+		*next_disc(into) = from->pending[i];
 	for (int i = 0; i < from->npacked; i++)
 		keep_packed(into, from->packed[i]);
 	for (int64 i = 0; i < nleaves && from->diff->nleaves > 0; i++)

@@ -507,8 +507,8 @@ sum_disc(const Field *field, const Disc *disc)
 		{
 			const HpxRing *ring = HPX_RING(grid, scan.home_ring);
 
-			if (interval_misses(lo[scan.home_ring - first], hi[scan.home_ring - first], ring->ncell, scan.home - ring->start))
-				sum += sum_span(field, scan.home, scan.home);
+			if (interval_misses(lo[scan.home_ring - first], hi[scan.home_ring - first], ring->ncell, scan.home))
+				sum += sum_span(field, ring->start + scan.home, ring->start + scan.home);
 		}
 		if (field->by_cells)
 		{

@@ -242,7 +242,7 @@ disc_sum(const SiteSearch *search, const Disc *disc)
 				continue;
 			if (first + k == scan.home_ring)
 			{
-				int32		home = (int32) (scan.home - ring->start);
+				int32		home = scan.home;
 
 				if (interval_misses(lo[k], hi[k], ring->ncell, home))
 					sum += ring_sum(r, ring->ncell, home, home, search->shift);

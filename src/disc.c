@@ -51,15 +51,13 @@ ceil32(double x)
  * is prepared, so that its cells do not depend on how it is scanned.
  */
 static inline __attribute__((always_inline)) void
-ring_interval(bool narrow, double ring_p, double ring_z, double ncell, double shift, double cells_per_radian,
-			  double p0, double z0, double chord2, double turn, int32 *lo, int32 *hi)
+ring_interval(bool narrow, double ring_p, double ring_z, double ring_over_4p, double ncell, double shift, double cells_per_radian,
+			  double p0, double z0, double over_p0, double chord2, double turn, int32 *lo, int32 *hi)
 {
 	double		dp = ring_p - p0;
 	double		dz = ring_z - z0;
 	double		rest = chord2 - dp * dp - dz * dz;
-	/* a centre on the axis is equally far from the whole ring */
-	double		span = 4.0 * ring_p * p0 + 1e-300;
-	double		t = rest / span;
+	double		t = rest * (ring_over_4p * over_p0);
 	double		half;
 	double		mid = turn * ncell - shift;
 
@@ -108,7 +106,14 @@ disc_prepare(const HpxGrid *grid, const Disc *disc, DiscScan *scan)
 	scan->chord2 = 4.0 * gauss * gauss * s * s;
 	scan->turn = sr_lon_turn(disc->lon);
 
-	scan->home = hpx_cell(grid->order, hpx_authalic_z(sinlat), scan->turn, &scan->home_ring);
+	/* a larger disc holds that cell's centre, as no point of a cell is further from it than 1.1 / nside, in radians */
+	scan->home_ring = scan->home = 0;
+	if (disc->radius * (double) grid->nside < 1.5 * SR_WGS84_A)
+	{
+		int64		home = hpx_cell(grid->order, hpx_authalic_z(sinlat), scan->turn, &scan->home_ring);
+
+		scan->home = (int32) (home - HPX_RING(grid, scan->home_ring)->start);
+	}
 
 	/*
 	 * Rings between the latitudes of the disc's ends; the least meridional radius
@@ -123,37 +128,54 @@ disc_prepare(const HpxGrid *grid, const Disc *disc, DiscScan *scan)
 		scan->first_ring = Max(1, hpx_ring_above(grid, hpx_authalic_z(sinlat * c + coslat * s)));
 	if (disc->lat - reach > -90.0)
 		scan->last_ring = Min(grid->nring, hpx_ring_above(grid, hpx_authalic_z(sinlat * c - coslat * s)) + 1);
-	scan->first_ring = Min(scan->first_ring, scan->home_ring);
-	scan->last_ring = Max(scan->last_ring, scan->home_ring);
+	if (scan->home_ring > 0)
+	{
+		scan->first_ring = Min(scan->first_ring, scan->home_ring);
+		scan->last_ring = Max(scan->last_ring, scan->home_ring);
+	}
 
 	/* no ring in between lies nearer to the axis than one of the two outermost */
 	scan->narrow = scan->chord2 <= SR_ASIN_NARROW * 4.0 * scan->p *
 		Min(grid->column.p[scan->first_ring - 1], grid->column.p[scan->last_ring - 1]);
 }
 
-/* Intervals of up to DISC_BLOCK rings from first_ring on, as ring_interval has them. */
+/* 1 / p; a point on the axis is equally far from all of a ring. */
+static inline double
+over_p(const DiscScan *scan)
+{
+	return 1.0 / Max(scan->p, 1e-100);
+}
+
+/*
+ * Intervals of up to DISC_BLOCK rings from first_ring on, as ring_interval has them;
+ * lo and hi have room for DISC_BLOCK.
+ */
 VECTOR_CLONES void
 disc_intervals(const HpxGrid *grid, const DiscScan *scan, int32 first_ring, int32 count,
 			   int32 *restrict lo, int32 *restrict hi)
 {
 	const double *restrict p = grid->column.p + first_ring - 1;
 	const double *restrict z = grid->column.z + first_ring - 1;
+	const double *restrict over_4p = grid->column.over_4p + first_ring - 1;
 	const double *restrict ncell = grid->column.ncell + first_ring - 1;
 	const double *restrict shift = grid->column.shift + first_ring - 1;
 	const double *restrict cells_per_radian = grid->column.cells_per_radian + first_ring - 1;
 	double		p0 = scan->p;
 	double		z0 = scan->z;
+	double		over_p0 = over_p(scan);
 	double		chord2 = scan->chord2;
 	double		turn = scan->turn;
 
+	/* whole vectors only: what is behind the last ring asked for is worked out and not looked at */
+	count = (count + HPX_PADDING - 1) / HPX_PADDING * HPX_PADDING;
 	if (scan->narrow)
 		for (int32 i = 0; i < count; i++)
-			ring_interval(true, p[i], z[i], ncell[i], shift[i], cells_per_radian[i],
-						  p0, z0, chord2, turn, &lo[i], &hi[i]);
+			ring_interval(true, p[i], z[i], over_4p[i], ncell[i], shift[i], cells_per_radian[i],
+						  p0, z0, over_p0, chord2, turn, &lo[i], &hi[i]);
 	else
 		for (int32 i = 0; i < count; i++)
-			ring_interval(false, p[i], z[i], ncell[i], shift[i], cells_per_radian[i],
-						  p0, z0, chord2, turn, &lo[i], &hi[i]);
+			ring_interval(false, p[i], z[i], over_4p[i], ncell[i], shift[i], cells_per_radian[i],
+						  p0, z0, over_p0, chord2, turn, &lo[i], &hi[i]);
 }
 
 /* Adds cells lo .. hi of a ring, as ring_interval has them, to a list of spans. */
@@ -203,8 +225,8 @@ scan_disc(const HpxGrid *grid, const Disc *disc, SpanList *out)
 			const HpxRing *ring = HPX_RING(grid, first + k);
 
 			if (first + k == scan.home_ring &&
-				interval_misses(lo[k], hi[k], ring->ncell, scan.home - ring->start))
-				span_list_add(out, scan.home, scan.home);
+				interval_misses(lo[k], hi[k], ring->ncell, scan.home))
+				span_list_add(out, ring->start + scan.home, ring->start + scan.home);
 			add_wrapped(out, ring, lo[k], hi[k]);
 		}
 	}
@@ -219,15 +241,16 @@ typedef struct Active
 	int64		capacity;
 	double	   *p;
 	double	   *z;
+	double	   *over_p;
 	double	   *chord2;
 	double	   *turn;
 	double	   *weight;
-	int64	   *home;
+	int32	   *home;
 	int32	   *home_ring;
 	int32	   *last_ring;
 } Active;
 
-#define ACTIVE_ROW (5 * sizeof(double) + sizeof(int64) + 2 * sizeof(int32))
+#define ACTIVE_ROW (6 * sizeof(double) + 3 * sizeof(int32))
 
 static void
 active_init(Active *a, int64 capacity)
@@ -238,22 +261,27 @@ active_init(Active *a, int64 capacity)
 	a->capacity = capacity;
 	a->p = (double *) memory;
 	a->z = a->p + capacity;
-	a->chord2 = a->z + capacity;
+	a->over_p = a->z + capacity;
+	a->chord2 = a->over_p + capacity;
 	a->turn = a->chord2 + capacity;
 	a->weight = a->turn + capacity;
-	a->home = (int64 *) (a->weight + capacity);
-	a->home_ring = (int32 *) (a->home + capacity);
+	a->home = (int32 *) (a->weight + capacity);
+	a->home_ring = a->home + capacity;
 	a->last_ring = a->home_ring + capacity;
 }
 
 static inline void
-active_set(Active *a, int64 to, const DiscScan *scan, double weight)
+active_add(Active *a, const WeightedDisc *disc)
 {
+	const DiscScan *scan = &disc->scan;
+	int64		to = a->count++;
+
 	a->p[to] = scan->p;
 	a->z[to] = scan->z;
+	a->over_p[to] = over_p(scan);
 	a->chord2[to] = scan->chord2;
 	a->turn[to] = scan->turn;
-	a->weight[to] = weight;
+	a->weight[to] = disc->weight;
 	a->home[to] = scan->home;
 	a->home_ring[to] = scan->home_ring;
 	a->last_ring[to] = scan->last_ring;
@@ -267,6 +295,7 @@ active_remove(Active *a, int64 at)
 
 	a->p[at] = a->p[last];
 	a->z[at] = a->z[last];
+	a->over_p[at] = a->over_p[last];
 	a->chord2[at] = a->chord2[last];
 	a->turn[at] = a->turn[last];
 	a->weight[at] = a->weight[last];
@@ -277,7 +306,8 @@ active_remove(Active *a, int64 at)
 
 /* Intervals of one ring for count discs. */
 VECTOR_CLONES static void
-sweep_block(bool narrow, const HpxRing *ring, double cells_per_radian, const double *restrict p, const double *restrict z,
+sweep_block(bool narrow, const HpxRing *ring, double over_4p, double cells_per_radian, const double *restrict p, const double *restrict z,
+			const double *restrict over_p,
 			const double *restrict chord2, const double *restrict turn, int64 count,
 			int32 *restrict lo, int32 *restrict hi)
 {
@@ -288,12 +318,12 @@ sweep_block(bool narrow, const HpxRing *ring, double cells_per_radian, const dou
 
 	if (narrow)
 		for (int64 i = 0; i < count; i++)
-			ring_interval(true, ring_p, ring_z, ncell, shift, cells_per_radian,
-						  p[i], z[i], chord2[i], turn[i], &lo[i], &hi[i]);
+			ring_interval(true, ring_p, ring_z, over_4p, ncell, shift, cells_per_radian,
+						  p[i], z[i], over_p[i], chord2[i], turn[i], &lo[i], &hi[i]);
 	else
 		for (int64 i = 0; i < count; i++)
-			ring_interval(false, ring_p, ring_z, ncell, shift, cells_per_radian,
-						  p[i], z[i], chord2[i], turn[i], &lo[i], &hi[i]);
+			ring_interval(false, ring_p, ring_z, over_4p, ncell, shift, cells_per_radian,
+						  p[i], z[i], over_p[i], chord2[i], turn[i], &lo[i], &hi[i]);
 }
 
 /* Adds an interval of a ring to a difference array through add(position, delta). */
@@ -331,17 +361,17 @@ sweep_block(bool narrow, const HpxRing *ring, double cells_per_radian, const dou
 
 /* The most discs of a kind that any ring meets; count is room for a number per ring. */
 static int64
-most_active(const HpxGrid *grid, const DiscScan *scans, int64 ndiscs, bool narrow, int32 *count)
+most_active(const HpxGrid *grid, const WeightedDisc *discs, int64 ndiscs, bool narrow, int32 *count)
 {
 	int64		most = 1,
 				active = 0;
 
 	memset(count, 0, (size_t) (grid->nring + 2) * sizeof(int32));
 	for (int64 k = 0; k < ndiscs; k++)
-		if (scans[k].narrow == narrow)
+		if (discs[k].scan.narrow == narrow)
 		{
-			count[scans[k].first_ring]++;
-			count[scans[k].last_ring + 1]--;
+			count[discs[k].scan.first_ring]++;
+			count[discs[k].scan.last_ring + 1]--;
 		}
 	for (int32 i = 1; i <= grid->nring; i++)
 	{
@@ -368,7 +398,7 @@ sweep_ring(const HpxGrid *grid, int32 i, bool narrow, Active *active, double *ro
 		ADD_INTERVAL(lo[k], hi[k], n, weight[k], add); \
 		if (unlikely(home_ring[k] == i)) \
 		{ \
-			int32		j = (int32) (active->home[from + k] - ring->start); \
+			int32		j = active->home[from + k]; \
 			if (interval_misses(lo[k], hi[k], n, j)) \
 				ADD_INTERVAL(j, j, n, weight[k], add); \
 		} \
@@ -379,7 +409,8 @@ sweep_ring(const HpxGrid *grid, int32 i, bool narrow, Active *active, double *ro
 		const double *weight = active->weight + from;
 		const int32 *home_ring = active->home_ring + from;
 
-		sweep_block(narrow, ring, grid->column.cells_per_radian[i - 1], active->p + from, active->z + from,
+		sweep_block(narrow, ring, grid->column.over_4p[i - 1], grid->column.cells_per_radian[i - 1], active->p + from, active->z + from,
+					active->over_p + from,
 					active->chord2 + from, active->turn + from, count, lo, hi);
 		if (row != NULL)
 			ADD_BLOCK(ADD_TO_ROW)
@@ -403,7 +434,6 @@ void
 sweep_discs(const HpxGrid *grid, const WeightedDisc *discs, int64 ndiscs, Diff *diff,
 			TakeRow take_row, void *arg)
 {
-	DiscScan   *scans = sr_alloc((size_t) ndiscs * sizeof(DiscScan));
 	int32	   *order = sr_alloc((size_t) ndiscs * sizeof(int32));
 	int32	   *begin = sr_alloc((size_t) (grid->nring + 2) * sizeof(int32));
 	double	   *row = sr_alloc((size_t) (4 * grid->nside + 1) * sizeof(double));
@@ -417,15 +447,14 @@ sweep_discs(const HpxGrid *grid, const WeightedDisc *discs, int64 ndiscs, Diff *
 	{
 		if (k % 65536 == 0)
 			sr_check_interrupts();
-		disc_prepare(grid, &discs[k].disc, &scans[k]);
-		begin[scans[k].first_ring + 1]++;
+		begin[discs[k].scan.first_ring + 1]++;
 	}
 	for (int32 i = 1; i <= grid->nring + 1; i++)
 		begin[i] += begin[i - 1];
 	for (int64 k = 0; k < ndiscs; k++)
-		order[begin[scans[k].first_ring]++] = (int32) k;
+		order[begin[discs[k].scan.first_ring]++] = (int32) k;
 	for (int narrow = 0; narrow <= 1; narrow++)
-		active_init(&active[narrow], most_active(grid, scans, ndiscs, narrow, live));
+		active_init(&active[narrow], most_active(grid, discs, ndiscs, narrow, live));
 
 	/* begin[i] is now where ring i's discs end */
 	for (int32 i = 1; i <= grid->nring; i++)
@@ -436,13 +465,11 @@ sweep_discs(const HpxGrid *grid, const WeightedDisc *discs, int64 ndiscs, Diff *
 
 		for (int32 k = begin[i - 1]; k < begin[i]; k++)
 		{
-			const DiscScan *scan = &scans[order[k]];
+			const WeightedDisc *disc = &discs[order[k]];
 
 			/* they lie in the order in which they came */
-			sr_prefetch(&scans[order[Min(k + 8, ndiscs - 1)]]);
-			sr_prefetch(&discs[order[Min(k + 8, ndiscs - 1)]].weight);
-
-			active_set(&active[scan->narrow], active[scan->narrow].count++, scan, discs[order[k]].weight);
+			sr_prefetch(&discs[order[Min(k + 8, ndiscs - 1)]]);
+			active_add(&active[disc->scan.narrow], disc);
 		}
 		if (active[0].count + active[1].count == 0)
 			continue;
@@ -468,5 +495,4 @@ sweep_discs(const HpxGrid *grid, const WeightedDisc *discs, int64 ndiscs, Diff *
 	sr_free(row);
 	sr_free(begin);
 	sr_free(order);
-	sr_free(scans);
 }

@@ -25,22 +25,23 @@ typedef struct DiscScan
 	double		z;				/* height over the equatorial plane, m */
 	double		chord2;			/* square of the chord of the radius, m2 */
 	double		turn;			/* longitude */
-	bool		narrow;			/* no ring's half-width is above 20 degrees */
 	int32		first_ring;		/* rings it may meet */
 	int32		last_ring;
-	int32		home_ring;		/* where the cell that holds the centre lies */
-	int64		home;
+	int32		home_ring;		/* where the cell that holds the centre lies; 0: surely in the disc */
+	int32		home;			/* that cell's number in its ring */
+	bool		narrow;			/* no ring's half-width is above 20 degrees */
 } DiscScan;
 
-/* A disc that a field is to have, with its weight. */
+/* A disc that a field is to have, with its weight: one cache line. */
 typedef struct WeightedDisc
 {
-	Disc		disc;
+	DiscScan	scan;
 	double		weight;
 } WeightedDisc;
 
 /* Rings per call of disc_intervals. */
 #define DISC_BLOCK 64
+_Static_assert(DISC_BLOCK % HPX_PADDING == 0, "whole vectors fit");
 
 extern void disc_prepare(const HpxGrid *grid, const Disc *disc, DiscScan *scan);
 extern void disc_intervals(const HpxGrid *grid, const DiscScan *scan, int32 first_ring, int32 count,
@@ -68,9 +69,9 @@ wrap_cell(int32 j, int32 ncell)
  * For the cell that holds a disc's centre, which the disc has in any case.
  */
 static inline bool
-interval_misses(int32 lo, int32 hi, int32 ncell, int64 j)
+interval_misses(int32 lo, int32 hi, int32 ncell, int32 j)
 {
-	int64		at = (j - lo) % ncell;
+	int64		at = ((int64) j - lo) % ncell;
 
 	if (at < 0)
 		at += ncell;

@@ -77,19 +77,19 @@ read_uint32(Reader *r)
 static uint32
 read_header(struct varlena *value, Reader *r)
 {
-	uint8		head[8];
+	uint8		head[4];
 	int32		srid;
 	uint8		flags;
 	uint64		skip = 0;
 
-	r->at = (const char *) value;
-	r->end = r->at + VARSIZE(value);
+	r->at = VARDATA_ANY(value);
+	r->end = r->at + VARSIZE_ANY_EXHDR(value);
 	check_left(r, 1, sizeof(head));
 	memcpy(head, r->at, sizeof(head));
 	r->at += sizeof(head);
 
 	/* 21 bits, sign-extended */
-	srid = ((int32) head[4] << 16) | ((int32) head[5] << 8) | (int32) head[6];
+	srid = ((int32) head[0] << 16) | ((int32) head[1] << 8) | (int32) head[2];
 	srid = (int32) ((uint32) srid << 11) >> 11;
 	if (srid == 0)
 		srid = SRID_WGS84;		/* geography's default, kept as 0 by some paths */
@@ -99,7 +99,7 @@ read_header(struct varlena *value, Reader *r)
 				 errmsg("geography has SRID %d, but only SRID %d is supported", srid, SRID_WGS84),
 				 errhint("Transform it with ST_Transform(value::geometry, %d)::geography.", SRID_WGS84)));
 
-	flags = head[7];
+	flags = head[3];
 	r->ndims = 2 + ((flags & FLAG_Z) ? 1 : 0) + ((flags & FLAG_M) ? 1 : 0);
 	if ((flags & FLAG_VERSION2) && (flags & FLAG_EXTENDED))
 		skip += 8;
@@ -155,7 +155,8 @@ wrong_type(uint32 type, const char *wanted)
 void
 geog_read_point(Datum geography, double *lon, double *lat)
 {
-	struct varlena *value = PG_DETOAST_DATUM(geography);
+	/* as it lies in the table, not copied to where it would be aligned */
+	struct varlena *value = PG_DETOAST_DATUM_PACKED(geography);
 	Reader		r;
 	uint32		type = read_header(value, &r);
 	double		xy[2];

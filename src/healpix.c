@@ -115,6 +115,7 @@ hpx_grid(int order)
 {
 	HpxGrid    *grid;
 	double	   *columns;
+	int32		rows;
 	int32		nring;
 
 	Assert(order >= 0 && order <= SR_MAX_ORDER);
@@ -124,7 +125,8 @@ hpx_grid(int order)
 	nring = (4 << order) - 1;
 	/* plain malloc: it lives as long as the process, in or out of a backend */
 	grid = malloc(offsetof(HpxGrid, ring) + (size_t) nring * sizeof(HpxRing));
-	columns = malloc((size_t) nring * 5 * sizeof(double));
+	rows = nring + HPX_PADDING;
+	columns = malloc((size_t) rows * 6 * sizeof(double));
 	if (grid == NULL || columns == NULL)
 	{
 		free(grid);
@@ -132,10 +134,11 @@ hpx_grid(int order)
 		sr_out_of_memory();
 	}
 	grid->column.p = columns;
-	grid->column.z = columns + nring;
-	grid->column.ncell = columns + 2 * nring;
-	grid->column.shift = columns + 3 * nring;
-	grid->column.cells_per_radian = columns + 4 * nring;
+	grid->column.z = columns + rows;
+	grid->column.over_4p = columns + 2 * rows;
+	grid->column.ncell = columns + 3 * rows;
+	grid->column.shift = columns + 4 * rows;
+	grid->column.cells_per_radian = columns + 5 * rows;
 	grid->order = order;
 	grid->nside = INT64_C(1) << order;
 	grid->ncell = ncell_at(order);
@@ -147,9 +150,16 @@ hpx_grid(int order)
 		ring_init(ring, grid->nside, i);
 		grid->column.p[i - 1] = ring->p;
 		grid->column.z[i - 1] = ring->z;
+		grid->column.over_4p[i - 1] = 1.0 / (4.0 * ring->p);
 		grid->column.ncell[i - 1] = ring->ncell;
 		grid->column.shift[i - 1] = ring->shift;
 		grid->column.cells_per_radian[i - 1] = ring->ncell / SR_PI;
+	}
+	for (int32 i = nring; i < rows; i++)
+	{
+		grid->column.p[i] = grid->column.over_4p[i] = 1.0;
+		grid->column.z[i] = -1e9;
+		grid->column.ncell[i] = grid->column.shift[i] = grid->column.cells_per_radian[i] = 0.0;
 	}
 	grid_cache[order] = grid;
 	return grid;

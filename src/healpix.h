@@ -30,11 +30,18 @@ typedef struct HpxRing
 	double		z;				/* their height over the equatorial plane, m */
 } HpxRing;
 
-/* What the scan of discs reads of every ring, as columns for vector loops. */
+/* Rows of the columns behind the last ring, for loops that take several at a time. */
+#define HPX_PADDING 8
+
+/*
+ * What the scan of discs reads of every ring, as columns for vector loops. The
+ * padding is out of every disc's reach.
+ */
 typedef struct HpxColumns
 {
 	double	   *p;
 	double	   *z;
+	double	   *over_4p;		/* 1 / (4 p) */
 	double	   *ncell;
 	double	   *shift;
 	double	   *cells_per_radian;	/* of half a turn: ncell / pi */

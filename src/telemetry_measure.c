@@ -65,7 +65,7 @@ sr_telemetry_error_rate_upper(PG_FUNCTION_ARGS)
 	if (!(confidence > 0 && confidence < 1))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("confidence %g is not between 0 and 1", confidence),
+				 errmsg("confidence %g is not above 0 and below 1", confidence),
 				 errhint("A usual confidence is 0.95.")));
 	PG_RETURN_FLOAT8(sr_wilson_upper(summary->errors, summary->samples, confidence));
 }

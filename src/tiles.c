@@ -2,18 +2,18 @@
  * tiles.c: sums over the cells of rings, for fields of many short runs.
  *
  * Each ring has prefix sums of its own, so that the sum over an interval of its
- * cells is one of them less another. They are laid out in tiles of four
- * neighbouring rings by one column, a cache line each: the edge of a disc moves
+ * cells is one of them less another. They are laid out in tiles of eight
+ * neighbouring rings by one column, two cache lines each: the edge of a disc moves
  * by less than a cell from one ring to the next on most of its way, so that
  * neighbouring rings find their sums together. Columns count from the start of
  * each quarter of a ring, where the cells of neighbouring rings lie one below the
  * other even where the rings grow.
  *
- * A column in which none of the four sums changes has no tile: the sums are those
+ * A column in which none of the eight sums changes has no tile: the sums are those
  * of the last tile before it, which counting bits finds. So the memory follows the
  * cells that are not zero, and the sea costs nothing.
  *
- * A column's place is a number: the groups of four rings one after the other, in
+ * A column's place is a number: the groups of eight rings one after the other, in
  * each its four quarters, in each the columns of its longest ring and one more,
  * for the sum behind the last cell.
  */
@@ -119,7 +119,7 @@ tiles_layout(Tiles *t, const HpxGrid *grid, int64 nruns, const uint32 *starts, c
 	int64		nblocks = BLOCKS(grid->nside + 1);
 
 	t->grid = grid;
-	t->sums = NULL;
+	t->memory = NULL;
 	t->base = sr_alloc((size_t) grid->nring * 3 * sizeof(int32));
 	t->quarter = t->base + grid->nring;
 	t->spare = t->quarter + grid->nring;
@@ -224,7 +224,9 @@ tiles_fill(Tiles *t, int64 nruns, const uint32 *starts, const double *values, bo
 	const HpxGrid *grid = t->grid;
 	int64		run = 0;
 
-	t->sums = sr_alloc_scattered((size_t) tiles_size(t));
+	/* a tile is not to share its cache lines with others */
+	t->memory = sr_alloc_scattered((size_t) tiles_size(t) + TILE_SIZE);
+	t->sums = (int128 *) (((uintptr_t) t->memory + TILE_SIZE - 1) / TILE_SIZE * TILE_SIZE);
 	memset(t->sums, 0, TILE_RINGS * sizeof(int128));
 	for (int32 i = 1; i <= grid->nring; i++)
 	{
@@ -242,8 +244,8 @@ tiles_fill(Tiles *t, int64 nruns, const uint32 *starts, const double *values, bo
 void
 tiles_free(Tiles *t)
 {
-	if (t->sums != NULL)
-		sr_free(t->sums);
+	if (t->memory != NULL)
+		sr_free(t->memory);
 	sr_free(t->blocks);
 	sr_free(t->base);
 }

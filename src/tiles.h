@@ -8,7 +8,8 @@
 #include "healpix.h"
 
 /* Rings whose sums lie together. */
-#define TILE_RINGS 4
+#define TILE_RINGS 8
+#define TILE_SIZE (TILE_RINGS * sizeof(int128))
 
 /* Which of 64 columns have a tile of their own. */
 typedef struct TileBlock
@@ -22,7 +23,8 @@ typedef struct Tiles
 	const HpxGrid *grid;
 	int64		count;
 	TileBlock  *blocks;
-	int128	   *sums;			/* TILE_RINGS to a tile */
+	void	   *memory;
+	int128	   *sums;			/* TILE_RINGS to a tile, in memory */
 
 	/* by ring */
 	int32	   *base;			/* place of its first column */
@@ -40,7 +42,7 @@ extern int128 tiles_sum_rings(const Tiles *tiles, int32 first_ring, int32 count,
 static inline int64
 tiles_size(const Tiles *tiles)
 {
-	return tiles->count * TILE_RINGS * (int64) sizeof(int128);
+	return tiles->count * (int64) TILE_SIZE;
 }
 
 #endif							/* SR_TILES_H */

@@ -18,6 +18,16 @@ AS 'MODULE_PATHNAME', 'sr_overlap_seconds' LANGUAGE c IMMUTABLE STRICT PARALLEL 
 COMMENT ON FUNCTION overlap_seconds(tstzrange, tstzrange) IS
 'seconds that two times have in common, exact to the microsecond; NULL for NULL or where the common part has no bound';
 
+-- Called in the branch of a CASE that is taken only when a formula makes no sense:
+-- its arguments come from columns whose checks exclude that, or from a hand that
+-- tries the formula. Not IMMUTABLE, so that nobody evaluates it ahead.
+CREATE FUNCTION refuse_argument(what text, value text, hint text) RETURNS numeric
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
+BEGIN
+	RAISE EXCEPTION '% is %', what, value USING ERRCODE = 'invalid_parameter_value', HINT = hint;
+END $$;
+COMMENT ON FUNCTION refuse_argument(text, text, text) IS 'always an error: what is value, with the hint; for arguments of the formulas';
+
 CREATE FUNCTION slot_count(period tstzrange, slot interval) RETURNS bigint
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC
@@ -73,11 +83,13 @@ COMMENT ON FUNCTION node_rating(policy, double precision, double precision, doub
 CREATE FUNCTION region_multiplier(covered double precision, demand double precision, target_fraction numeric, multiplier_max numeric) RETURNS numeric
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT CASE WHEN demand > 0 THEN round(1 + (multiplier_max - 1)
-		* round(greatest(0, 1 - covered / demand / target_fraction::double precision)::numeric, 15), 12) ELSE 1 END;
+	SELECT CASE WHEN (target_fraction > 0 AND target_fraction < 'Infinity') IS NOT TRUE
+			THEN refuse_argument('target_fraction', target_fraction::text, 'Give a share above 0, at most 1.')
+		WHEN demand > 0 THEN round(1 + (multiplier_max - 1)
+			* round(greatest(0, 1 - covered / demand / target_fraction::double precision)::numeric, 15), 12) ELSE 1 END;
 END;
 COMMENT ON FUNCTION region_multiplier(double precision, double precision, numeric, numeric) IS
-'m = 1 + (M - 1) * max(0, 1 - (covered / demand) / target_fraction), to twelve decimals; 1 for a region without demand; NULL for NULL';
+'m = 1 + (M - 1) * max(0, 1 - (covered / demand) / target_fraction), to twelve decimals; 1 for a region without demand; NULL for NULL. Errors: target_fraction not above 0';
 
 CREATE FUNCTION freshness(age int, freshness_epochs int) RETURNS numeric
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -103,13 +115,15 @@ BEGIN ATOMIC
 		WHEN move.factor > 1 THEN trunc(previous * move.factor, 12)
 		ELSE ceil(previous * move.factor * 1000000000000) / 1000000000000.000000000000 END))
 	FROM (SELECT CASE
+		WHEN (demand >= 0 AND demand < 'Infinity') IS NOT TRUE THEN refuse_argument('demand', demand::text, 'Give a finite number of at least 0.')
+		WHEN (supply >= 0 AND supply < 'Infinity') IS NOT TRUE THEN refuse_argument('supply', supply::text, 'Give a finite number of at least 0.')
 		WHEN elasticity = 0 OR (demand = 0 AND supply = 0) THEN 1
 		WHEN supply = 0 THEN 1 + step
 		WHEN demand = 0 THEN 1 - step
 		ELSE least(1 + step, greatest(1 - step, power(round(demand, 40) / supply, elasticity))) END AS factor) move;
 END;
 COMMENT ON FUNCTION next_price(numeric, numeric, numeric, numeric, numeric, numeric, numeric) IS
-'previous * clamp((demand / supply) ^ elasticity, 1 - step, 1 + step), then clamped to [price_min, price_max], to twelve decimals. No supply: up by a step; no demand: down by a step; neither: unchanged. NULL for NULL';
+'previous * clamp((demand / supply) ^ elasticity, 1 - step, 1 + step), then clamped to [price_min, price_max], to twelve decimals. No supply: up by a step; no demand: down by a step; neither: unchanged. NULL for NULL. Errors: demand or supply negative, NaN or infinite';
 
 CREATE FUNCTION capacity_pot(unit_value numeric, supply numeric, opening_mark numeric, need numeric) RETURNS numeric
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -122,6 +136,7 @@ COMMENT ON FUNCTION capacity_pot(numeric, numeric, numeric, numeric) IS
 CREATE FUNCTION service_pot(premium numeric, work numeric, alpha numeric) RETURNS numeric
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT CASE WHEN work > 0 THEN round(premium * power(round(work, 24), alpha), 24) ELSE 0 END;
+	SELECT CASE WHEN (work >= 0 AND work < 'Infinity') IS NOT TRUE THEN refuse_argument('work', work::text, 'Give a finite number of at least 0.')
+		WHEN work > 0 THEN round(premium * power(round(work, 24), alpha), 24) ELSE 0 END;
 END;
-COMMENT ON FUNCTION service_pot(numeric, numeric, numeric) IS 'premium * work ^ alpha, to twenty-four decimals; 0 without work; NULL for NULL';
+COMMENT ON FUNCTION service_pot(numeric, numeric, numeric) IS 'premium * work ^ alpha, to twenty-four decimals; 0 without work; NULL for NULL. Errors: work negative, NaN or infinite';

@@ -643,7 +643,6 @@ DECLARE
 	n epoch_node;
 	p policy;
 BEGIN
-	PERFORM check_sees_rewards();
 	e := computed_epoch($1);
 	SELECT * INTO n FROM epoch_node WHERE epoch_node.epoch_id = $1 AND epoch_node.node_id = $2;
 	IF NOT FOUND THEN

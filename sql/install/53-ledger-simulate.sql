@@ -39,8 +39,9 @@ BEGIN
 	END IF;
 	SELECT k INTO bad FROM jsonb_object_keys(value) k WHERE k <> ALL (known) ORDER BY k COLLATE "C" LIMIT 1;
 	IF FOUND THEN
-		RAISE EXCEPTION '% has no %', what, quote_literal(left(bad, 100))
-			USING ERRCODE = 'invalid_parameter_value', HINT = coalesce(format('There is %s.', nullif(array_to_string(known, ', '), '')), 'There is nothing to choose from.');
+		RAISE EXCEPTION 'unknown key % in %', quote_literal(left(bad, 100)), what
+			USING ERRCODE = 'invalid_parameter_value',
+				HINT = CASE WHEN cardinality(known) > 0 THEN format('Known are %s.', array_to_string(known, ', ')) ELSE 'The epoch knew none at all.' END;
 	END IF;
 END $$;
 COMMENT ON FUNCTION simulate_check(text, jsonb, text[], text) IS
@@ -185,7 +186,6 @@ BEGIN
 		RAISE EXCEPTION '% must not be NULL', CASE WHEN $1 IS NULL THEN 'location' WHEN $2 IS NULL THEN 'radius_m' WHEN $3 IS NULL THEN 'resources'
 			WHEN $4 IS NULL THEN 'quality' ELSE 'services' END USING ERRCODE = 'null_value_not_allowed';
 	END IF;
-	PERFORM check_sees_rewards();
 	IF $8 IS NULL THEN
 		SELECT * INTO e FROM epoch WHERE epoch.status IN ('computed', 'final') ORDER BY epoch.period DESC LIMIT 1;
 		IF NOT FOUND THEN

@@ -218,7 +218,7 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION make_telemetry_partitions(timestamptz, timestamptz, interval) IS
-'makes the missing partitions of telemetry and telemetry_hour, with their keys and indexes, for the UTC days from from_time to before to_time and returns how many it made; safe to repeat. width: days per partition, wider for sparse history. Errors: an empty or unbounded span, a width that is not whole days';
+'makes the missing partitions of telemetry and telemetry_hour, with their keys and indexes, for the UTC days from from_time to before to_time and returns how many it made; safe to repeat. width: days per partition, wider for sparse history. A call is one transaction, in which some hundreds of days at once take more locks than a server has by default: make a long history in several calls or with a longer width. Errors: an empty or unbounded span, a width that is not whole days';
 
 ALTER TABLE policy
 	ADD emission numeric(38,0) CHECK (emission BETWEEN 0 AND 1e37),
@@ -1186,6 +1186,54 @@ AS 'MODULE_PATHNAME', 'sr_exact_numeric' LANGUAGE c IMMUTABLE STRICT PARALLEL SA
 
 CREATE OR REPLACE FUNCTION overlap_seconds(a tstzrange, b tstzrange) RETURNS numeric
 AS 'MODULE_PATHNAME', 'sr_overlap_seconds' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+
+CREATE FUNCTION refuse_argument(what text, value text, hint text) RETURNS numeric
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
+BEGIN
+	RAISE EXCEPTION '% is %', what, value USING ERRCODE = 'invalid_parameter_value', HINT = hint;
+END $$;
+
+COMMENT ON FUNCTION refuse_argument(text, text, text) IS 'always an error: what is value, with the hint; for arguments of the formulas';
+
+CREATE OR REPLACE FUNCTION region_multiplier(covered double precision, demand double precision, target_fraction numeric, multiplier_max numeric) RETURNS numeric
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN (target_fraction > 0 AND target_fraction < 'Infinity') IS NOT TRUE
+			THEN refuse_argument('target_fraction', target_fraction::text, 'Give a share above 0, at most 1.')
+		WHEN demand > 0 THEN round(1 + (multiplier_max - 1)
+			* round(greatest(0, 1 - covered / demand / target_fraction::double precision)::numeric, 15), 12) ELSE 1 END;
+END;
+
+COMMENT ON FUNCTION region_multiplier(double precision, double precision, numeric, numeric) IS
+'m = 1 + (M - 1) * max(0, 1 - (covered / demand) / target_fraction), to twelve decimals; 1 for a region without demand; NULL for NULL. Errors: target_fraction not above 0';
+
+CREATE OR REPLACE FUNCTION next_price(previous numeric, demand numeric, supply numeric, elasticity numeric, step numeric, price_min numeric, price_max numeric) RETURNS numeric
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	-- rounding goes towards the previous price: a move is never above the step
+	SELECT least(price_max, greatest(price_min, CASE
+		WHEN move.factor > 1 THEN trunc(previous * move.factor, 12)
+		ELSE ceil(previous * move.factor * 1000000000000) / 1000000000000.000000000000 END))
+	FROM (SELECT CASE
+		WHEN (demand >= 0 AND demand < 'Infinity') IS NOT TRUE THEN refuse_argument('demand', demand::text, 'Give a finite number of at least 0.')
+		WHEN (supply >= 0 AND supply < 'Infinity') IS NOT TRUE THEN refuse_argument('supply', supply::text, 'Give a finite number of at least 0.')
+		WHEN elasticity = 0 OR (demand = 0 AND supply = 0) THEN 1
+		WHEN supply = 0 THEN 1 + step
+		WHEN demand = 0 THEN 1 - step
+		ELSE least(1 + step, greatest(1 - step, power(round(demand, 40) / supply, elasticity))) END AS factor) move;
+END;
+
+COMMENT ON FUNCTION next_price(numeric, numeric, numeric, numeric, numeric, numeric, numeric) IS
+'previous * clamp((demand / supply) ^ elasticity, 1 - step, 1 + step), then clamped to [price_min, price_max], to twelve decimals. No supply: up by a step; no demand: down by a step; neither: unchanged. NULL for NULL. Errors: demand or supply negative, NaN or infinite';
+
+CREATE OR REPLACE FUNCTION service_pot(premium numeric, work numeric, alpha numeric) RETURNS numeric
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN (work >= 0 AND work < 'Infinity') IS NOT TRUE THEN refuse_argument('work', work::text, 'Give a finite number of at least 0.')
+		WHEN work > 0 THEN round(premium * power(round(work, 24), alpha), 24) ELSE 0 END;
+END;
+
+COMMENT ON FUNCTION service_pot(numeric, numeric, numeric) IS 'premium * work ^ alpha, to twenty-four decimals; 0 without work; NULL for NULL. Errors: work negative, NaN or infinite';
 
 CREATE FUNCTION node_rating(p policy, uptime double precision, response_ms double precision, error_rate_upper double precision,
 	beacons int, location_excess_m double precision)
@@ -3474,7 +3522,6 @@ DECLARE
 	n epoch_node;
 	p policy;
 BEGIN
-	PERFORM check_sees_rewards();
 	e := computed_epoch($1);
 	SELECT * INTO n FROM epoch_node WHERE epoch_node.epoch_id = $1 AND epoch_node.node_id = $2;
 	IF NOT FOUND THEN
@@ -3773,8 +3820,9 @@ BEGIN
 	END IF;
 	SELECT k INTO bad FROM jsonb_object_keys(value) k WHERE k <> ALL (known) ORDER BY k COLLATE "C" LIMIT 1;
 	IF FOUND THEN
-		RAISE EXCEPTION '% has no %', what, quote_literal(left(bad, 100))
-			USING ERRCODE = 'invalid_parameter_value', HINT = coalesce(format('There is %s.', nullif(array_to_string(known, ', '), '')), 'There is nothing to choose from.');
+		RAISE EXCEPTION 'unknown key % in %', quote_literal(left(bad, 100)), what
+			USING ERRCODE = 'invalid_parameter_value',
+				HINT = CASE WHEN cardinality(known) > 0 THEN format('Known are %s.', array_to_string(known, ', ')) ELSE 'The epoch knew none at all.' END;
 	END IF;
 END $$;
 
@@ -3922,7 +3970,6 @@ BEGIN
 		RAISE EXCEPTION '% must not be NULL', CASE WHEN $1 IS NULL THEN 'location' WHEN $2 IS NULL THEN 'radius_m' WHEN $3 IS NULL THEN 'resources'
 			WHEN $4 IS NULL THEN 'quality' ELSE 'services' END USING ERRCODE = 'null_value_not_allowed';
 	END IF;
-	PERFORM check_sees_rewards();
 	IF $8 IS NULL THEN
 		SELECT * INTO e FROM epoch WHERE epoch.status IN ('computed', 'final') ORDER BY epoch.period DESC LIMIT 1;
 		IF NOT FOUND THEN
@@ -6097,6 +6144,35 @@ COMMENT ON COLUMN epoch_telemetry.late_gone IS 'rows deleted in its period after
 
 COMMENT ON COLUMN epoch_telemetry.stale IS 'computed, but not from all that is there now: CALL run_late_epochs, without which it cannot become final';
 
+CREATE VIEW coverage_gap AS
+SELECT e.epoch_id, e.period, e.status, g.gap_id,
+	(SELECT r.code FROM region r WHERE ST_Covers(r.boundary, g.center) ORDER BY region_area(r.boundary), r.code LIMIT 1) AS region,
+	g.area_m2, g.deficit, g.center, g.boundary
+FROM epoch e
+	JOIN policy p ON p.policy_id = e.policy_id
+	CROSS JOIN LATERAL coverage_gaps(gap_field(e.demand, e.closing_supply, p.supply_target::double precision)) g
+WHERE e.status IN ('computed', 'final');
+
+COMMENT ON VIEW coverage_gap IS 'where demand is left unserved at the close of each computed epoch: the connected parts of G = D * max(0, 1 - S1 / T), see coverage_gaps. Drawn from the frozen fields whenever it is read, so name an epoch_id';
+
+COMMENT ON COLUMN coverage_gap.epoch_id IS 'the epoch';
+
+COMMENT ON COLUMN coverage_gap.period IS 'its period';
+
+COMMENT ON COLUMN coverage_gap.status IS 'computed (may still change) or final';
+
+COMMENT ON COLUMN coverage_gap.gap_id IS 'number within the epoch, from 1, largest deficit first; the same gap may have another one in the next epoch';
+
+COMMENT ON COLUMN coverage_gap.region IS 'code of the smallest region that covers the center today, ties by code; NULL: none. A gap may reach into others';
+
+COMMENT ON COLUMN coverage_gap.area_m2 IS 'its area, square metres';
+
+COMMENT ON COLUMN coverage_gap.deficit IS 'demand in it that is not served, in the unit of demand.weight; those of an epoch add up to all that is left unserved';
+
+COMMENT ON COLUMN coverage_gap.center IS 'centre of a cell of the gap, as deep inside as any';
+
+COMMENT ON COLUMN coverage_gap.boundary IS 'its outline along the edges of cells';
+
 DO $$
 DECLARE
 	t regclass;
@@ -6116,7 +6192,8 @@ DECLARE
 BEGIN
 	FOR f IN SELECT p.oid::regprocedure FROM pg_proc p
 		WHERE p.pronamespace = '@extschema@'::regnamespace
-			AND p.proname IN ('restate_epoch', 'preview_restatement', 'make_payout', 'release_payout', 'cancel_payout', 'roll_telemetry_hours', 'epoch_closes_at')
+			AND p.proname IN ('restate_epoch', 'preview_restatement', 'make_payout', 'release_payout', 'cancel_payout', 'roll_telemetry_hours', 'epoch_closes_at',
+				'explain_reward', 'simulate_node')
 	LOOP
 		EXECUTE format('ALTER FUNCTION %s SECURITY DEFINER', f);
 	END LOOP;
@@ -6144,6 +6221,8 @@ BEGIN
 		JOIN pg_extension x ON d.refclassid = 'pg_extension'::regclass AND x.oid = d.refobjid AND x.extname = 'swarm_reward'
 	WHERE c.relkind = 'v' OR (kind <> 'service' AND c.relkind IN ('r', 'p'));
 	RETURN QUERY SELECT 'EXECUTE ON FUNCTION @extschema@.provider_of_role(name)' UNION ALL SELECT 'EXECUTE ON FUNCTION @extschema@.epoch_closes_at(bigint)';
+	RETURN QUERY SELECT format('EXECUTE ON FUNCTION %s', p.oid::regprocedure)
+	FROM pg_proc p WHERE p.pronamespace = '@extschema@'::regnamespace AND p.proname IN ('explain_reward', 'simulate_node');
 	-- without it the functions of PostGIS cannot be found, in ours neither
 	RETURN QUERY SELECT format('USAGE ON SCHEMA %s', x.extnamespace::regnamespace)
 	FROM pg_extension x WHERE x.extname = 'postgis' AND NOT has_schema_privilege('public', x.extnamespace, 'USAGE');
@@ -6197,7 +6276,7 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION grant_role(text, name) IS
-'grants a database role what its work needs and no more; safe to repeat, and to be repeated after an update of the extension. analyst: reads everything. operator: reads everything, fills the tables of the network (see role_privilege()), plans epochs, calls the procedures, restates and pays out; cannot write a reward. service: reads the views. All three may use the schema of PostGIS. provider: reads the statement and rewards of the providers whose provider.role_name it is. Errors: no such kind, no such role, not the owner of the extension';
+'grants a database role what its work needs and no more; safe to repeat, and to be repeated after an update of the extension. analyst: reads everything. operator: reads everything, fills the tables of the network (see role_privilege()), plans epochs, calls the procedures, restates and pays out; cannot write a reward. service: reads the views, calls explain_reward and simulate_node. All three may use the schema of PostGIS. provider: reads the statement and rewards of the providers whose provider.role_name it is. Errors: no such kind, no such role, not the owner of the extension';
 
 CREATE FUNCTION revoke_role(role_name name) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$

@@ -91,6 +91,36 @@ disc_errors(const HpxGrid *grid, const Disc *disc, int64 *covered)
 }
 
 /* Winding of a closed ring around a point, in turns, by the angles its edges subtend. */
+/*
+ * Points that are further from the centre of their cell than 1.1 / nside, or whose disc of
+ * 1.5 / nside is not taken to hold it without looking.
+ */
+static int64
+homes_at_risk(int order, int64 npoints)
+{
+	const HpxGrid *grid = hpx_grid(order);
+	int64		errors = 0;
+
+	for (int64 i = 0; i < npoints; i++)
+	{
+		/* near the poles, where cells are slanted, and elsewhere */
+		double		z = i % 2 ? 2 * tap_random() - 1 : 1 - pow(tap_random(), 3) / 100;
+		Disc		disc = {360 * tap_random() - 180, asin(z) * 180 / M_PI, 1.5 * SR_WGS84_A / (double) grid->nside};
+		DiscScan	scan;
+		Point		p = on_ellipsoid(disc.lon, disc.lat),
+					q;
+		double		lon,
+					lat;
+
+		hpx_cell_center(grid, point_cell(order, disc.lon, disc.lat), &lon, &lat);
+		q = on_ellipsoid(lon, lat);
+		disc_prepare(grid, &disc, &scan);
+		errors += scan.home_ring != 0 ||
+			sqrt((p.x - q.x) * (p.x - q.x) + (p.y - q.y) * (p.y - q.y) + (p.z - q.z) * (p.z - q.z)) > 1.1 / 1.5 * disc.radius;
+	}
+	return errors;
+}
+
 static double
 winding(const LinearRing *ring, Point p)
 {
@@ -247,6 +277,13 @@ main(void)
 			ok(errors == 0 && covered >= 32, "order %d: discs of %.0f km hold the cells within their chord (%lld)",
 			   order, radii[r] / 1000, (long long) covered);
 		}
+
+	for (int order = 1; order <= SR_MAX_ORDER; order++)
+	{
+		int64		errors = homes_at_risk(order, 20000);
+
+		ok(errors == 0, "order %d: points are too near to the centre of their cell for a large disc to miss it (%lld are not)", order, (long long) errors);
+	}
 
 	for (size_t s = 0; s < sizeof(sizes) / sizeof(double); s++)
 	{

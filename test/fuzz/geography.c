@@ -45,6 +45,19 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		int64		cell;
 
 		geog_read_point(datum, &disc.lon, &disc.lat);
+		/* as it lies in a table: behind a length of one byte, not aligned */
+		if (size <= VARATT_SHORT_MAX - VARHDRSZ_SHORT)
+		{
+			struct varlena *packed = malloc(VARHDRSZ_SHORT + size);
+			double		lon,
+						lat;
+
+			SET_VARSIZE_SHORT(packed, VARHDRSZ_SHORT + size);
+			memcpy(VARDATA_SHORT(packed), data, size);
+			geog_read_point(PointerGetDatum(packed), &lon, &lat);
+			shim_require(lon == disc.lon && lat == disc.lat, "a packed point is the same");
+			free(packed);
+		}
 		cell = point_cell(order, disc.lon, disc.lat);
 		shim_require(cell >= 0 && cell < INT64_C(12) << (2 * order), "a point's cell is in the grid");
 		/* small to large, as the size of the input says */

@@ -174,6 +174,13 @@ pg_detoast_datum_slice(struct varlena *datum, int32 first, int32 count)
 	return datum;
 }
 
+/* Nothing here is stored out of line. */
+struct varlena *
+detoast_attr_slice(struct varlena *datum, int32 first, int32 count)
+{
+	return pg_detoast_datum_slice(datum, first, count);
+}
+
 /* ---------- errors ---------- */
 
 static int	sqlstate;

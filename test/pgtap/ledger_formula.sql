@@ -9,7 +9,7 @@ CREATE EXTENSION IF NOT EXISTS swarm_reward CASCADE;
 SET search_path = swarm_reward, public;
 SET client_min_messages = warning;
 SET timezone = 'UTC';
-SELECT plan(29);
+SELECT plan(35);
 
 -- uniform in [0, 1), the same on every machine
 CREATE FUNCTION pg_temp.r(what text, i bigint) RETURNS float8 LANGUAGE sql IMMUTABLE AS
@@ -64,5 +64,10 @@ SELECT matches(pg_temp.plan('SELECT sha256_agg(row_sha256(x)) FROM lasting_thing
 CREATE TEMP TABLE got AS SELECT sha256_agg(row_sha256(x)) AS digest FROM lasting_thing x;	-- by itself: other functions would keep workers away
 SELECT is((SELECT digest FROM got), pg_temp.slowly(5000), 'and what they hash is put together');
 SELECT throws_ok($$ SELECT sha256_agg('\x00') $$, '22023', '1 bytes are not a SHA-256', 'what is no SHA-256');
+-- what a hand may type, and no checked column holds
+SELECT throws_ok(q, '22023', m, q) FROM (VALUES
+	('SELECT region_multiplier(1, 2, 0, 3)', 'target_fraction is 0'), ($$ SELECT region_multiplier(1, 2, 'NaN', 3) $$, 'target_fraction is NaN'),
+	('SELECT next_price(1, -1, 1, 0.5, 0.1, 0.1, 8)', 'demand is -1'), ($$ SELECT next_price(1, 1, 'NaN', 0.5, 0.1, 0.1, 8) $$, 'supply is NaN'),
+	('SELECT service_pot(1, -1, 0.5)', 'work is -1'), ($$ SELECT service_pot(1, 'Infinity', 0.5) $$, 'work is Infinity')) v (q, m);
 SELECT * FROM finish();
 ROLLBACK;

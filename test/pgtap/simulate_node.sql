@@ -139,7 +139,7 @@ SELECT pg_temp.build(1, 6);
 CALL run_epoch(1001);
 CALL run_epoch(1002);
 \o
-SELECT throws_ok($$ SELECT simulate_node('POINT(0 0)', 1000, '{"t_gpo": 1}') $$, '22023', $m$resources has no 't_gpo'$m$, 'an unknown kind of resource');
+SELECT throws_ok($$ SELECT simulate_node('POINT(0 0)', 1000, '{"t_gpo": 1}') $$, '22023', $m$unknown key 't_gpo' in resources$m$, 'an unknown kind of resource');
 SELECT throws_ok($$ SELECT simulate_node('POINT(0 0)', 1000, '{"t_gpu": -1}') $$, '22003', 'resources.t_gpu is -1, not a number from 0 to 999999999999999', 'a negative one');
 SELECT throws_ok($$ SELECT simulate_node('POINT(0 0)', 1000, '{"t_gpu": 1e99}') $$, '22003', NULL, 'a huge one');
 SELECT throws_ok($$ SELECT simulate_node('POINT(0 0)', 1000, '{"t_gpu": "8"}') $$, '22023', 'resources.t_gpu is not a number: "8"', 'one that is no number');
@@ -155,7 +155,7 @@ SELECT throws_ok($$ SELECT simulate_node('POINT(0 0)', 'NaN', '{}') $$, '22003',
 SELECT throws_ok($$ SELECT simulate_node('POINT(0 0)', 1000, '{}', quality => 1.01) $$, '22003', 'quality is 1.01, not from 0 to 1', 'a quality beyond 1');
 SELECT throws_ok($$ SELECT simulate_node('POINT(0 0)', 1000, '{}', quality => 'NaN') $$, '22003', 'quality is NaN, not from 0 to 1', 'a quality that is NaN');
 SELECT throws_ok($$ SELECT simulate_node('POINT(0 0)', 1000, '{}', services => '{"t_infer": 1.5}') $$, '22003', NULL, 'work that is not whole');
-SELECT throws_ok($$ SELECT simulate_node('POINT(0 0)', 1000, '{}', services => '{"t_infer": {"p95": 3}}') $$, '22023', $m$services.t_infer has no 'p95'$m$, 'an unknown fact of a service');
+SELECT throws_ok($$ SELECT simulate_node('POINT(0 0)', 1000, '{}', services => '{"t_infer": {"p95": 3}}') $$, '22023', $m$unknown key 'p95' in services.t_infer$m$, 'an unknown fact of a service');
 SELECT throws_ok($$ SELECT simulate_node('POINT(0 0)', 1000, '{}', services => '{"t_infer": {"p95_latency_ms": 3}}') $$, '22023', 'services.t_infer.work is not a number: missing', 'no work');
 SELECT throws_ok($$ SELECT simulate_node('POINT(0 0)', 1000, '{}', provider_id => 4) $$, 'P0002', 'provider 4 does not exist', 'an unknown provider');
 SELECT throws_ok($$ SELECT simulate_node('POINT(0 0)', 1000, '{}', hardware_id => (SELECT min(hardware_id) FROM epoch_node WHERE epoch_id = 1002)) $$, '23505', NULL, 'hardware that is there already');

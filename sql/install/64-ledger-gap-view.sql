@@ -1,0 +1,20 @@
+-- What is still missing, as places.
+
+CREATE VIEW coverage_gap AS
+SELECT e.epoch_id, e.period, e.status, g.gap_id,
+	(SELECT r.code FROM region r WHERE ST_Covers(r.boundary, g.center) ORDER BY region_area(r.boundary), r.code LIMIT 1) AS region,
+	g.area_m2, g.deficit, g.center, g.boundary
+FROM epoch e
+	JOIN policy p ON p.policy_id = e.policy_id
+	CROSS JOIN LATERAL coverage_gaps(gap_field(e.demand, e.closing_supply, p.supply_target::double precision)) g
+WHERE e.status IN ('computed', 'final');
+COMMENT ON VIEW coverage_gap IS 'where demand is left unserved at the close of each computed epoch: the connected parts of G = D * max(0, 1 - S1 / T), see coverage_gaps. Drawn from the frozen fields whenever it is read, so name an epoch_id';
+COMMENT ON COLUMN coverage_gap.epoch_id IS 'the epoch';
+COMMENT ON COLUMN coverage_gap.period IS 'its period';
+COMMENT ON COLUMN coverage_gap.status IS 'computed (may still change) or final';
+COMMENT ON COLUMN coverage_gap.gap_id IS 'number within the epoch, from 1, largest deficit first; the same gap may have another one in the next epoch';
+COMMENT ON COLUMN coverage_gap.region IS 'code of the smallest region that covers the center today, ties by code; NULL: none. A gap may reach into others';
+COMMENT ON COLUMN coverage_gap.area_m2 IS 'its area, square metres';
+COMMENT ON COLUMN coverage_gap.deficit IS 'demand in it that is not served, in the unit of demand.weight; those of an epoch add up to all that is left unserved';
+COMMENT ON COLUMN coverage_gap.center IS 'centre of a cell of the gap, as deep inside as any';
+COMMENT ON COLUMN coverage_gap.boundary IS 'its outline along the edges of cells';
