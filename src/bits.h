@@ -178,6 +178,30 @@ bits_get_gamma(BitReader *reader)
 	return bits_get(reader, length) | one;
 }
 
+/* Reads two numbers that bits_put_gamma wrote; short ones are taken from the same word. */
+static inline void
+bits_get_two_gammas(BitReader *reader, uint64 *first, uint64 *second)
+{
+	uint64		word = bits_peek(reader);
+	int			length = word == 0 ? 64 : pg_rightmost_one_pos64(word);
+
+	if (likely(length < 16))
+	{
+		uint64		rest = word >> (2 * length + 1);
+		int			rest_length = rest == 0 ? 64 : pg_rightmost_one_pos64(rest);
+
+		if (likely(rest_length < 16))
+		{
+			bits_skip(reader, 2 * (length + rest_length) + 2);
+			*first = (word >> (length + 1) & ((UINT64CONST(1) << length) - 1)) | UINT64CONST(1) << length;
+			*second = (rest >> (rest_length + 1) & ((UINT64CONST(1) << rest_length) - 1)) | UINT64CONST(1) << rest_length;
+			return;
+		}
+	}
+	*first = bits_get_gamma(reader);
+	*second = bits_get_gamma(reader);
+}
+
 /* Reads what bits_put_double wrote. */
 static inline double
 bits_get_double(BitReader *reader)

@@ -264,11 +264,10 @@ sr_latencies_next(LatencyReader *reader)
 		return false;
 	reader->buckets--;
 
-	distance = bits_get_gamma(&reader->bits);
+	bits_get_two_gammas(&reader->bits, &distance, &reader->count);
 	if (distance >= (uint64) (LATENCY_BUCKETS - reader->bucket))
 		bits_fail(&reader->bits, "A latency bucket is out of range.");
 	reader->bucket += (int) distance;
-	reader->count = bits_get_gamma(&reader->bits);
 	return true;
 }
 

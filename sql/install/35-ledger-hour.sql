@@ -225,7 +225,7 @@ COMMENT ON FUNCTION pending_telemetry_hours(timestamptz) IS
 
 CREATE FUNCTION roll_telemetry_hours(until timestamptz DEFAULT NULL, max_hours int DEFAULT NULL)
 RETURNS TABLE (hour timestamptz, slot interval, reason text, summaries bigint, samples bigint, changed bigint)
-LANGUAGE plpgsql SET search_path FROM CURRENT SET timezone = 'UTC' SET enable_nestloop = off SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT SET timezone = 'UTC' SET enable_nestloop = off SET jit = off SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
 DECLARE
 	chunk record;
@@ -357,7 +357,7 @@ COMMENT ON PROCEDURE roll_telemetry(timestamptz, int) IS
 
 CREATE FUNCTION verify_telemetry_hours(period tstzrange)
 RETURNS TABLE (hour timestamptz, node_id bigint, service_type code)
-LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 	WITH hours AS MATERIALIZED (
 		SELECT r.hour, r.slot FROM telemetry_rolled r
 		WHERE r.hour < upper(period) AND r.hour > lower(period) - interval '1 hour' AND r.slot IS NOT NULL AND NOT r.raw_dropped

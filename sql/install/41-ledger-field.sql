@@ -40,14 +40,65 @@ BEGIN
 	WHILE total * scale > 68719476736 LOOP
 		scale := scale / 2.0000000000000000000000000000000000000000000000000000000000000000;
 	END LOOP;
-	SELECT coverage_agg(s.location, s.service_radius_m, (s.contribution * scale)::double precision, grid_order) / scale::double precision INTO field
-	FROM (SELECT n.location, n.service_radius_m, sum(n.contribution) AS contribution
+	-- places are compared as bytes: as geography they have to be sorted, which takes longer than the field
+	SELECT coverage_agg(ST_GeogFromWKB(s.spot), s.service_radius_m, (s.contribution * scale)::double precision, grid_order) / scale::double precision INTO field
+	FROM (SELECT ST_AsBinary(n.location) AS spot, n.service_radius_m, sum(n.contribution) AS contribution
 		FROM epoch_node n WHERE n.epoch_id = supply_field.epoch_id AND n.contribution > 0
-		GROUP BY n.location, n.service_radius_m) s;
+		GROUP BY ST_AsBinary(n.location), n.service_radius_m) s;
 	RETURN field;
 END $$;
 COMMENT ON FUNCTION supply_field(bigint, int) IS
 'S1: sum over the nodes of an epoch of contribution times disc, from epoch_node; zero without nodes. NULL for NULL';
+
+-- The parts of a query over many nodes that parallel workers take, each to its
+-- end: a part groups and sorts its own nodes, and nothing of them has to be put
+-- together again. Which part a node is in depends on its number alone. Conditions
+-- of this form are those of which the planner believes that they hold for many.
+CREATE FUNCTION node_slice(node_id text) RETURNS SETOF text
+LANGUAGE plpgsql STABLE STRICT SET search_path FROM CURRENT AS $$
+DECLARE
+	workers int := current_setting('max_parallel_workers_per_gather');
+	bits int := 0;
+BEGIN
+	WHILE 2 << bits <= least(workers, 16) LOOP
+		bits := bits + 1;
+	END LOOP;
+	IF bits = 0 THEN
+		RETURN NEXT 'true';
+		RETURN;
+	END IF;
+	RETURN QUERY
+	SELECT string_agg(format('%s & %s %s', node_id, 1 << b, CASE WHEN i & (1 << b) = 0 THEN '< 1' ELSE '> 0' END), ' AND ' ORDER BY b)
+	FROM generate_series(0, (1 << bits) - 1) i, generate_series(0, bits - 1) b GROUP BY i;
+END $$;
+COMMENT ON FUNCTION node_slice(text) IS
+'conditions on the node_id of this name (such as t.node_id), exactly one of which holds for each node: as many as max_parallel_workers_per_gather has workers, rounded down to a power of two. NULL for NULL: no row';
+
+CREATE FUNCTION telemetry_hour_window(hours tstzmultirange)
+RETURNS TABLE (node_id bigint, service_type code, summary telemetry_summary, work numeric, energy_mwh numeric)
+LANGUAGE plpgsql STABLE STRICT ROWS 100000 SET search_path FROM CURRENT SET datestyle = 'ISO'
+-- Sorted, a group is merged while it is in the processor's cache; in a hash table of all groups none would be.
+SET enable_hashagg = off SET parallel_tuple_cost = 0.3 SET jit = off AS $$
+DECLARE
+	parts text;
+BEGIN
+	IF isempty(hours) THEN
+		RETURN;
+	END IF;
+	-- the bounds are written into the query, so that partitions without any of the time are not even planned for
+	SELECT string_agg(format($q$
+		SELECT o.node_id, o.service_type, rollup(o.summary), sum(o.work), sum(o.energy_mwh)
+		FROM telemetry_hour o LEFT JOIN (
+			SELECT m.node_id, m.joined_at, m.left_at FROM node m WHERE m.joined_at > %1$L OR m.left_at < %2$L) n ON n.node_id = o.node_id
+		WHERE o.hour >= %1$L AND o.hour < %2$L %3$s AND %4$s
+			AND (n.node_id IS NULL OR (o.hour >= n.joined_at AND (n.left_at IS NULL OR o.hour + interval '1 hour' <= n.left_at)))
+		GROUP BY o.node_id, o.service_type $q$,
+		lower(hours), upper(hours), CASE WHEN hours = tstzmultirange(range_merge(hours)) THEN '' ELSE 'AND o.hour <@ $1' END, s), ' UNION ALL ')
+	INTO parts FROM node_slice('o.node_id') s;
+	RETURN QUERY EXECUTE parts USING hours;
+END $$;
+COMMENT ON FUNCTION telemetry_hour_window(tstzmultirange) IS
+'what telemetry_window takes from telemetry_hour: of each node and service the summaries of these hours that lie wholly within the node''s membership, merged. NULL for NULL, no row for no hour';
 
 -- As it is STABLE, all of its queries see the snapshot of the one that calls it:
 -- which hours are clean, their summaries, and the raw rows of the others fit.
@@ -109,15 +160,13 @@ BEGIN
 				HINT = 'Attach the partition that held it again, or use whole hours and the slot of the summaries.';
 	END IF;
 
-	-- The bounds are written into the query, so that partitions without any of
-	-- the time are not even planned for. $1 slot, $2 clean, $3 rest, $4 to $6 cuts.
+	IF rest = '{}' AND cut.nodes IS NULL THEN
+		RETURN QUERY SELECT * FROM telemetry_hour_window(clean);
+		RETURN;
+	END IF;
+	-- As there, the bounds are written into the query. $1 slot, $2 clean, $3 rest, $4 to $6 cuts.
 	IF NOT isempty(clean) THEN
-		parts := parts || format($q$
-			SELECT o.node_id, o.service_type, o.summary, o.work, o.energy_mwh
-			FROM telemetry_hour o JOIN node n ON n.node_id = o.node_id
-			WHERE o.hour >= %L AND o.hour < %L %s
-				AND o.hour >= n.joined_at AND (n.left_at IS NULL OR o.hour + interval '1 hour' <= n.left_at) $q$,
-			lower(clean), upper(clean), CASE WHEN clean = tstzmultirange(range_merge(clean)) THEN '' ELSE 'AND o.hour <@ $2' END);
+		parts := parts || 'SELECT * FROM telemetry_hour_window($2)'::text;
 	END IF;
 	FOR r IN
 		-- days that hold some of the time, joined to runs: each is read once

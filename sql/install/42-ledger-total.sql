@@ -2,13 +2,14 @@
 
 CREATE FUNCTION epoch_owner(epoch_id bigint)
 RETURNS TABLE (owner text, resource_type code, hardware_id code, provider_id bigint, units numeric, opening_mark numeric)
-LANGUAGE sql STABLE STRICT
+LANGUAGE sql STABLE -- not STRICT, so that who asks for some kinds only has no others summed up
 BEGIN ATOMIC
-	SELECT coalesce('hardware ' || n.hardware_id, 'provider ' || n.provider_id), r.resource_type, n.hardware_id, CASE WHEN n.hardware_id IS NULL THEN n.provider_id END,
-		sum(n.quality * r.units), max(r.opening_mark)
-	FROM epoch_node n JOIN epoch_node_resource r ON r.epoch_id = n.epoch_id AND r.node_id = n.node_id
-	WHERE n.epoch_id = epoch_owner.epoch_id
-	GROUP BY 1, 2, 3, 4;
+	SELECT coalesce('hardware ' || o.hardware_id, 'provider ' || o.provider_id), o.resource_type, o.hardware_id, o.provider_id, o.units, o.opening_mark
+	FROM (SELECT n.hardware_id, CASE WHEN n.hardware_id IS NULL THEN n.provider_id END AS provider_id, r.resource_type,
+			sum(n.quality * r.units) AS units, max(r.opening_mark) AS opening_mark
+		FROM epoch_node n JOIN epoch_node_resource r ON r.epoch_id = n.epoch_id AND r.node_id = n.node_id
+		WHERE n.epoch_id = epoch_owner.epoch_id
+		GROUP BY 1, 2, 3) o;
 END;
 COMMENT ON FUNCTION epoch_owner(bigint) IS
 'quality * units per kind of resource and owner of high-water marks in an epoch: hardware, or provider for units without a hardware id. Quality counts, so that capacity that does not work is no capacity';

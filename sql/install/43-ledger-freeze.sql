@@ -2,10 +2,11 @@
 -- nothing of an epoch is read from provider, node, demand, telemetry, … again.
 -- Here and in the steps after it nested loops are off: the planner cannot know
 -- how many nodes overlap a period, and from the guess of a few it makes plans
--- that are quadratic in them. Where only a loop can do it is still used.
+-- that are quadratic in them. Where only a loop can do it is still used; it counts
+-- as so dear then that the smallest query would be compiled, so that JIT is off too.
 
 CREATE FUNCTION freeze_node(epoch_id bigint) RETURNS bigint
-LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 DECLARE
 	e epoch;
 	p policy;
@@ -42,8 +43,9 @@ BEGIN
 		SELECT * FROM telemetry_window(e.period, p.telemetry_slot)
 	),
 	seen AS MATERIALIZED (	-- node by node
-		SELECT s.node_id, rollup(s.summary) AS summary, rollup(s.summary) FILTER (WHERE s.service_type IS NULL) AS heartbeat
-		FROM sample s GROUP BY s.node_id
+		SELECT s.node_id, rollup(s.summary) AS summary,
+			max(response_time(s.summary, p.response_quantile::double precision)) FILTER (WHERE s.service_type IS NULL) AS heartbeat_ms
+		FROM (SELECT * FROM sample ORDER BY node_id) s GROUP BY s.node_id
 	),
 	again AS (	-- hardware that one provider had as several nodes
 		SELECT m.provider_id, m.hardware_id, rollup(s.summary) AS summary
@@ -86,7 +88,7 @@ BEGIN
 			e.epoch_no - least(pf.epoch_no, hf.epoch_no, e.epoch_no) AS age,
 			CASE WHEN s.summary IS NULL OR slot_count(m.measured, p.telemetry_slot) = 0 THEN 0
 				ELSE uptime(coalesce(a.summary, s.summary), m.measured) END AS uptime,
-			coalesce(response_time(s.heartbeat, p.response_quantile::double precision),
+			coalesce(s.heartbeat_ms,
 				response_time(s.summary, p.response_quantile::double precision)) AS response_ms,
 			error_rate_upper(s.summary, p.error_confidence::double precision) AS error_rate_upper,
 			coalesce(samples(s.summary), 0) AS samples, coalesce(errors(s.summary), 0) AS errors,
@@ -157,7 +159,7 @@ COMMENT ON FUNCTION freeze_node(bigint) IS
 -- The closing state of a region's resources, of prices and of marks stays where
 -- the epochs that made it put it; what this epoch opens with is looked up there.
 CREATE FUNCTION freeze_market(epoch_id bigint) RETURNS void
-LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 DECLARE
 	e epoch;
 	p policy;
@@ -195,6 +197,16 @@ BEGIN
 		GROUP BY u.region, u.resource_type) s
 		JOIN resource_type t ON t.code = s.resource_type;
 
+	WITH owner AS MATERIALIZED (
+		SELECT * FROM epoch_owner(e.epoch_id)
+	), put_mark AS (
+		INSERT INTO epoch_mark (epoch_id, resource_type, hardware_id, provider_id, units)
+		SELECT e.epoch_id, o.resource_type, o.hardware_id, o.provider_id, o.units
+		FROM owner o WHERE o.units > o.opening_mark
+	), capacity AS (	-- as epoch_capacity has it
+		SELECT o.resource_type, sum(o.units) AS supply, sum(greatest(0, o.units - o.opening_mark)) AS growth
+		FROM owner o GROUP BY o.resource_type
+	)
 	INSERT INTO epoch_resource (epoch_id, resource_type, unit_value, growth_need, previous_price, opening_mark,
 		demand, supply, price, need, growth, pot, family, unit)
 	SELECT e.epoch_id, s.code, s.unit_value, s.growth_need, s.previous_price, s.opening_mark, s.demand, s.supply,
@@ -210,29 +222,27 @@ BEGIN
 			coalesce((SELECT sum(d.demand) FROM epoch_region_resource d
 				WHERE d.epoch_id = e.epoch_id AND d.resource_type = t.code), 0) AS demand,
 			coalesce(c.supply, 0) AS supply, coalesce(c.growth, 0) AS growth
-		FROM resource_type t LEFT JOIN epoch_capacity(e.epoch_id) c ON c.resource_type = t.code) s;
+		FROM resource_type t LEFT JOIN capacity c ON c.resource_type = t.code) s;
 
 	INSERT INTO epoch_service (epoch_id, service_type, premium, work, quality_work, pot, unit)
 	SELECT e.epoch_id, t.code, t.premium, coalesce(s.work, 0), coalesce(s.quality_work, 0),
 		service_pot(t.premium, coalesce(s.work, 0), p.service_alpha), t.unit
 	FROM service_type t LEFT JOIN epoch_work(e.epoch_id) s ON s.service_type = t.code;
 
-	INSERT INTO epoch_mark (epoch_id, resource_type, hardware_id, provider_id, units)
-	SELECT e.epoch_id, o.resource_type, o.hardware_id, o.provider_id, o.units
-	FROM epoch_owner(e.epoch_id) o WHERE o.units > o.opening_mark
-	UNION ALL
-	SELECT e.epoch_id, r.resource_type, NULL, NULL, r.supply
+	INSERT INTO epoch_mark (epoch_id, resource_type, units)
+	SELECT e.epoch_id, r.resource_type, r.supply
 	FROM epoch_resource r WHERE r.epoch_id = e.epoch_id AND r.supply > r.opening_mark;
 
-	INSERT INTO epoch_first (epoch_id, region, hardware_id, provider_id)
-	SELECT e.epoch_id, f.region, f.hardware_id, f.provider_id
-	FROM (SELECT DISTINCT n.region, NULL::code AS hardware_id, n.provider_id FROM epoch_node n
-			WHERE n.epoch_id = e.epoch_id AND n.region IS NOT NULL AND n.contribution > 0
-		UNION ALL
-		SELECT DISTINCT n.region, n.hardware_id, NULL::bigint FROM epoch_node n
-			WHERE n.epoch_id = e.epoch_id AND n.region IS NOT NULL AND n.contribution > 0 AND n.hardware_id IS NOT NULL) f
-	WHERE NOT EXISTS (SELECT FROM epoch_first x WHERE x.region = f.region AND x.hardware_id = f.hardware_id)
-		AND NOT EXISTS (SELECT FROM epoch_first x WHERE x.region = f.region AND x.provider_id = f.provider_id);
+	INSERT INTO epoch_first (epoch_id, region, provider_id)
+	SELECT e.epoch_id, f.region, f.provider_id
+	FROM (SELECT DISTINCT n.region, n.provider_id FROM epoch_node n
+		WHERE n.epoch_id = e.epoch_id AND n.region IS NOT NULL AND n.contribution > 0) f
+	WHERE NOT EXISTS (SELECT FROM epoch_first x WHERE x.region = f.region AND x.provider_id = f.provider_id);
+	INSERT INTO epoch_first (epoch_id, region, hardware_id)
+	SELECT e.epoch_id, f.region, f.hardware_id
+	FROM (SELECT DISTINCT n.region, n.hardware_id FROM epoch_node n
+		WHERE n.epoch_id = e.epoch_id AND n.region IS NOT NULL AND n.contribution > 0 AND n.hardware_id IS NOT NULL) f
+	WHERE NOT EXISTS (SELECT FROM epoch_first x WHERE x.region = f.region AND x.hardware_id = f.hardware_id);
 END $$;
 COMMENT ON FUNCTION freeze_market(bigint) IS
 'run_epoch step, after freeze_node and the fields: writes epoch_region, epoch_region_resource, epoch_resource, epoch_service, epoch_mark and epoch_first of an open epoch';

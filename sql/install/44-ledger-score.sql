@@ -4,13 +4,14 @@
 
 CREATE FUNCTION epoch_score(epoch_id bigint, component text, part text DEFAULT NULL)
 RETURNS TABLE (node_id bigint, provider_id bigint, score numeric)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch;
 	p policy;
 	target double precision;
 	gap coverage;
+	kinds text[];
 	total numeric;
 BEGIN
 	SELECT * INTO e FROM epoch WHERE epoch.epoch_id = $1;
@@ -57,13 +58,14 @@ BEGIN
 
 	WHEN 'network_capacity' THEN
 		-- the growth of an owner belongs to its nodes pro rata to quality * units
+		SELECT array_agg(t.resource_type) INTO kinds FROM epoch_resource t WHERE t.epoch_id = $1 AND t.pot > 0;
 		RETURN QUERY
 		SELECT n.node_id, n.provider_id, sum(n.quality * r.units * o.rate)
 		FROM epoch_node n JOIN epoch_node_resource r ON r.epoch_id = n.epoch_id AND r.node_id = n.node_id
 			JOIN (SELECT w.owner, w.resource_type,
 					round(round(t.pot * (w.units - w.opening_mark), 60) / (w.units * t.growth), 60) AS rate
 				FROM epoch_owner($1) w JOIN epoch_resource t ON t.epoch_id = $1 AND t.resource_type = w.resource_type
-				WHERE w.units > w.opening_mark AND t.pot > 0) o
+				WHERE w.resource_type = ANY (kinds) AND w.units > w.opening_mark AND t.pot > 0) o
 				ON o.resource_type = r.resource_type AND o.owner = coalesce('hardware ' || n.hardware_id, 'provider ' || n.provider_id)
 		WHERE n.epoch_id = $1 AND n.quality > 0 AND r.units > 0
 		GROUP BY n.node_id, n.provider_id
@@ -102,7 +104,7 @@ COMMENT ON FUNCTION epoch_score(bigint, text, text) IS
 
 CREATE FUNCTION epoch_share(epoch_id bigint, component text, part text, released numeric)
 RETURNS TABLE (node_id bigint, provider_id bigint, score numeric, amount numeric)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	cap_bps int;

@@ -59,7 +59,7 @@ COMMENT ON FUNCTION latency_budget() IS
 -- only those that could still reach something. What is left is the same.
 CREATE FUNCTION unserved_demand(demand coverage, radius_m double precision,
 	leads geography[], lead_blocks bigint[], others geography[], other_blocks bigint[]) RETURNS coverage
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 DECLARE
 	-- no two points of a block are as far apart
 	block_m CONSTANT double precision := 450000;
@@ -106,7 +106,7 @@ COMMENT ON FUNCTION reach_site(bigint, boolean) IS
 
 CREATE FUNCTION reach_part(epoch_id bigint)
 RETURNS TABLE (scope text, place text, budget_ms int, radius_m double precision, demand double precision, reached double precision, resident double precision)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	field coverage;
@@ -188,7 +188,7 @@ COMMENT ON FUNCTION reach_row(bigint) IS 'the rows of epoch_reach, computed; an 
 
 CREATE FUNCTION metric_row(epoch_id bigint)
 RETURNS TABLE (kind text, subject text, family text, unit text, value numeric, detail text)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch := opened_epoch($1);

@@ -66,7 +66,7 @@ END $$;
 -- becomes computed or final, whoever does it; the guards above keep them so.
 CREATE FUNCTION epoch_balance(epoch_id bigint)
 RETURNS TABLE (component text, rule text, wanted numeric, found numeric)
-LANGUAGE sql STABLE STRICT SET enable_nestloop = off
+LANGUAGE sql STABLE STRICT SET enable_nestloop = off SET jit = off
 BEGIN ATOMIC
 	SELECT NULL::text, 'the pools'' budgets add up to the budget', min(e.budget), coalesce(sum(p.budget), 0)
 	FROM known_epoch(epoch_balance.epoch_id) e LEFT JOIN epoch_pool p ON p.epoch_id = e.epoch_id

@@ -62,7 +62,7 @@ COMMENT ON FUNCTION pay_epoch(bigint) IS
 'run_epoch step, last: splits the budget over the pools, apportions each and writes epoch_pool, epoch_pool_part, reward and reward_part; returns the base units paid';
 
 CREATE PROCEDURE run_epoch(epoch_id bigint, reason text DEFAULT NULL)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch;
@@ -137,7 +137,9 @@ BEGIN
 		RAISE NOTICE 'epoch %: % nodes frozen', one, nodes;
 		IF nodes > 1000 THEN
 			-- fresh rows have no statistics, and plans for few would be slow for many
-			ANALYZE epoch_node, epoch_node_resource, epoch_node_service;
+			-- (no plan depends on those of places, which take PostGIS longer than all others)
+			ANALYZE epoch_node (epoch_id, node_id, provider_id, hardware_id, region, age, service_radius_m, quality, trust, contribution),
+				epoch_node_resource, epoch_node_service;
 		END IF;
 
 		PERFORM epoch_phase(one, 'fields');

@@ -4,7 +4,7 @@
 
 CREATE FUNCTION verify_seal(epoch_id bigint)
 RETURNS TABLE (check_name text, ok boolean, detail text)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch := opened_epoch($1);
@@ -24,7 +24,7 @@ COMMENT ON FUNCTION verify_seal(bigint) IS
 
 CREATE FUNCTION verify_money(epoch_id bigint)
 RETURNS TABLE (check_name text, ok boolean, detail text)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch := opened_epoch($1);
@@ -47,7 +47,7 @@ COMMENT ON FUNCTION verify_money(bigint) IS
 
 CREATE FUNCTION verify_node(epoch_id bigint)
 RETURNS TABLE (check_name text, ok boolean, detail text)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch := opened_epoch($1);
@@ -73,7 +73,7 @@ COMMENT ON FUNCTION verify_node(bigint) IS
 
 CREATE FUNCTION verify_field(epoch_id bigint)
 RETURNS TABLE (check_name text, ok boolean, detail text)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch := opened_epoch($1);
@@ -92,7 +92,7 @@ COMMENT ON FUNCTION verify_field(bigint) IS
 
 CREATE FUNCTION verify_market(epoch_id bigint)
 RETURNS TABLE (check_name text, ok boolean, detail text)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch := opened_epoch($1);
@@ -145,7 +145,7 @@ COMMENT ON FUNCTION verify_market(bigint) IS
 
 CREATE FUNCTION verify_reward(epoch_id bigint)
 RETURNS TABLE (check_name text, ok boolean, detail text)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	part record;
@@ -171,7 +171,7 @@ COMMENT ON FUNCTION verify_reward(bigint) IS
 
 CREATE FUNCTION verify_epoch(epoch_id bigint)
 RETURNS TABLE (check_name text, ok boolean, detail text)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off AS $$
 DECLARE
 	state text;
 	part text;

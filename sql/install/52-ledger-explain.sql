@@ -636,7 +636,7 @@ COMMENT ON FUNCTION explain_share(bigint, bigint, int) IS
 
 CREATE FUNCTION explain_reward(epoch_id bigint, node_id bigint)
 RETURNS TABLE (component text, term text, value numeric, note text)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch;

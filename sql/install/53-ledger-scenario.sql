@@ -119,7 +119,7 @@ BEGIN
 			USING ERRCODE = 'feature_not_supported', HINT = 'In FROM, give it an alias.';
 	END IF;
 	twin := format('%I(%s)', f.proname, concat_ws(', ', nullif(array_to_string(ARRAY(SELECT format_type(t, NULL) FROM unnest(f.proargtypes) t), ', '), ''), 'scenario'));
-	EXECUTE format('CREATE OR REPLACE FUNCTION %I(%s, scenario scenario) RETURNS %s LANGUAGE %s STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET join_collapse_limit = 1 AS %L',
+	EXECUTE format('CREATE OR REPLACE FUNCTION %I(%s, scenario scenario) RETURNS %s LANGUAGE %s STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off SET join_collapse_limit = 1 AS %L',
 		f.proname, pg_get_function_identity_arguments(original), pg_get_function_result(original), (SELECT l.lanname FROM pg_language l WHERE l.oid = f.prolang), body);
 	EXECUTE format('COMMENT ON FUNCTION %s IS %L', twin, format('the same as %s over the rows of a scenario; derived from it', original));
 END $$;
@@ -145,7 +145,7 @@ END $$;
 -- by the same formulas by which it was frozen. The rows of regions must be
 -- there already, since they depend on the opening and not on the nodes.
 CREATE FUNCTION scenario_market(scenario scenario) RETURNS scenario
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 DECLARE
 	s scenario := scenario;
 	e epoch := s.epoch;

@@ -12,7 +12,7 @@
 CREATE FUNCTION preview_measure(e epoch, p policy)
 RETURNS TABLE (node_id bigint, service_type code, uptime double precision, response_ms double precision, error_rate_upper double precision,
 	samples bigint, errors bigint)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 BEGIN
 	RETURN QUERY
@@ -23,8 +23,9 @@ BEGIN
 	), sample AS MATERIALIZED (
 		SELECT * FROM telemetry_window(e.period, p.telemetry_slot)
 	), seen AS MATERIALIZED (
-		SELECT s.node_id, rollup(s.summary) AS summary, rollup(s.summary) FILTER (WHERE s.service_type IS NULL) AS heartbeat
-		FROM sample s GROUP BY s.node_id
+		SELECT s.node_id, rollup(s.summary) AS summary,
+			max(response_time(s.summary, p.response_quantile::double precision)) FILTER (WHERE s.service_type IS NULL) AS heartbeat_ms
+		FROM (SELECT * FROM sample ORDER BY node_id) s GROUP BY s.node_id
 	), again AS (
 		SELECT m.provider_id, m.hardware_id, rollup(s.summary) AS summary
 		FROM member m JOIN seen s USING (node_id)
@@ -34,7 +35,7 @@ BEGIN
 	SELECT m.node_id, NULL::code,
 		CASE WHEN s.summary IS NULL OR slot_count(m.measured, p.telemetry_slot) = 0 THEN 0
 			ELSE uptime(coalesce(a.summary, s.summary), m.measured) END,
-		coalesce(response_time(s.heartbeat, p.response_quantile::double precision), response_time(s.summary, p.response_quantile::double precision)),
+		coalesce(s.heartbeat_ms, response_time(s.summary, p.response_quantile::double precision)),
 		error_rate_upper(s.summary, p.error_confidence::double precision), coalesce(samples(s.summary), 0), coalesce(errors(s.summary), 0)
 	FROM member m
 		LEFT JOIN seen s ON s.node_id = m.node_id
@@ -48,7 +49,7 @@ COMMENT ON FUNCTION preview_measure(epoch, policy) IS
 'preview_epoch step: what telemetry, as it is now, says under a policy of the nodes of an epoch (service_type NULL) and of their services, as freeze_node measures it';
 
 CREATE FUNCTION preview_rating(scenario scenario, own policy) RETURNS scenario
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 DECLARE
 	s scenario := scenario;
 	e epoch := s.epoch;

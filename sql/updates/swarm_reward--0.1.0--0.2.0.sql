@@ -584,7 +584,7 @@ COMMENT ON FUNCTION pending_telemetry_hours(timestamptz) IS
 
 CREATE FUNCTION roll_telemetry_hours(until timestamptz DEFAULT NULL, max_hours int DEFAULT NULL)
 RETURNS TABLE (hour timestamptz, slot interval, reason text, summaries bigint, samples bigint, changed bigint)
-LANGUAGE plpgsql SET search_path FROM CURRENT SET timezone = 'UTC' SET enable_nestloop = off SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT SET timezone = 'UTC' SET enable_nestloop = off SET jit = off SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
 DECLARE
 	chunk record;
@@ -717,7 +717,7 @@ COMMENT ON PROCEDURE roll_telemetry(timestamptz, int) IS
 
 CREATE FUNCTION verify_telemetry_hours(period tstzrange)
 RETURNS TABLE (hour timestamptz, node_id bigint, service_type code)
-LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 	WITH hours AS MATERIALIZED (
 		SELECT r.hour, r.slot FROM telemetry_rolled r
 		WHERE r.hour < upper(period) AND r.hour > lower(period) - interval '1 hour' AND r.slot IS NOT NULL AND NOT r.raw_dropped
@@ -1133,24 +1133,29 @@ COMMENT ON COLUMN epoch_beacon.violations IS 'of them those whose place it shows
 SELECT pg_catalog.pg_extension_config_dump('epoch_beacon', '');
 
 CREATE FUNCTION beacon_sight(period tstzrange) RETURNS TABLE (node_id bigint, beacon_id bigint, rtt_ms double precision, excess_m double precision)
-LANGUAGE sql STABLE
-BEGIN ATOMIC
-	SELECT f.node_id, f.beacon_id, f.rtt_ms, location_excess(n.location, b.location, f.rtt_ms)
-	FROM (SELECT r.node_id, r.beacon_id,
-				-- thirty years: beyond the Earth by far, and rtt_distance can take it
-				least(min(r.rtt_ms), 1e12) AS rtt_ms
-			FROM beacon_rtt r JOIN node m ON m.node_id = r.node_id
-			WHERE r.measured_at >= lower(period) AND r.measured_at < upper(period)
-				AND r.measured_at >= m.joined_at AND (m.left_at IS NULL OR r.measured_at < m.left_at)
-			GROUP BY r.node_id, r.beacon_id) f
-		JOIN node n ON n.node_id = f.node_id JOIN beacon b ON b.beacon_id = f.beacon_id;
-END;
+LANGUAGE plpgsql STABLE ROWS 100000 SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
+DECLARE
+	parts text;
+BEGIN
+	SELECT string_agg(format($q$
+		SELECT f.node_id, f.beacon_id, f.rtt_ms, location_excess(n.location, b.location, f.rtt_ms)
+		FROM (SELECT r.node_id, r.beacon_id,
+					-- thirty years: beyond the Earth by far, and rtt_distance can take it
+					least(min(r.rtt_ms), 1e12) AS rtt_ms
+				FROM beacon_rtt r JOIN node m ON m.node_id = r.node_id
+				WHERE r.measured_at >= lower($1) AND r.measured_at < upper($1) AND %s
+					AND r.measured_at >= m.joined_at AND (m.left_at IS NULL OR r.measured_at < m.left_at)
+				GROUP BY r.node_id, r.beacon_id) f
+			JOIN node n ON n.node_id = f.node_id JOIN beacon b ON b.beacon_id = f.beacon_id $q$, s), ' UNION ALL ')
+	INTO parts FROM node_slice('r.node_id') s;
+	RETURN QUERY EXECUTE parts USING period;
+END $$;
 
 COMMENT ON FUNCTION beacon_sight(tstzrange) IS
 'fastest round-trip time of each node and beacon within a period and the node''s membership (at most 1e12 ms), and its location_excess. The one place where an epoch reads beacon_rtt';
 
 CREATE FUNCTION verify_location(epoch_id bigint) RETURNS TABLE (check_name text, ok boolean, detail text)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	slack double precision;
@@ -1250,6 +1255,92 @@ END;
 COMMENT ON FUNCTION node_rating(policy, double precision, double precision, double precision, int, double precision) IS
 'one row: availability, performance, trust and quality that a policy sees in what was measured of a node';
 
+CREATE OR REPLACE FUNCTION supply_field(epoch_id bigint, grid_order int) RETURNS coverage
+LANGUAGE plpgsql STABLE STRICT SET search_path FROM CURRENT AS $$
+DECLARE
+	total numeric;
+	scale numeric := 1;
+	field coverage;
+BEGIN
+	SELECT sum(n.contribution) INTO total FROM epoch_node n WHERE n.epoch_id = supply_field.epoch_id;
+	IF coalesce(total, 0) = 0 THEN
+		RETURN zero_coverage(grid_order);
+	END IF;
+	-- the largest power of two with total * scale at most 2^36
+	WHILE total * scale * 2 <= 68719476736 LOOP
+		scale := scale * 2;
+	END LOOP;
+	WHILE total * scale > 68719476736 LOOP
+		scale := scale / 2.0000000000000000000000000000000000000000000000000000000000000000;
+	END LOOP;
+	-- places are compared as bytes: as geography they have to be sorted, which takes longer than the field
+	SELECT coverage_agg(ST_GeogFromWKB(s.spot), s.service_radius_m, (s.contribution * scale)::double precision, grid_order) / scale::double precision INTO field
+	FROM (SELECT ST_AsBinary(n.location) AS spot, n.service_radius_m, sum(n.contribution) AS contribution
+		FROM epoch_node n WHERE n.epoch_id = supply_field.epoch_id AND n.contribution > 0
+		GROUP BY ST_AsBinary(n.location), n.service_radius_m) s;
+	RETURN field;
+END $$;
+
+CREATE FUNCTION node_slice(node_id text) RETURNS SETOF text
+LANGUAGE plpgsql STABLE STRICT SET search_path FROM CURRENT AS $$
+DECLARE
+	workers int := current_setting('max_parallel_workers_per_gather');
+	bits int := 0;
+BEGIN
+	WHILE 2 << bits <= least(workers, 16) LOOP
+		bits := bits + 1;
+	END LOOP;
+	IF bits = 0 THEN
+		RETURN NEXT 'true';
+		RETURN;
+	END IF;
+	RETURN QUERY
+	SELECT string_agg(format('%s & %s %s', node_id, 1 << b, CASE WHEN i & (1 << b) = 0 THEN '< 1' ELSE '> 0' END), ' AND ' ORDER BY b)
+	FROM generate_series(0, (1 << bits) - 1) i, generate_series(0, bits - 1) b GROUP BY i;
+END $$;
+
+COMMENT ON FUNCTION node_slice(text) IS
+'conditions on the node_id of this name (such as t.node_id), exactly one of which holds for each node: as many as max_parallel_workers_per_gather has workers, rounded down to a power of two. NULL for NULL: no row';
+
+CREATE FUNCTION telemetry_hour_window(hours tstzmultirange)
+RETURNS TABLE (node_id bigint, service_type code, summary telemetry_summary, work numeric, energy_mwh numeric)
+LANGUAGE plpgsql STABLE STRICT ROWS 100000 SET search_path FROM CURRENT SET datestyle = 'ISO'
+-- Sorted, a group is merged while it is in the processor's cache; in a hash table of all groups none would be.
+SET enable_hashagg = off SET parallel_tuple_cost = 0.3 SET jit = off AS $$
+DECLARE
+	parts text;
+BEGIN
+	IF isempty(hours) THEN
+		RETURN;
+	END IF;
+	-- the bounds are written into the query, so that partitions without any of the time are not even planned for
+	SELECT string_agg(format($q$
+		SELECT o.node_id, o.service_type, rollup(o.summary), sum(o.work), sum(o.energy_mwh)
+		FROM telemetry_hour o LEFT JOIN (
+			SELECT m.node_id, m.joined_at, m.left_at FROM node m WHERE m.joined_at > %1$L OR m.left_at < %2$L) n ON n.node_id = o.node_id
+		WHERE o.hour >= %1$L AND o.hour < %2$L %3$s AND %4$s
+			AND (n.node_id IS NULL OR (o.hour >= n.joined_at AND (n.left_at IS NULL OR o.hour + interval '1 hour' <= n.left_at)))
+		GROUP BY o.node_id, o.service_type $q$,
+		lower(hours), upper(hours), CASE WHEN hours = tstzmultirange(range_merge(hours)) THEN '' ELSE 'AND o.hour <@ $1' END, s), ' UNION ALL ')
+	INTO parts FROM node_slice('o.node_id') s;
+	RETURN QUERY EXECUTE parts USING hours;
+END $$;
+
+COMMENT ON FUNCTION telemetry_hour_window(tstzmultirange) IS
+'what telemetry_window takes from telemetry_hour: of each node and service the summaries of these hours that lie wholly within the node''s membership, merged. NULL for NULL, no row for no hour';
+
+CREATE OR REPLACE FUNCTION epoch_owner(epoch_id bigint)
+RETURNS TABLE (owner text, resource_type code, hardware_id code, provider_id bigint, units numeric, opening_mark numeric)
+LANGUAGE sql STABLE -- not STRICT, so that who asks for some kinds only has no others summed up
+BEGIN ATOMIC
+	SELECT coalesce('hardware ' || o.hardware_id, 'provider ' || o.provider_id), o.resource_type, o.hardware_id, o.provider_id, o.units, o.opening_mark
+	FROM (SELECT n.hardware_id, CASE WHEN n.hardware_id IS NULL THEN n.provider_id END AS provider_id, r.resource_type,
+			sum(n.quality * r.units) AS units, max(r.opening_mark) AS opening_mark
+		FROM epoch_node n JOIN epoch_node_resource r ON r.epoch_id = n.epoch_id AND r.node_id = n.node_id
+		WHERE n.epoch_id = epoch_owner.epoch_id
+		GROUP BY 1, 2, 3) o;
+END;
+
 CREATE OR REPLACE FUNCTION telemetry_window(period tstzrange, slot interval)
 RETURNS TABLE (node_id bigint, service_type code, summary telemetry_summary, work numeric, energy_mwh numeric)
 LANGUAGE plpgsql STABLE STRICT ROWS 100000 SET search_path FROM CURRENT SET enable_nestloop = on SET datestyle = 'ISO' AS $$
@@ -1308,15 +1399,13 @@ BEGIN
 				HINT = 'Attach the partition that held it again, or use whole hours and the slot of the summaries.';
 	END IF;
 
-	-- The bounds are written into the query, so that partitions without any of
-	-- the time are not even planned for. $1 slot, $2 clean, $3 rest, $4 to $6 cuts.
+	IF rest = '{}' AND cut.nodes IS NULL THEN
+		RETURN QUERY SELECT * FROM telemetry_hour_window(clean);
+		RETURN;
+	END IF;
+	-- As there, the bounds are written into the query. $1 slot, $2 clean, $3 rest, $4 to $6 cuts.
 	IF NOT isempty(clean) THEN
-		parts := parts || format($q$
-			SELECT o.node_id, o.service_type, o.summary, o.work, o.energy_mwh
-			FROM telemetry_hour o JOIN node n ON n.node_id = o.node_id
-			WHERE o.hour >= %L AND o.hour < %L %s
-				AND o.hour >= n.joined_at AND (n.left_at IS NULL OR o.hour + interval '1 hour' <= n.left_at) $q$,
-			lower(clean), upper(clean), CASE WHEN clean = tstzmultirange(range_merge(clean)) THEN '' ELSE 'AND o.hour <@ $2' END);
+		parts := parts || 'SELECT * FROM telemetry_hour_window($2)'::text;
 	END IF;
 	FOR r IN
 		-- days that hold some of the time, joined to runs: each is read once
@@ -1450,8 +1539,10 @@ END;
 COMMENT ON FUNCTION epoch_region_supply(bigint) IS
 'quality * units per region and kind of resource in an epoch; nodes in no region count nowhere';
 
+ALTER FUNCTION epoch_share(bigint, text, text, numeric) SET jit = off;
+
 CREATE OR REPLACE FUNCTION freeze_node(epoch_id bigint) RETURNS bigint
-LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 DECLARE
 	e epoch;
 	p policy;
@@ -1488,8 +1579,9 @@ BEGIN
 		SELECT * FROM telemetry_window(e.period, p.telemetry_slot)
 	),
 	seen AS MATERIALIZED (	-- node by node
-		SELECT s.node_id, rollup(s.summary) AS summary, rollup(s.summary) FILTER (WHERE s.service_type IS NULL) AS heartbeat
-		FROM sample s GROUP BY s.node_id
+		SELECT s.node_id, rollup(s.summary) AS summary,
+			max(response_time(s.summary, p.response_quantile::double precision)) FILTER (WHERE s.service_type IS NULL) AS heartbeat_ms
+		FROM (SELECT * FROM sample ORDER BY node_id) s GROUP BY s.node_id
 	),
 	again AS (	-- hardware that one provider had as several nodes
 		SELECT m.provider_id, m.hardware_id, rollup(s.summary) AS summary
@@ -1532,7 +1624,7 @@ BEGIN
 			e.epoch_no - least(pf.epoch_no, hf.epoch_no, e.epoch_no) AS age,
 			CASE WHEN s.summary IS NULL OR slot_count(m.measured, p.telemetry_slot) = 0 THEN 0
 				ELSE uptime(coalesce(a.summary, s.summary), m.measured) END AS uptime,
-			coalesce(response_time(s.heartbeat, p.response_quantile::double precision),
+			coalesce(s.heartbeat_ms,
 				response_time(s.summary, p.response_quantile::double precision)) AS response_ms,
 			error_rate_upper(s.summary, p.error_confidence::double precision) AS error_rate_upper,
 			coalesce(samples(s.summary), 0) AS samples, coalesce(errors(s.summary), 0) AS errors,
@@ -1602,7 +1694,7 @@ COMMENT ON FUNCTION freeze_node(bigint) IS
 'run_epoch step: writes epoch_node, epoch_beacon, epoch_node_resource and epoch_node_service of an open epoch from the live tables and the closing state of earlier epochs; returns the number of nodes';
 
 CREATE OR REPLACE FUNCTION freeze_market(epoch_id bigint) RETURNS void
-LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 DECLARE
 	e epoch;
 	p policy;
@@ -1640,6 +1732,16 @@ BEGIN
 		GROUP BY u.region, u.resource_type) s
 		JOIN resource_type t ON t.code = s.resource_type;
 
+	WITH owner AS MATERIALIZED (
+		SELECT * FROM epoch_owner(e.epoch_id)
+	), put_mark AS (
+		INSERT INTO epoch_mark (epoch_id, resource_type, hardware_id, provider_id, units)
+		SELECT e.epoch_id, o.resource_type, o.hardware_id, o.provider_id, o.units
+		FROM owner o WHERE o.units > o.opening_mark
+	), capacity AS (	-- as epoch_capacity has it
+		SELECT o.resource_type, sum(o.units) AS supply, sum(greatest(0, o.units - o.opening_mark)) AS growth
+		FROM owner o GROUP BY o.resource_type
+	)
 	INSERT INTO epoch_resource (epoch_id, resource_type, unit_value, growth_need, previous_price, opening_mark,
 		demand, supply, price, need, growth, pot, family, unit)
 	SELECT e.epoch_id, s.code, s.unit_value, s.growth_need, s.previous_price, s.opening_mark, s.demand, s.supply,
@@ -1655,40 +1757,39 @@ BEGIN
 			coalesce((SELECT sum(d.demand) FROM epoch_region_resource d
 				WHERE d.epoch_id = e.epoch_id AND d.resource_type = t.code), 0) AS demand,
 			coalesce(c.supply, 0) AS supply, coalesce(c.growth, 0) AS growth
-		FROM resource_type t LEFT JOIN epoch_capacity(e.epoch_id) c ON c.resource_type = t.code) s;
+		FROM resource_type t LEFT JOIN capacity c ON c.resource_type = t.code) s;
 
 	INSERT INTO epoch_service (epoch_id, service_type, premium, work, quality_work, pot, unit)
 	SELECT e.epoch_id, t.code, t.premium, coalesce(s.work, 0), coalesce(s.quality_work, 0),
 		service_pot(t.premium, coalesce(s.work, 0), p.service_alpha), t.unit
 	FROM service_type t LEFT JOIN epoch_work(e.epoch_id) s ON s.service_type = t.code;
 
-	INSERT INTO epoch_mark (epoch_id, resource_type, hardware_id, provider_id, units)
-	SELECT e.epoch_id, o.resource_type, o.hardware_id, o.provider_id, o.units
-	FROM epoch_owner(e.epoch_id) o WHERE o.units > o.opening_mark
-	UNION ALL
-	SELECT e.epoch_id, r.resource_type, NULL, NULL, r.supply
+	INSERT INTO epoch_mark (epoch_id, resource_type, units)
+	SELECT e.epoch_id, r.resource_type, r.supply
 	FROM epoch_resource r WHERE r.epoch_id = e.epoch_id AND r.supply > r.opening_mark;
 
-	INSERT INTO epoch_first (epoch_id, region, hardware_id, provider_id)
-	SELECT e.epoch_id, f.region, f.hardware_id, f.provider_id
-	FROM (SELECT DISTINCT n.region, NULL::code AS hardware_id, n.provider_id FROM epoch_node n
-			WHERE n.epoch_id = e.epoch_id AND n.region IS NOT NULL AND n.contribution > 0
-		UNION ALL
-		SELECT DISTINCT n.region, n.hardware_id, NULL::bigint FROM epoch_node n
-			WHERE n.epoch_id = e.epoch_id AND n.region IS NOT NULL AND n.contribution > 0 AND n.hardware_id IS NOT NULL) f
-	WHERE NOT EXISTS (SELECT FROM epoch_first x WHERE x.region = f.region AND x.hardware_id = f.hardware_id)
-		AND NOT EXISTS (SELECT FROM epoch_first x WHERE x.region = f.region AND x.provider_id = f.provider_id);
+	INSERT INTO epoch_first (epoch_id, region, provider_id)
+	SELECT e.epoch_id, f.region, f.provider_id
+	FROM (SELECT DISTINCT n.region, n.provider_id FROM epoch_node n
+		WHERE n.epoch_id = e.epoch_id AND n.region IS NOT NULL AND n.contribution > 0) f
+	WHERE NOT EXISTS (SELECT FROM epoch_first x WHERE x.region = f.region AND x.provider_id = f.provider_id);
+	INSERT INTO epoch_first (epoch_id, region, hardware_id)
+	SELECT e.epoch_id, f.region, f.hardware_id
+	FROM (SELECT DISTINCT n.region, n.hardware_id FROM epoch_node n
+		WHERE n.epoch_id = e.epoch_id AND n.region IS NOT NULL AND n.contribution > 0 AND n.hardware_id IS NOT NULL) f
+	WHERE NOT EXISTS (SELECT FROM epoch_first x WHERE x.region = f.region AND x.hardware_id = f.hardware_id);
 END $$;
 
 CREATE OR REPLACE FUNCTION epoch_score(epoch_id bigint, component text, part text DEFAULT NULL)
 RETURNS TABLE (node_id bigint, provider_id bigint, score numeric)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch;
 	p policy;
 	target double precision;
 	gap coverage;
+	kinds text[];
 	total numeric;
 BEGIN
 	SELECT * INTO e FROM epoch WHERE epoch.epoch_id = $1;
@@ -1735,13 +1836,14 @@ BEGIN
 
 	WHEN 'network_capacity' THEN
 		-- the growth of an owner belongs to its nodes pro rata to quality * units
+		SELECT array_agg(t.resource_type) INTO kinds FROM epoch_resource t WHERE t.epoch_id = $1 AND t.pot > 0;
 		RETURN QUERY
 		SELECT n.node_id, n.provider_id, sum(n.quality * r.units * o.rate)
 		FROM epoch_node n JOIN epoch_node_resource r ON r.epoch_id = n.epoch_id AND r.node_id = n.node_id
 			JOIN (SELECT w.owner, w.resource_type,
 					round(round(t.pot * (w.units - w.opening_mark), 60) / (w.units * t.growth), 60) AS rate
 				FROM epoch_owner($1) w JOIN epoch_resource t ON t.epoch_id = $1 AND t.resource_type = w.resource_type
-				WHERE w.units > w.opening_mark AND t.pot > 0) o
+				WHERE w.resource_type = ANY (kinds) AND w.units > w.opening_mark AND t.pot > 0) o
 				ON o.resource_type = r.resource_type AND o.owner = coalesce('hardware ' || n.hardware_id, 'provider ' || n.provider_id)
 		WHERE n.epoch_id = $1 AND n.quality > 0 AND r.units > 0
 		GROUP BY n.node_id, n.provider_id
@@ -2078,7 +2180,7 @@ COMMENT ON FUNCTION latency_budget() IS
 
 CREATE FUNCTION unserved_demand(demand coverage, radius_m double precision,
 	leads geography[], lead_blocks bigint[], others geography[], other_blocks bigint[]) RETURNS coverage
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 DECLARE
 	-- no two points of a block are as far apart
 	block_m CONSTANT double precision := 450000;
@@ -2127,7 +2229,7 @@ COMMENT ON FUNCTION reach_site(bigint, boolean) IS
 
 CREATE FUNCTION reach_part(epoch_id bigint)
 RETURNS TABLE (scope text, place text, budget_ms int, radius_m double precision, demand double precision, reached double precision, resident double precision)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	field coverage;
@@ -2211,7 +2313,7 @@ COMMENT ON FUNCTION reach_row(bigint) IS 'the rows of epoch_reach, computed; an 
 
 CREATE FUNCTION metric_row(epoch_id bigint)
 RETURNS TABLE (kind text, subject text, family text, unit text, value numeric, detail text)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch := opened_epoch($1);
@@ -2363,7 +2465,7 @@ END $$;
 
 CREATE OR REPLACE FUNCTION epoch_balance(epoch_id bigint)
 RETURNS TABLE (component text, rule text, wanted numeric, found numeric)
-LANGUAGE sql STABLE STRICT SET enable_nestloop = off
+LANGUAGE sql STABLE STRICT SET enable_nestloop = off SET jit = off
 BEGIN ATOMIC
 	SELECT NULL::text, 'the pools'' budgets add up to the budget', min(e.budget), coalesce(sum(p.budget), 0)
 	FROM known_epoch(epoch_balance.epoch_id) e LEFT JOIN epoch_pool p ON p.epoch_id = e.epoch_id
@@ -2542,7 +2644,7 @@ BEGIN
 END $$;
 
 CREATE PROCEDURE run_epoch(epoch_id bigint, reason text DEFAULT NULL)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch;
@@ -2617,7 +2719,9 @@ BEGIN
 		RAISE NOTICE 'epoch %: % nodes frozen', one, nodes;
 		IF nodes > 1000 THEN
 			-- fresh rows have no statistics, and plans for few would be slow for many
-			ANALYZE epoch_node, epoch_node_resource, epoch_node_service;
+			-- (no plan depends on those of places, which take PostGIS longer than all others)
+			ANALYZE epoch_node (epoch_id, node_id, provider_id, hardware_id, region, age, service_radius_m, quality, trust, contribution),
+				epoch_node_resource, epoch_node_service;
 		END IF;
 
 		PERFORM epoch_phase(one, 'fields');
@@ -2670,7 +2774,7 @@ COMMENT ON PROCEDURE run_late_epochs() IS
 
 CREATE FUNCTION verify_seal(epoch_id bigint)
 RETURNS TABLE (check_name text, ok boolean, detail text)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch := opened_epoch($1);
@@ -2691,7 +2795,7 @@ COMMENT ON FUNCTION verify_seal(bigint) IS
 
 CREATE FUNCTION verify_money(epoch_id bigint)
 RETURNS TABLE (check_name text, ok boolean, detail text)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch := opened_epoch($1);
@@ -2715,7 +2819,7 @@ COMMENT ON FUNCTION verify_money(bigint) IS
 
 CREATE FUNCTION verify_node(epoch_id bigint)
 RETURNS TABLE (check_name text, ok boolean, detail text)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch := opened_epoch($1);
@@ -2742,7 +2846,7 @@ COMMENT ON FUNCTION verify_node(bigint) IS
 
 CREATE FUNCTION verify_field(epoch_id bigint)
 RETURNS TABLE (check_name text, ok boolean, detail text)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch := opened_epoch($1);
@@ -2762,7 +2866,7 @@ COMMENT ON FUNCTION verify_field(bigint) IS
 
 CREATE FUNCTION verify_market(epoch_id bigint)
 RETURNS TABLE (check_name text, ok boolean, detail text)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch := opened_epoch($1);
@@ -2816,7 +2920,7 @@ COMMENT ON FUNCTION verify_market(bigint) IS
 
 CREATE FUNCTION verify_reward(epoch_id bigint)
 RETURNS TABLE (check_name text, ok boolean, detail text)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	part record;
@@ -2843,7 +2947,7 @@ COMMENT ON FUNCTION verify_reward(bigint) IS
 
 CREATE OR REPLACE FUNCTION verify_epoch(epoch_id bigint)
 RETURNS TABLE (check_name text, ok boolean, detail text)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off AS $$
 DECLARE
 	state text;
 	part text;
@@ -3515,7 +3619,7 @@ COMMENT ON FUNCTION explain_share(bigint, bigint, int) IS
 
 CREATE FUNCTION explain_reward(epoch_id bigint, node_id bigint)
 RETURNS TABLE (component text, term text, value numeric, note text)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch;
@@ -3677,7 +3781,7 @@ BEGIN
 			USING ERRCODE = 'feature_not_supported', HINT = 'In FROM, give it an alias.';
 	END IF;
 	twin := format('%I(%s)', f.proname, concat_ws(', ', nullif(array_to_string(ARRAY(SELECT format_type(t, NULL) FROM unnest(f.proargtypes) t), ', '), ''), 'scenario'));
-	EXECUTE format('CREATE OR REPLACE FUNCTION %I(%s, scenario scenario) RETURNS %s LANGUAGE %s STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET join_collapse_limit = 1 AS %L',
+	EXECUTE format('CREATE OR REPLACE FUNCTION %I(%s, scenario scenario) RETURNS %s LANGUAGE %s STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off SET join_collapse_limit = 1 AS %L',
 		f.proname, pg_get_function_identity_arguments(original), pg_get_function_result(original), (SELECT l.lanname FROM pg_language l WHERE l.oid = f.prolang), body);
 	EXECUTE format('COMMENT ON FUNCTION %s IS %L', twin, format('the same as %s over the rows of a scenario; derived from it', original));
 END $$;
@@ -3699,7 +3803,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION scenario_market(scenario scenario) RETURNS scenario
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 DECLARE
 	s scenario := scenario;
 	e epoch := s.epoch;
@@ -4018,7 +4122,7 @@ COMMENT ON FUNCTION simulate_node(geography, double precision, jsonb, numeric, j
 CREATE FUNCTION preview_measure(e epoch, p policy)
 RETURNS TABLE (node_id bigint, service_type code, uptime double precision, response_ms double precision, error_rate_upper double precision,
 	samples bigint, errors bigint)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 BEGIN
 	RETURN QUERY
@@ -4029,8 +4133,9 @@ BEGIN
 	), sample AS MATERIALIZED (
 		SELECT * FROM telemetry_window(e.period, p.telemetry_slot)
 	), seen AS MATERIALIZED (
-		SELECT s.node_id, rollup(s.summary) AS summary, rollup(s.summary) FILTER (WHERE s.service_type IS NULL) AS heartbeat
-		FROM sample s GROUP BY s.node_id
+		SELECT s.node_id, rollup(s.summary) AS summary,
+			max(response_time(s.summary, p.response_quantile::double precision)) FILTER (WHERE s.service_type IS NULL) AS heartbeat_ms
+		FROM (SELECT * FROM sample ORDER BY node_id) s GROUP BY s.node_id
 	), again AS (
 		SELECT m.provider_id, m.hardware_id, rollup(s.summary) AS summary
 		FROM member m JOIN seen s USING (node_id)
@@ -4040,7 +4145,7 @@ BEGIN
 	SELECT m.node_id, NULL::code,
 		CASE WHEN s.summary IS NULL OR slot_count(m.measured, p.telemetry_slot) = 0 THEN 0
 			ELSE uptime(coalesce(a.summary, s.summary), m.measured) END,
-		coalesce(response_time(s.heartbeat, p.response_quantile::double precision), response_time(s.summary, p.response_quantile::double precision)),
+		coalesce(s.heartbeat_ms, response_time(s.summary, p.response_quantile::double precision)),
 		error_rate_upper(s.summary, p.error_confidence::double precision), coalesce(samples(s.summary), 0), coalesce(errors(s.summary), 0)
 	FROM member m
 		LEFT JOIN seen s ON s.node_id = m.node_id
@@ -4055,7 +4160,7 @@ COMMENT ON FUNCTION preview_measure(epoch, policy) IS
 'preview_epoch step: what telemetry, as it is now, says under a policy of the nodes of an epoch (service_type NULL) and of their services, as freeze_node measures it';
 
 CREATE FUNCTION preview_rating(scenario scenario, own policy) RETURNS scenario
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 DECLARE
 	s scenario := scenario;
 	e epoch := s.epoch;
