@@ -50,6 +50,18 @@ need_pg_config()
 	export PG_CONFIG
 }
 
+# node_package DIR NAME@VERSION: has a package of Node.js in DIR/node_modules, by npm the first time. False
+# where it is not to be had.
+node_package()
+{
+	local dir=$1 package=$2
+
+	[ ! -e "$dir/node_modules/${package%@*}" ] || return 0
+	command -v npm >/dev/null || return 1
+	mkdir -p "$dir"
+	timeout 120 npm install --prefix "$dir" --no-package-lock --no-audit --no-fund "$package" >"$dir/npm.log" 2>&1
+}
+
 # Builds and installs, the first as the user who owns the tree. "$@" goes to make.
 build_and_install()
 {

@@ -392,12 +392,11 @@ CREATE FUNCTION epoch_closes_at(epoch_id bigint) RETURNS timestamptz
 LANGUAGE sql STABLE STRICT
 BEGIN ATOMIC
 	SELECT (upper(e.period) AT TIME ZONE 'UTC' + coalesce(e.grace_period, p.grace_period)) AT TIME ZONE 'UTC'
-	FROM epoch e LEFT JOIN policy p ON p.policy_id = coalesce(e.policy_id,
-		(SELECT l.policy_id FROM policy l WHERE l.effective_from <= lower(e.period) ORDER BY l.effective_from DESC LIMIT 1))
-	WHERE e.epoch_id = epoch_closes_at.epoch_id;
+	FROM known_epoch(epoch_closes_at.epoch_id) e LEFT JOIN policy p ON p.policy_id = coalesce(e.policy_id,
+		(SELECT l.policy_id FROM policy l WHERE l.effective_from <= lower(e.period) ORDER BY l.effective_from DESC LIMIT 1));
 END;
 COMMENT ON FUNCTION epoch_closes_at(bigint) IS
-'end of an epoch''s grace period: its end plus its own grace_period, or its policy''s, days being 24 hours. Schedulers compute it then; run_epoch does so whenever it is told to, once the epoch has ended. NULL for NULL and where there is no such epoch';
+'end of an epoch''s grace period: its end plus its own grace_period, or its policy''s, days being 24 hours. Schedulers compute it then; run_epoch does so whenever it is told to, once the epoch has ended. NULL for NULL; errors: no such epoch';
 
 CREATE FUNCTION telemetry_changes(period tstzrange, OUT came numeric, OUT gone numeric)
 LANGUAGE sql STABLE STRICT
@@ -447,12 +446,11 @@ CREATE FUNCTION late_telemetry(epoch_id bigint, OUT came numeric, OUT gone numer
 LANGUAGE sql STABLE STRICT
 BEGIN ATOMIC
 	SELECT t.came - c.came, t.gone - c.gone
-	FROM epoch e, LATERAL (SELECT x.came, x.gone FROM epoch_computation x WHERE x.epoch_id = e.epoch_id ORDER BY x.computation DESC LIMIT 1) c,
-		LATERAL telemetry_changes(e.period) t
-	WHERE e.epoch_id = late_telemetry.epoch_id;
+	FROM known_epoch(late_telemetry.epoch_id) e, LATERAL (SELECT x.came, x.gone FROM epoch_computation x WHERE x.epoch_id = e.epoch_id ORDER BY x.computation DESC LIMIT 1) c,
+		LATERAL telemetry_changes(e.period) t;
 END;
 COMMENT ON FUNCTION late_telemetry(bigint) IS
-'rows of telemetry that came and went in the period of an epoch after it was last computed. NULL for NULL and for an epoch never computed';
+'rows of telemetry that came and went in the period of an epoch after it was last computed. NULL for NULL and for an epoch never computed; errors: no such epoch';
 
 CREATE FUNCTION record_computation(epoch_id bigint, reason text, came numeric, gone numeric) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -460,6 +458,7 @@ DECLARE
 	last epoch_computation;
 	why text := reason;
 BEGIN
+	PERFORM opened_epoch(record_computation.epoch_id);
 	SELECT * INTO last FROM epoch_computation c WHERE c.epoch_id = record_computation.epoch_id ORDER BY c.computation DESC LIMIT 1;
 	IF why IS NULL THEN
 		why := CASE WHEN last.computation IS NULL THEN 'first computation'

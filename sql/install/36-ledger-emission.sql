@@ -15,7 +15,7 @@ DECLARE
 BEGIN
 	SELECT p.emission, p.emission_decay INTO budget, decay FROM policy p WHERE p.policy_id = $1;
 	IF NOT FOUND THEN
-		RAISE EXCEPTION 'policy % does not exist', $1 USING ERRCODE = 'no_data_found';
+		PERFORM unknown_id('policy', $1);
 	END IF;
 	IF $2 < 1 THEN
 		RAISE EXCEPTION 'emission % does not exist', $2

@@ -59,6 +59,7 @@ DECLARE
 	slack double precision;
 	bad bigint;
 BEGIN
+	PERFORM opened_epoch($1);
 	SELECT p.location_slack_m INTO slack FROM epoch e JOIN policy p USING (policy_id) WHERE e.epoch_id = $1;
 	-- A millimetre of tolerance: another version of the geodesic's library may
 	-- differ in the last bits, and rounding makes that one step.
@@ -77,4 +78,4 @@ BEGIN
 		(SELECT coalesce(sum(x.nodes), 0) AS nodes, coalesce(sum(x.violations), 0) AS violations FROM epoch_beacon x WHERE x.epoch_id = $1) b;
 END $$;
 COMMENT ON FUNCTION verify_location(bigint) IS
-'the part of verify_epoch that recomputes the evidence on nodes'' places from the frozen places and round-trip times; no row of nodes or beacons for an unknown epoch';
+'the part of verify_epoch that recomputes the evidence on nodes'' places from the frozen places and round-trip times';

@@ -15,7 +15,7 @@ DECLARE
 	boundaries geography[];
 	made bigint;
 BEGIN
-	SELECT * INTO STRICT e FROM epoch WHERE epoch.epoch_id = freeze_node.epoch_id;
+	e := opened_epoch(freeze_node.epoch_id);
 	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
 	seconds := overlap_seconds(e.period, e.period);
 	-- the smallest first: the first that covers a node is its own
@@ -168,7 +168,7 @@ DECLARE
 	closing_covered coverage;
 	target double precision;
 BEGIN
-	SELECT * INTO STRICT e FROM epoch WHERE epoch.epoch_id = freeze_market.epoch_id;
+	e := opened_epoch(freeze_market.epoch_id);
 	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
 	seconds := overlap_seconds(e.period, e.period);
 	target := p.supply_target;

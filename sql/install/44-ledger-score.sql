@@ -15,8 +15,8 @@ DECLARE
 	total numeric;
 BEGIN
 	SELECT * INTO e FROM epoch WHERE epoch.epoch_id = $1;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION 'epoch % does not exist', $1 USING ERRCODE = 'no_data_found';
+	IF NOT FOUND OR e.status = 'planned' THEN
+		PERFORM opened_epoch($1);
 	END IF;
 	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
 	target := p.supply_target;
@@ -140,7 +140,10 @@ DECLARE
 	p policy;
 	growth numeric;
 BEGIN
-	SELECT * INTO STRICT e FROM epoch WHERE epoch.epoch_id = $1;
+	SELECT * INTO e FROM epoch WHERE epoch.epoch_id = $1;
+	IF NOT FOUND OR e.status = 'planned' THEN
+		PERFORM opened_epoch($1);
+	END IF;
 	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
 	SELECT coalesce(sum(r.pot), 0) INTO growth FROM epoch_resource r WHERE r.epoch_id = $1;
 	RETURN QUERY

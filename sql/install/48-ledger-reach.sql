@@ -123,7 +123,7 @@ DECLARE
 	served coverage;
 BEGIN
 	-- a copy in memory: the stored one would be unpacked for each jurisdiction
-	SELECT e.demand * 1 INTO STRICT field FROM epoch e WHERE e.epoch_id = $1;
+	SELECT e.demand * 1 INTO field FROM opened_epoch($1) e;
 	nothing := zero_coverage(coverage_order(field));
 
 	-- anybody's nodes
@@ -191,7 +191,7 @@ RETURNS TABLE (kind text, subject text, family text, unit text, value numeric, d
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
-	e epoch;
+	e epoch := opened_epoch($1);
 	target double precision;
 	mask coverage;
 	opening coverage;
@@ -200,7 +200,6 @@ DECLARE
 	served numeric;
 	newly numeric;
 BEGIN
-	SELECT * INTO STRICT e FROM epoch WHERE epoch.epoch_id = $1;
 	SELECT p.supply_target INTO target FROM policy p WHERE p.policy_id = e.policy_id;
 
 	RETURN QUERY

@@ -68,10 +68,8 @@ CREATE FUNCTION epoch_balance(epoch_id bigint)
 RETURNS TABLE (component text, rule text, wanted numeric, found numeric)
 LANGUAGE sql STABLE STRICT SET enable_nestloop = off SET jit = off
 BEGIN ATOMIC
-	SELECT NULL::text, 'the pools'' budgets add up to the budget', e.budget, coalesce(sum(p.budget), 0)
-	FROM epoch e LEFT JOIN epoch_pool p ON p.epoch_id = e.epoch_id
-	WHERE e.epoch_id = epoch_balance.epoch_id
-	GROUP BY e.epoch_id
+	SELECT NULL::text, 'the pools'' budgets add up to the budget', min(e.budget), coalesce(sum(p.budget), 0)
+	FROM known_epoch(epoch_balance.epoch_id) e LEFT JOIN epoch_pool p ON p.epoch_id = e.epoch_id
 	UNION ALL
 	SELECT NULL, 'there is a pool for each component', (SELECT count(*) FROM component),
 		(SELECT count(*) FROM epoch_pool p WHERE p.epoch_id = epoch_balance.epoch_id)
@@ -113,7 +111,7 @@ BEGIN ATOMIC
 	WHERE NOT EXISTS (SELECT FROM epoch_node n WHERE n.epoch_id = epoch_balance.epoch_id AND n.node_id = r.node_id);
 END;
 COMMENT ON FUNCTION epoch_balance(bigint) IS
-'the invariants of an epoch''s money, and that its rows belong together: each rule with the figure wanted and the figure found, which must be equal';
+'the invariants of an epoch''s money, and that its rows belong together: each rule with the figure wanted and the figure found, which must be equal. No row for NULL; errors: no such epoch';
 
 CREATE FUNCTION epoch_guard() RETURNS trigger
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$

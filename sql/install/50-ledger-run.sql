@@ -4,7 +4,7 @@ CREATE FUNCTION pay_epoch(epoch_id bigint) RETURNS numeric
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
 DECLARE
-	e epoch;
+	e epoch := opened_epoch($1);
 	p policy;
 	pool record;
 	half record;
@@ -13,7 +13,6 @@ DECLARE
 	score numeric;
 	total numeric := 0;
 BEGIN
-	SELECT * INTO STRICT e FROM epoch WHERE epoch.epoch_id = $1;
 	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
 	FOR pool IN SELECT r.component AS code, r.budget, r.carried_in, r.released FROM epoch_release($1) r LOOP
 		PERFORM epoch_phase($1, 'pay ' || pool.code);
@@ -86,7 +85,7 @@ BEGIN
 	END IF;
 	SELECT * INTO e FROM epoch WHERE epoch.epoch_id = $1 FOR UPDATE;
 	IF NOT FOUND THEN
-		RAISE EXCEPTION 'epoch % does not exist', $1 USING ERRCODE = 'no_data_found', HINT = 'Insert it into the table epoch.';
+		PERFORM unknown_id('epoch', $1);
 	END IF;
 	IF e.status = 'final' THEN
 		RAISE EXCEPTION 'epoch % is final and cannot be computed again', $1

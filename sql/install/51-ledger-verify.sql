@@ -7,9 +7,8 @@ RETURNS TABLE (check_name text, ok boolean, detail text)
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
-	e epoch;
+	e epoch := opened_epoch($1);
 BEGIN
-	SELECT * INTO STRICT e FROM epoch WHERE epoch.epoch_id = $1;
 	RETURN QUERY
 	SELECT 'seal of ' || r.relation, s.relation IS NOT NULL AND d.row_count = s.row_count AND d.digest = s.digest,
 		CASE WHEN s.relation IS NULL THEN 'not sealed'
@@ -28,9 +27,8 @@ RETURNS TABLE (check_name text, ok boolean, detail text)
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
-	e epoch;
+	e epoch := opened_epoch($1);
 BEGIN
-	SELECT * INTO STRICT e FROM epoch WHERE epoch.epoch_id = $1;
 	RETURN QUERY
 	SELECT concat_ws(': ', b.component, b.rule), b.wanted = b.found, format('wanted %s, found %s', b.wanted, b.found)
 	FROM epoch_balance($1) b;
@@ -52,11 +50,10 @@ RETURNS TABLE (check_name text, ok boolean, detail text)
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
-	e epoch;
+	e epoch := opened_epoch($1);
 	p policy;
 	bad bigint;
 BEGIN
-	SELECT * INTO STRICT e FROM epoch WHERE epoch.epoch_id = $1;
 	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
 	SELECT count(*) INTO bad
 	FROM epoch_node n, LATERAL node_rating(p, n.uptime, n.response_ms, n.error_rate_upper, n.beacons, n.location_excess_m) q
@@ -79,11 +76,10 @@ RETURNS TABLE (check_name text, ok boolean, detail text)
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
-	e epoch;
+	e epoch := opened_epoch($1);
 	prior epoch;
 	p policy;
 BEGIN
-	SELECT * INTO STRICT e FROM epoch WHERE epoch.epoch_id = $1;
 	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
 	SELECT * INTO prior FROM epoch WHERE epoch.epoch_id = e.previous_epoch_id;
 	RETURN QUERY SELECT 'closing supply field', e.closing_supply = supply_field($1, p.grid_order), NULL;
@@ -99,11 +95,10 @@ RETURNS TABLE (check_name text, ok boolean, detail text)
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
-	e epoch;
+	e epoch := opened_epoch($1);
 	p policy;
 	bad bigint;
 BEGIN
-	SELECT * INTO STRICT e FROM epoch WHERE epoch.epoch_id = $1;
 	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
 	SELECT count(*) INTO bad FROM epoch_region r
 	WHERE r.epoch_id = $1 AND r.multiplier IS DISTINCT FROM region_multiplier(r.covered, r.demand, r.target_fraction, p.region_multiplier_max);
@@ -156,6 +151,7 @@ DECLARE
 	part record;
 	bad bigint;
 BEGIN
+	PERFORM opened_epoch($1);
 	FOR part IN
 		SELECT t.component, NULL::text AS part, t.released FROM epoch_pool t WHERE t.epoch_id = $1 AND t.component <> 'coverage_gaps'
 		UNION ALL SELECT t.component, t.part, t.released FROM epoch_pool_part t WHERE t.epoch_id = $1
@@ -182,7 +178,7 @@ DECLARE
 BEGIN
 	SELECT e.status INTO state FROM epoch e WHERE e.epoch_id = $1;
 	IF NOT FOUND THEN
-		RAISE EXCEPTION 'epoch % does not exist', $1 USING ERRCODE = 'no_data_found';
+		PERFORM unknown_id('epoch', $1);
 	END IF;
 	IF state NOT IN ('computed', 'final') THEN
 		RAISE EXCEPTION 'epoch % is % and has no result to verify', $1, state

@@ -20,12 +20,8 @@ COMMENT ON FUNCTION check_sees_rewards() IS 'error unless the current user may s
 CREATE FUNCTION computed_epoch(epoch_id bigint) RETURNS epoch
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 DECLARE
-	e epoch;
+	e epoch := known_epoch($1);
 BEGIN
-	SELECT * INTO e FROM epoch WHERE epoch.epoch_id = $1;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION 'epoch % does not exist', $1 USING ERRCODE = 'no_data_found';
-	END IF;
 	IF e.status NOT IN ('computed', 'final') THEN
 		RAISE EXCEPTION 'epoch % is % and has no rewards yet', $1, e.status
 			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('CALL swarm_reward.run_epoch(%s) first.', $1);
@@ -647,7 +643,6 @@ DECLARE
 	n epoch_node;
 	p policy;
 BEGIN
-	PERFORM check_sees_rewards();
 	e := computed_epoch($1);
 	SELECT * INTO n FROM epoch_node WHERE epoch_node.epoch_id = $1 AND epoch_node.node_id = $2;
 	IF NOT FOUND THEN
@@ -656,7 +651,7 @@ BEGIN
 				USING ERRCODE = 'no_data_found', DETAIL = format('The epoch is %s.', e.period),
 					HINT = 'Pending and suspended nodes take no part, nor do others before joined_at and from left_at on.';
 		END IF;
-		RAISE EXCEPTION 'node % does not exist', $2 USING ERRCODE = 'no_data_found';
+		PERFORM unknown_id('node', $2);
 	END IF;
 	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
 

@@ -186,7 +186,6 @@ BEGIN
 		RAISE EXCEPTION '% must not be NULL', CASE WHEN $1 IS NULL THEN 'location' WHEN $2 IS NULL THEN 'radius_m' WHEN $3 IS NULL THEN 'resources'
 			WHEN $4 IS NULL THEN 'quality' ELSE 'services' END USING ERRCODE = 'null_value_not_allowed';
 	END IF;
-	PERFORM check_sees_rewards();
 	IF $8 IS NULL THEN
 		SELECT * INTO e FROM epoch WHERE epoch.status IN ('computed', 'final') ORDER BY epoch.period DESC LIMIT 1;
 		IF NOT FOUND THEN

@@ -457,18 +457,19 @@ DECLARE
 BEGIN
 	SELECT * INTO e FROM epoch WHERE epoch.epoch_id = $1;
 	IF NOT FOUND THEN
-		RAISE EXCEPTION 'epoch % does not exist', $1 USING ERRCODE = 'no_data_found';
+		PERFORM unknown_id('epoch', $1);
 	END IF;
 	IF e.status <> 'final' THEN
 		RAISE EXCEPTION 'epoch % is %: only a final epoch is restated', $1, e.status
 			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('CALL swarm_reward.run_epoch(%s) to compute it.', $1);
 	END IF;
 	IF array_position(nodes, NULL) IS NOT NULL THEN
-		RAISE EXCEPTION 'a node to take as it is now is NULL' USING ERRCODE = 'null_value_not_allowed';
+		RAISE EXCEPTION 'a node to take as it is now is NULL'
+			USING ERRCODE = 'null_value_not_allowed', HINT = 'NULL in place of the array takes all nodes as they are now.';
 	END IF;
 	SELECT u INTO unknown FROM unnest(nodes) u WHERE NOT EXISTS (SELECT FROM node n WHERE n.node_id = u) LIMIT 1;
 	IF FOUND THEN
-		RAISE EXCEPTION 'node % does not exist', unknown USING ERRCODE = 'no_data_found';
+		PERFORM unknown_id('node', unknown);
 	END IF;
 
 	RETURN QUERY
@@ -577,7 +578,7 @@ DECLARE
 BEGIN
 	SELECT * INTO r FROM restatement_run WHERE restatement_run.run_id = $1;
 	IF NOT FOUND THEN
-		RAISE EXCEPTION 'restatement run % does not exist', $1 USING ERRCODE = 'no_data_found';
+		PERFORM unknown_id('restatement run', $1);
 	END IF;
 	SELECT count(*) INTO bad FROM restatement x WHERE x.run_id = $1;
 	RETURN QUERY SELECT 'lines', bad = r.line_count, format('wanted %s, found %s', r.line_count, bad);

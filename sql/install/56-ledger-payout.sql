@@ -81,13 +81,25 @@ SELECT pg_catalog.pg_extension_config_dump('payout_payout_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('payout_leaf', '');
 SELECT pg_catalog.pg_extension_config_dump('payout_line', '');
 
+CREATE FUNCTION known_payout(id bigint) RETURNS payout
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+	p payout;
+BEGIN
+	SELECT * INTO p FROM payout WHERE payout.payout_id = $1;
+	IF NOT FOUND THEN
+		PERFORM unknown_id('payout', $1);
+	END IF;
+	RETURN p;
+END $$;
+COMMENT ON FUNCTION known_payout(bigint) IS 'the batch of this key. Errors: there is none';
+
 CREATE FUNCTION payout_balance(payout_id bigint)
 RETURNS TABLE (rule text, wanted text, found text)
 LANGUAGE sql STABLE STRICT
 BEGIN ATOMIC
 	SELECT 'lines', p.line_count::text, count(l.payout_id)::text
-	FROM payout p LEFT JOIN payout_line l ON l.payout_id = p.payout_id
-	WHERE p.payout_id = payout_balance.payout_id GROUP BY p.payout_id
+	FROM known_payout(payout_balance.payout_id) p LEFT JOIN payout_line l ON l.payout_id = p.payout_id GROUP BY p.line_count
 	UNION ALL
 	SELECT 'payments', p.leaf_count::text, count(l.payout_id)::text
 	FROM payout p LEFT JOIN payout_leaf l ON l.payout_id = p.payout_id
@@ -114,7 +126,7 @@ BEGIN ATOMIC
 	FROM payout p WHERE p.payout_id = payout_balance.payout_id;
 END;
 COMMENT ON FUNCTION payout_balance(bigint) IS
-'the invariants of a batch: each rule with what is wanted and what is found, which must be equal';
+'the invariants of a batch: each rule with what is wanted and what is found, which must be equal. No row for NULL; errors: no such batch';
 
 -- As elsewhere in the ledger a faithful reload of a dump is told from an addition
 -- by number: payout says how many lines and leaves it has.
@@ -223,7 +235,7 @@ BEGIN
 	ELSE
 		SELECT * INTO last FROM epoch e WHERE e.epoch_id = up_to_epoch_id;
 		IF NOT FOUND THEN
-			RAISE EXCEPTION 'epoch % does not exist', up_to_epoch_id USING ERRCODE = 'no_data_found';
+			PERFORM unknown_id('epoch', up_to_epoch_id);
 		END IF;
 		IF last.status <> 'final' THEN
 			RAISE EXCEPTION 'epoch % is %: only final statements are paid', up_to_epoch_id, last.status
@@ -275,7 +287,7 @@ DECLARE
 BEGIN
 	UPDATE payout SET status = 'released', released_at = clock_timestamp() WHERE payout.payout_id = $1 RETURNING * INTO p;
 	IF NOT FOUND THEN
-		RAISE EXCEPTION 'payout % does not exist', $1 USING ERRCODE = 'no_data_found';
+		PERFORM unknown_id('payout', $1);
 	END IF;
 	RETURN p.root;
 END $$;
@@ -287,12 +299,13 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
 BEGIN
 	IF coalesce(btrim(reason, E' \t\r\n'), '') = '' THEN
-		RAISE EXCEPTION 'a cancellation needs a reason' USING ERRCODE = 'invalid_parameter_value';
+		RAISE EXCEPTION 'a cancellation needs a reason'
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'It is kept with the batch for whoever audits it.';
 	END IF;
 	PERFORM pg_advisory_xact_lock('payout'::regclass::oid::int, 0);
 	UPDATE payout SET status = 'cancelled', cancelled = true, cancelled_at = clock_timestamp(), cancel_reason = reason WHERE payout.payout_id = $1;
 	IF NOT FOUND THEN
-		RAISE EXCEPTION 'payout % does not exist', $1 USING ERRCODE = 'no_data_found';
+		PERFORM unknown_id('payout', $1);
 	END IF;
 END $$;
 COMMENT ON FUNCTION cancel_payout(bigint, text) IS
@@ -304,12 +317,8 @@ CREATE FUNCTION released_payout(payout_id bigint) RETURNS payout
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
 DECLARE
-	p payout;
+	p payout := known_payout($1);
 BEGIN
-	SELECT * INTO p FROM payout WHERE payout.payout_id = $1;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION 'payout % does not exist', coalesce($1::text, 'NULL') USING ERRCODE = 'no_data_found';
-	END IF;
 	IF p.status <> 'released' THEN
 		RAISE EXCEPTION 'payout % is %: only a released one is handed out', $1, p.status
 			USING ERRCODE = 'object_not_in_prerequisite_state',
@@ -371,13 +380,9 @@ RETURNS TABLE (check_name text, ok boolean, detail text)
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
 DECLARE
-	p payout;
+	p payout := known_payout($1);
 	bad bigint;
 BEGIN
-	SELECT * INTO p FROM payout WHERE payout.payout_id = $1;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION 'payout % does not exist', $1 USING ERRCODE = 'no_data_found';
-	END IF;
 	RETURN QUERY SELECT b.rule, b.wanted IS NOT DISTINCT FROM b.found, format('wanted %s, found %s', b.wanted, b.found) FROM payout_balance($1) b;
 	SELECT count(*) INTO bad
 	FROM payout_line l LEFT JOIN LATERAL (SELECT s.total FROM final_statement s WHERE s.epoch_id = l.epoch_id AND s.provider_id = l.provider_id) s ON true

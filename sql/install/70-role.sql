@@ -5,13 +5,16 @@
 -- like run_epoch and finalize_epoch: then nobody needs the right to write it.
 -- So does what views call that reads a table, as a view's functions run as
 -- whoever reads the view.
+-- So does what a service answers providers with: it explains one node's reward,
+-- or what a node would earn, and needs the right to read no table for it.
 DO $$
 DECLARE
 	f regprocedure;
 BEGIN
 	FOR f IN SELECT p.oid::regprocedure FROM pg_proc p
 		WHERE p.pronamespace = '@extschema@'::regnamespace
-			AND p.proname IN ('restate_epoch', 'preview_restatement', 'make_payout', 'release_payout', 'cancel_payout', 'roll_telemetry_hours', 'epoch_closes_at')
+			AND p.proname IN ('restate_epoch', 'preview_restatement', 'make_payout', 'release_payout', 'cancel_payout', 'roll_telemetry_hours', 'epoch_closes_at',
+				'explain_reward', 'simulate_node')
 	LOOP
 		EXECUTE format('ALTER FUNCTION %s SECURITY DEFINER', f);
 	END LOOP;
@@ -40,6 +43,8 @@ BEGIN
 		JOIN pg_extension x ON d.refclassid = 'pg_extension'::regclass AND x.oid = d.refobjid AND x.extname = 'swarm_reward'
 	WHERE c.relkind = 'v' OR (kind <> 'service' AND c.relkind IN ('r', 'p'));
 	RETURN QUERY SELECT 'EXECUTE ON FUNCTION @extschema@.provider_of_role(name)' UNION ALL SELECT 'EXECUTE ON FUNCTION @extschema@.epoch_closes_at(bigint)';
+	RETURN QUERY SELECT format('EXECUTE ON FUNCTION %s', p.oid::regprocedure)
+	FROM pg_proc p WHERE p.pronamespace = '@extschema@'::regnamespace AND p.proname IN ('explain_reward', 'simulate_node');
 	-- without it the functions of PostGIS cannot be found, in ours neither
 	RETURN QUERY SELECT format('USAGE ON SCHEMA %s', x.extnamespace::regnamespace)
 	FROM pg_extension x WHERE x.extname = 'postgis' AND NOT has_schema_privilege('public', x.extnamespace, 'USAGE');
@@ -90,7 +95,7 @@ BEGIN
 	END LOOP;
 END $$;
 COMMENT ON FUNCTION grant_role(text, name) IS
-'grants a database role what its work needs and no more; safe to repeat, and to be repeated after an update of the extension. analyst: reads everything. operator: reads everything, fills the tables of the network (see role_privilege()), plans epochs, calls the procedures, restates and pays out; cannot write a reward. service: reads the views. All three may use the schema of PostGIS. provider: reads the statement and rewards of the providers whose provider.role_name it is. Errors: no such kind, no such role, not the owner of the extension';
+'grants a database role what its work needs and no more; safe to repeat, and to be repeated after an update of the extension. analyst: reads everything. operator: reads everything, fills the tables of the network (see role_privilege()), plans epochs, calls the procedures, restates and pays out; cannot write a reward. service: reads the views, calls explain_reward and simulate_node. All three may use the schema of PostGIS. provider: reads the statement and rewards of the providers whose provider.role_name it is. Errors: no such kind, no such role, not the owner of the extension';
 
 CREATE FUNCTION revoke_role(role_name name) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$

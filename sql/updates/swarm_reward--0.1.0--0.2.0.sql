@@ -25,6 +25,46 @@ DROP TABLE restatement, payout;
 
 DROP PROCEDURE run_epoch(bigint);
 
+CREATE FUNCTION unknown_id(kind text, id bigint) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+BEGIN
+	RAISE EXCEPTION '% % does not exist', kind, id
+		USING ERRCODE = 'no_data_found', HINT = CASE kind
+			WHEN 'epoch' THEN 'The table swarm_reward.epoch lists the epochs there are; plan_epochs() plans new ones.'
+			WHEN 'policy' THEN 'The table swarm_reward.policy lists the policies there are.'
+			WHEN 'node' THEN 'The table swarm_reward.node lists the nodes there are.'
+			WHEN 'payout' THEN 'The table swarm_reward.payout lists the batches there are; make_payout() makes one.'
+			WHEN 'restatement run' THEN 'The table swarm_reward.restatement_run lists those there are; restate_epoch() returns the key of a new one.' END;
+END $$;
+COMMENT ON FUNCTION unknown_id(text, bigint) IS
+'error, always: an epoch, policy, node, payout or restatement run of this key, which may be NULL, does not exist, and where to find those that do';
+
+CREATE FUNCTION known_epoch(id bigint) RETURNS epoch
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+	e epoch;
+BEGIN
+	SELECT * INTO e FROM epoch WHERE epoch.epoch_id = $1;
+	IF NOT FOUND THEN
+		PERFORM unknown_id('epoch', $1);
+	END IF;
+	RETURN e;
+END $$;
+COMMENT ON FUNCTION known_epoch(bigint) IS 'the epoch of this key. Errors: there is none';
+
+CREATE FUNCTION opened_epoch(id bigint) RETURNS epoch
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+	e epoch := known_epoch($1);
+BEGIN
+	IF e.status = 'planned' THEN
+		RAISE EXCEPTION 'epoch % is planned: nothing of it is frozen', $1
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('CALL swarm_reward.run_epoch(%s) first.', $1);
+	END IF;
+	RETURN e;
+END $$;
+COMMENT ON FUNCTION opened_epoch(bigint) IS 'an epoch that is open, computed or final, and hence has a policy. Errors: there is none with this key, or it is planned';
+
 CREATE OR REPLACE FUNCTION coverage_combine(internal, internal) RETURNS internal
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100;
 
@@ -716,13 +756,12 @@ CREATE FUNCTION epoch_closes_at(epoch_id bigint) RETURNS timestamptz
 LANGUAGE sql STABLE STRICT
 BEGIN ATOMIC
 	SELECT (upper(e.period) AT TIME ZONE 'UTC' + coalesce(e.grace_period, p.grace_period)) AT TIME ZONE 'UTC'
-	FROM epoch e LEFT JOIN policy p ON p.policy_id = coalesce(e.policy_id,
-		(SELECT l.policy_id FROM policy l WHERE l.effective_from <= lower(e.period) ORDER BY l.effective_from DESC LIMIT 1))
-	WHERE e.epoch_id = epoch_closes_at.epoch_id;
+	FROM known_epoch(epoch_closes_at.epoch_id) e LEFT JOIN policy p ON p.policy_id = coalesce(e.policy_id,
+		(SELECT l.policy_id FROM policy l WHERE l.effective_from <= lower(e.period) ORDER BY l.effective_from DESC LIMIT 1));
 END;
 
 COMMENT ON FUNCTION epoch_closes_at(bigint) IS
-'end of an epoch''s grace period: its end plus its own grace_period, or its policy''s, days being 24 hours. Schedulers compute it then; run_epoch does so whenever it is told to, once the epoch has ended. NULL for NULL and where there is no such epoch';
+'end of an epoch''s grace period: its end plus its own grace_period, or its policy''s, days being 24 hours. Schedulers compute it then; run_epoch does so whenever it is told to, once the epoch has ended. NULL for NULL; errors: no such epoch';
 
 CREATE FUNCTION telemetry_changes(period tstzrange, OUT came numeric, OUT gone numeric)
 LANGUAGE sql STABLE STRICT
@@ -786,13 +825,12 @@ CREATE FUNCTION late_telemetry(epoch_id bigint, OUT came numeric, OUT gone numer
 LANGUAGE sql STABLE STRICT
 BEGIN ATOMIC
 	SELECT t.came - c.came, t.gone - c.gone
-	FROM epoch e, LATERAL (SELECT x.came, x.gone FROM epoch_computation x WHERE x.epoch_id = e.epoch_id ORDER BY x.computation DESC LIMIT 1) c,
-		LATERAL telemetry_changes(e.period) t
-	WHERE e.epoch_id = late_telemetry.epoch_id;
+	FROM known_epoch(late_telemetry.epoch_id) e, LATERAL (SELECT x.came, x.gone FROM epoch_computation x WHERE x.epoch_id = e.epoch_id ORDER BY x.computation DESC LIMIT 1) c,
+		LATERAL telemetry_changes(e.period) t;
 END;
 
 COMMENT ON FUNCTION late_telemetry(bigint) IS
-'rows of telemetry that came and went in the period of an epoch after it was last computed. NULL for NULL and for an epoch never computed';
+'rows of telemetry that came and went in the period of an epoch after it was last computed. NULL for NULL and for an epoch never computed; errors: no such epoch';
 
 CREATE FUNCTION record_computation(epoch_id bigint, reason text, came numeric, gone numeric) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -800,6 +838,7 @@ DECLARE
 	last epoch_computation;
 	why text := reason;
 BEGIN
+	PERFORM opened_epoch(record_computation.epoch_id);
 	SELECT * INTO last FROM epoch_computation c WHERE c.epoch_id = record_computation.epoch_id ORDER BY c.computation DESC LIMIT 1;
 	IF why IS NULL THEN
 		why := CASE WHEN last.computation IS NULL THEN 'first computation'
@@ -864,7 +903,7 @@ DECLARE
 BEGIN
 	SELECT p.emission, p.emission_decay INTO budget, decay FROM policy p WHERE p.policy_id = $1;
 	IF NOT FOUND THEN
-		RAISE EXCEPTION 'policy % does not exist', $1 USING ERRCODE = 'no_data_found';
+		PERFORM unknown_id('policy', $1);
 	END IF;
 	IF $2 < 1 THEN
 		RAISE EXCEPTION 'emission % does not exist', $2
@@ -1122,6 +1161,7 @@ DECLARE
 	slack double precision;
 	bad bigint;
 BEGIN
+	PERFORM opened_epoch($1);
 	SELECT p.location_slack_m INTO slack FROM epoch e JOIN policy p USING (policy_id) WHERE e.epoch_id = $1;
 	-- A millimetre of tolerance: another version of the geodesic's library may
 	-- differ in the last bits, and rounding makes that one step.
@@ -1141,7 +1181,7 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION verify_location(bigint) IS
-'the part of verify_epoch that recomputes the evidence on nodes'' places from the frozen places and round-trip times; no row of nodes or beacons for an unknown epoch';
+'the part of verify_epoch that recomputes the evidence on nodes'' places from the frozen places and round-trip times';
 
 CREATE OR REPLACE FUNCTION ramp(x double precision, a double precision, b double precision) RETURNS double precision
 AS 'MODULE_PATHNAME', 'sr_ramp' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
@@ -1511,7 +1551,7 @@ DECLARE
 	boundaries geography[];
 	made bigint;
 BEGIN
-	SELECT * INTO STRICT e FROM epoch WHERE epoch.epoch_id = freeze_node.epoch_id;
+	e := opened_epoch(freeze_node.epoch_id);
 	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
 	seconds := overlap_seconds(e.period, e.period);
 	-- the smallest first: the first that covers a node is its own
@@ -1663,7 +1703,7 @@ DECLARE
 	closing_covered coverage;
 	target double precision;
 BEGIN
-	SELECT * INTO STRICT e FROM epoch WHERE epoch.epoch_id = freeze_market.epoch_id;
+	e := opened_epoch(freeze_market.epoch_id);
 	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
 	seconds := overlap_seconds(e.period, e.period);
 	target := p.supply_target;
@@ -1753,8 +1793,8 @@ DECLARE
 	total numeric;
 BEGIN
 	SELECT * INTO e FROM epoch WHERE epoch.epoch_id = $1;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION 'epoch % does not exist', $1 USING ERRCODE = 'no_data_found';
+	IF NOT FOUND OR e.status = 'planned' THEN
+		PERFORM opened_epoch($1);
 	END IF;
 	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
 	target := p.supply_target;
@@ -1847,7 +1887,10 @@ DECLARE
 	p policy;
 	growth numeric;
 BEGIN
-	SELECT * INTO STRICT e FROM epoch WHERE epoch.epoch_id = $1;
+	SELECT * INTO e FROM epoch WHERE epoch.epoch_id = $1;
+	IF NOT FOUND OR e.status = 'planned' THEN
+		PERFORM opened_epoch($1);
+	END IF;
 	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
 	SELECT coalesce(sum(r.pot), 0) INTO growth FROM epoch_resource r WHERE r.epoch_id = $1;
 	RETURN QUERY
@@ -2203,7 +2246,7 @@ DECLARE
 	served coverage;
 BEGIN
 	-- a copy in memory: the stored one would be unpacked for each jurisdiction
-	SELECT e.demand * 1 INTO STRICT field FROM epoch e WHERE e.epoch_id = $1;
+	SELECT e.demand * 1 INTO field FROM opened_epoch($1) e;
 	nothing := zero_coverage(coverage_order(field));
 
 	-- anybody's nodes
@@ -2273,7 +2316,7 @@ RETURNS TABLE (kind text, subject text, family text, unit text, value numeric, d
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
-	e epoch;
+	e epoch := opened_epoch($1);
 	target double precision;
 	mask coverage;
 	opening coverage;
@@ -2282,7 +2325,6 @@ DECLARE
 	served numeric;
 	newly numeric;
 BEGIN
-	SELECT * INTO STRICT e FROM epoch WHERE epoch.epoch_id = $1;
 	SELECT p.supply_target INTO target FROM policy p WHERE p.policy_id = e.policy_id;
 
 	RETURN QUERY
@@ -2409,14 +2451,24 @@ END $$;
 COMMENT ON FUNCTION verify_growth(bigint) IS
 'the part of verify_epoch that recomputes epoch_reach and epoch_metric; an unknown epoch is an error';
 
+CREATE OR REPLACE FUNCTION seal_epoch(epoch_id bigint) RETURNS bytea
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+	PERFORM opened_epoch(seal_epoch.epoch_id);
+	INSERT INTO epoch_seal (epoch_id, relation, columns, row_count, digest)
+	SELECT seal_epoch.epoch_id, r.relation, c.columns, d.row_count, d.digest
+	FROM (SELECT s.relation FROM sealed_relation() s UNION ALL VALUES ('epoch'), ('policy'), ('specialization')) r,
+		LATERAL (SELECT epoch_columns(r.relation) AS columns) c,
+		LATERAL epoch_rows_digest(seal_epoch.epoch_id, r.relation, c.columns) d;
+	RETURN epoch_seal_digest(seal_epoch.epoch_id);
+END $$;
+
 CREATE OR REPLACE FUNCTION epoch_balance(epoch_id bigint)
 RETURNS TABLE (component text, rule text, wanted numeric, found numeric)
 LANGUAGE sql STABLE STRICT SET enable_nestloop = off SET jit = off
 BEGIN ATOMIC
-	SELECT NULL::text, 'the pools'' budgets add up to the budget', e.budget, coalesce(sum(p.budget), 0)
-	FROM epoch e LEFT JOIN epoch_pool p ON p.epoch_id = e.epoch_id
-	WHERE e.epoch_id = epoch_balance.epoch_id
-	GROUP BY e.epoch_id
+	SELECT NULL::text, 'the pools'' budgets add up to the budget', min(e.budget), coalesce(sum(p.budget), 0)
+	FROM known_epoch(epoch_balance.epoch_id) e LEFT JOIN epoch_pool p ON p.epoch_id = e.epoch_id
 	UNION ALL
 	SELECT NULL, 'there is a pool for each component', (SELECT count(*) FROM component),
 		(SELECT count(*) FROM epoch_pool p WHERE p.epoch_id = epoch_balance.epoch_id)
@@ -2459,7 +2511,7 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION epoch_balance(bigint) IS
-'the invariants of an epoch''s money, and that its rows belong together: each rule with the figure wanted and the figure found, which must be equal';
+'the invariants of an epoch''s money, and that its rows belong together: each rule with the figure wanted and the figure found, which must be equal. No row for NULL; errors: no such epoch';
 
 CREATE OR REPLACE FUNCTION epoch_guard() RETURNS trigger
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -2536,7 +2588,7 @@ CREATE OR REPLACE FUNCTION pay_epoch(epoch_id bigint) RETURNS numeric
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
 DECLARE
-	e epoch;
+	e epoch := opened_epoch($1);
 	p policy;
 	pool record;
 	half record;
@@ -2545,7 +2597,6 @@ DECLARE
 	score numeric;
 	total numeric := 0;
 BEGIN
-	SELECT * INTO STRICT e FROM epoch WHERE epoch.epoch_id = $1;
 	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
 	FOR pool IN SELECT r.component AS code, r.budget, r.carried_in, r.released FROM epoch_release($1) r LOOP
 		PERFORM epoch_phase($1, 'pay ' || pool.code);
@@ -2616,7 +2667,7 @@ BEGIN
 	END IF;
 	SELECT * INTO e FROM epoch WHERE epoch.epoch_id = $1 FOR UPDATE;
 	IF NOT FOUND THEN
-		RAISE EXCEPTION 'epoch % does not exist', $1 USING ERRCODE = 'no_data_found', HINT = 'Insert it into the table epoch.';
+		PERFORM unknown_id('epoch', $1);
 	END IF;
 	IF e.status = 'final' THEN
 		RAISE EXCEPTION 'epoch % is final and cannot be computed again', $1
@@ -2726,9 +2777,8 @@ RETURNS TABLE (check_name text, ok boolean, detail text)
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
-	e epoch;
+	e epoch := opened_epoch($1);
 BEGIN
-	SELECT * INTO STRICT e FROM epoch WHERE epoch.epoch_id = $1;
 	RETURN QUERY
 	SELECT 'seal of ' || r.relation, s.relation IS NOT NULL AND d.row_count = s.row_count AND d.digest = s.digest,
 		CASE WHEN s.relation IS NULL THEN 'not sealed'
@@ -2748,9 +2798,8 @@ RETURNS TABLE (check_name text, ok boolean, detail text)
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
-	e epoch;
+	e epoch := opened_epoch($1);
 BEGIN
-	SELECT * INTO STRICT e FROM epoch WHERE epoch.epoch_id = $1;
 	RETURN QUERY
 	SELECT concat_ws(': ', b.component, b.rule), b.wanted = b.found, format('wanted %s, found %s', b.wanted, b.found)
 	FROM epoch_balance($1) b;
@@ -2773,11 +2822,10 @@ RETURNS TABLE (check_name text, ok boolean, detail text)
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
-	e epoch;
+	e epoch := opened_epoch($1);
 	p policy;
 	bad bigint;
 BEGIN
-	SELECT * INTO STRICT e FROM epoch WHERE epoch.epoch_id = $1;
 	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
 	SELECT count(*) INTO bad
 	FROM epoch_node n, LATERAL node_rating(p, n.uptime, n.response_ms, n.error_rate_upper, n.beacons, n.location_excess_m) q
@@ -2801,11 +2849,10 @@ RETURNS TABLE (check_name text, ok boolean, detail text)
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
-	e epoch;
+	e epoch := opened_epoch($1);
 	prior epoch;
 	p policy;
 BEGIN
-	SELECT * INTO STRICT e FROM epoch WHERE epoch.epoch_id = $1;
 	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
 	SELECT * INTO prior FROM epoch WHERE epoch.epoch_id = e.previous_epoch_id;
 	RETURN QUERY SELECT 'closing supply field', e.closing_supply = supply_field($1, p.grid_order), NULL;
@@ -2822,11 +2869,10 @@ RETURNS TABLE (check_name text, ok boolean, detail text)
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
-	e epoch;
+	e epoch := opened_epoch($1);
 	p policy;
 	bad bigint;
 BEGIN
-	SELECT * INTO STRICT e FROM epoch WHERE epoch.epoch_id = $1;
 	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
 	SELECT count(*) INTO bad FROM epoch_region r
 	WHERE r.epoch_id = $1 AND r.multiplier IS DISTINCT FROM region_multiplier(r.covered, r.demand, r.target_fraction, p.region_multiplier_max);
@@ -2880,6 +2926,7 @@ DECLARE
 	part record;
 	bad bigint;
 BEGIN
+	PERFORM opened_epoch($1);
 	FOR part IN
 		SELECT t.component, NULL::text AS part, t.released FROM epoch_pool t WHERE t.epoch_id = $1 AND t.component <> 'coverage_gaps'
 		UNION ALL SELECT t.component, t.part, t.released FROM epoch_pool_part t WHERE t.epoch_id = $1
@@ -2907,7 +2954,7 @@ DECLARE
 BEGIN
 	SELECT e.status INTO state FROM epoch e WHERE e.epoch_id = $1;
 	IF NOT FOUND THEN
-		RAISE EXCEPTION 'epoch % does not exist', $1 USING ERRCODE = 'no_data_found';
+		PERFORM unknown_id('epoch', $1);
 	END IF;
 	IF state NOT IN ('computed', 'final') THEN
 		RAISE EXCEPTION 'epoch % is % and has no result to verify', $1, state
@@ -2948,12 +2995,8 @@ COMMENT ON FUNCTION check_sees_rewards() IS 'error unless the current user may s
 CREATE FUNCTION computed_epoch(epoch_id bigint) RETURNS epoch
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 DECLARE
-	e epoch;
+	e epoch := known_epoch($1);
 BEGIN
-	SELECT * INTO e FROM epoch WHERE epoch.epoch_id = $1;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION 'epoch % does not exist', $1 USING ERRCODE = 'no_data_found';
-	END IF;
 	IF e.status NOT IN ('computed', 'final') THEN
 		RAISE EXCEPTION 'epoch % is % and has no rewards yet', $1, e.status
 			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('CALL swarm_reward.run_epoch(%s) first.', $1);
@@ -3583,7 +3626,6 @@ DECLARE
 	n epoch_node;
 	p policy;
 BEGIN
-	PERFORM check_sees_rewards();
 	e := computed_epoch($1);
 	SELECT * INTO n FROM epoch_node WHERE epoch_node.epoch_id = $1 AND epoch_node.node_id = $2;
 	IF NOT FOUND THEN
@@ -3592,7 +3634,7 @@ BEGIN
 				USING ERRCODE = 'no_data_found', DETAIL = format('The epoch is %s.', e.period),
 					HINT = 'Pending and suspended nodes take no part, nor do others before joined_at and from left_at on.';
 		END IF;
-		RAISE EXCEPTION 'node % does not exist', $2 USING ERRCODE = 'no_data_found';
+		PERFORM unknown_id('node', $2);
 	END IF;
 	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
 
@@ -4032,7 +4074,6 @@ BEGIN
 		RAISE EXCEPTION '% must not be NULL', CASE WHEN $1 IS NULL THEN 'location' WHEN $2 IS NULL THEN 'radius_m' WHEN $3 IS NULL THEN 'resources'
 			WHEN $4 IS NULL THEN 'quality' ELSE 'services' END USING ERRCODE = 'null_value_not_allowed';
 	END IF;
-	PERFORM check_sees_rewards();
 	IF $8 IS NULL THEN
 		SELECT * INTO e FROM epoch WHERE epoch.status IN ('computed', 'final') ORDER BY epoch.period DESC LIMIT 1;
 		IF NOT FOUND THEN
@@ -4749,18 +4790,19 @@ DECLARE
 BEGIN
 	SELECT * INTO e FROM epoch WHERE epoch.epoch_id = $1;
 	IF NOT FOUND THEN
-		RAISE EXCEPTION 'epoch % does not exist', $1 USING ERRCODE = 'no_data_found';
+		PERFORM unknown_id('epoch', $1);
 	END IF;
 	IF e.status <> 'final' THEN
 		RAISE EXCEPTION 'epoch % is %: only a final epoch is restated', $1, e.status
 			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('CALL swarm_reward.run_epoch(%s) to compute it.', $1);
 	END IF;
 	IF array_position(nodes, NULL) IS NOT NULL THEN
-		RAISE EXCEPTION 'a node to take as it is now is NULL' USING ERRCODE = 'null_value_not_allowed';
+		RAISE EXCEPTION 'a node to take as it is now is NULL'
+			USING ERRCODE = 'null_value_not_allowed', HINT = 'NULL in place of the array takes all nodes as they are now.';
 	END IF;
 	SELECT u INTO unknown FROM unnest(nodes) u WHERE NOT EXISTS (SELECT FROM node n WHERE n.node_id = u) LIMIT 1;
 	IF FOUND THEN
-		RAISE EXCEPTION 'node % does not exist', unknown USING ERRCODE = 'no_data_found';
+		PERFORM unknown_id('node', unknown);
 	END IF;
 
 	RETURN QUERY
@@ -4871,7 +4913,7 @@ DECLARE
 BEGIN
 	SELECT * INTO r FROM restatement_run WHERE restatement_run.run_id = $1;
 	IF NOT FOUND THEN
-		RAISE EXCEPTION 'restatement run % does not exist', $1 USING ERRCODE = 'no_data_found';
+		PERFORM unknown_id('restatement run', $1);
 	END IF;
 	SELECT count(*) INTO bad FROM restatement x WHERE x.run_id = $1;
 	RETURN QUERY SELECT 'lines', bad = r.line_count, format('wanted %s, found %s', r.line_count, bad);
@@ -5009,13 +5051,25 @@ SELECT pg_catalog.pg_extension_config_dump('payout_leaf', '');
 
 SELECT pg_catalog.pg_extension_config_dump('payout_line', '');
 
+CREATE FUNCTION known_payout(id bigint) RETURNS payout
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+	p payout;
+BEGIN
+	SELECT * INTO p FROM payout WHERE payout.payout_id = $1;
+	IF NOT FOUND THEN
+		PERFORM unknown_id('payout', $1);
+	END IF;
+	RETURN p;
+END $$;
+COMMENT ON FUNCTION known_payout(bigint) IS 'the batch of this key. Errors: there is none';
+
 CREATE FUNCTION payout_balance(payout_id bigint)
 RETURNS TABLE (rule text, wanted text, found text)
 LANGUAGE sql STABLE STRICT
 BEGIN ATOMIC
 	SELECT 'lines', p.line_count::text, count(l.payout_id)::text
-	FROM payout p LEFT JOIN payout_line l ON l.payout_id = p.payout_id
-	WHERE p.payout_id = payout_balance.payout_id GROUP BY p.payout_id
+	FROM known_payout(payout_balance.payout_id) p LEFT JOIN payout_line l ON l.payout_id = p.payout_id GROUP BY p.line_count
 	UNION ALL
 	SELECT 'payments', p.leaf_count::text, count(l.payout_id)::text
 	FROM payout p LEFT JOIN payout_leaf l ON l.payout_id = p.payout_id
@@ -5043,7 +5097,7 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION payout_balance(bigint) IS
-'the invariants of a batch: each rule with what is wanted and what is found, which must be equal';
+'the invariants of a batch: each rule with what is wanted and what is found, which must be equal. No row for NULL; errors: no such batch';
 
 CREATE FUNCTION payout_guard() RETURNS trigger
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -5156,7 +5210,7 @@ BEGIN
 	ELSE
 		SELECT * INTO last FROM epoch e WHERE e.epoch_id = up_to_epoch_id;
 		IF NOT FOUND THEN
-			RAISE EXCEPTION 'epoch % does not exist', up_to_epoch_id USING ERRCODE = 'no_data_found';
+			PERFORM unknown_id('epoch', up_to_epoch_id);
 		END IF;
 		IF last.status <> 'final' THEN
 			RAISE EXCEPTION 'epoch % is %: only final statements are paid', up_to_epoch_id, last.status
@@ -5209,7 +5263,7 @@ DECLARE
 BEGIN
 	UPDATE payout SET status = 'released', released_at = clock_timestamp() WHERE payout.payout_id = $1 RETURNING * INTO p;
 	IF NOT FOUND THEN
-		RAISE EXCEPTION 'payout % does not exist', $1 USING ERRCODE = 'no_data_found';
+		PERFORM unknown_id('payout', $1);
 	END IF;
 	RETURN p.root;
 END $$;
@@ -5222,12 +5276,13 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
 BEGIN
 	IF coalesce(btrim(reason, E' \t\r\n'), '') = '' THEN
-		RAISE EXCEPTION 'a cancellation needs a reason' USING ERRCODE = 'invalid_parameter_value';
+		RAISE EXCEPTION 'a cancellation needs a reason'
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'It is kept with the batch for whoever audits it.';
 	END IF;
 	PERFORM pg_advisory_xact_lock('payout'::regclass::oid::int, 0);
 	UPDATE payout SET status = 'cancelled', cancelled = true, cancelled_at = clock_timestamp(), cancel_reason = reason WHERE payout.payout_id = $1;
 	IF NOT FOUND THEN
-		RAISE EXCEPTION 'payout % does not exist', $1 USING ERRCODE = 'no_data_found';
+		PERFORM unknown_id('payout', $1);
 	END IF;
 END $$;
 
@@ -5238,12 +5293,8 @@ CREATE FUNCTION released_payout(payout_id bigint) RETURNS payout
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
 DECLARE
-	p payout;
+	p payout := known_payout($1);
 BEGIN
-	SELECT * INTO p FROM payout WHERE payout.payout_id = $1;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION 'payout % does not exist', coalesce($1::text, 'NULL') USING ERRCODE = 'no_data_found';
-	END IF;
 	IF p.status <> 'released' THEN
 		RAISE EXCEPTION 'payout % is %: only a released one is handed out', $1, p.status
 			USING ERRCODE = 'object_not_in_prerequisite_state',
@@ -5309,13 +5360,9 @@ RETURNS TABLE (check_name text, ok boolean, detail text)
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
 DECLARE
-	p payout;
+	p payout := known_payout($1);
 	bad bigint;
 BEGIN
-	SELECT * INTO p FROM payout WHERE payout.payout_id = $1;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION 'payout % does not exist', $1 USING ERRCODE = 'no_data_found';
-	END IF;
 	RETURN QUERY SELECT b.rule, b.wanted IS NOT DISTINCT FROM b.found, format('wanted %s, found %s', b.wanted, b.found) FROM payout_balance($1) b;
 	SELECT count(*) INTO bad
 	FROM payout_line l LEFT JOIN LATERAL (SELECT s.total FROM final_statement s WHERE s.epoch_id = l.epoch_id AND s.provider_id = l.provider_id) s ON true
@@ -5472,12 +5519,12 @@ CREATE FUNCTION epoch_final_from(epoch_id bigint) RETURNS timestamptz
 LANGUAGE sql STABLE STRICT
 BEGIN ATOMIC
 	SELECT (e.computed_at AT TIME ZONE 'UTC' + p.challenge_window) AT TIME ZONE 'UTC'
-	FROM epoch e JOIN policy p ON p.policy_id = e.policy_id
-	WHERE e.epoch_id = epoch_final_from.epoch_id AND e.status = 'computed';
+	FROM known_epoch(epoch_final_from.epoch_id) e JOIN policy p ON p.policy_id = e.policy_id
+	WHERE e.status = 'computed';
 END;
 
 COMMENT ON FUNCTION epoch_final_from(bigint) IS
-'when the challenge window of a computed epoch ends: computed_at plus the policy''s challenge_window, days being 24 hours. NULL for NULL and for an epoch that is not computed';
+'when the challenge window of a computed epoch ends: computed_at plus the policy''s challenge_window, days being 24 hours. NULL for NULL and for an epoch that is not computed; errors: no such epoch';
 
 CREATE PROCEDURE finalize_epoch(epoch_id bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
@@ -5492,7 +5539,7 @@ BEGIN
 	END IF;
 	SELECT * INTO e FROM epoch WHERE epoch.epoch_id = $1 FOR UPDATE;
 	IF NOT FOUND THEN
-		RAISE EXCEPTION 'epoch % does not exist', $1 USING ERRCODE = 'no_data_found';
+		PERFORM unknown_id('epoch', $1);
 	END IF;
 	IF e.status <> 'computed' THEN
 		RAISE EXCEPTION 'epoch % cannot become final: it is %', $1, e.status
@@ -5553,6 +5600,7 @@ DECLARE
 	tries int;
 	since timestamptz;
 BEGIN
+	PERFORM known_epoch(record_epoch_failure.epoch_id);
 	INSERT INTO epoch_failure AS f (epoch_id, action, first_failed_at, last_failed_at, sqlstate, message, detail, hint, context)
 	VALUES (record_epoch_failure.epoch_id, record_epoch_failure.action, clock_timestamp(), clock_timestamp(), record_epoch_failure.sqlstate,
 		left(record_epoch_failure.message, 10000), left(nullif(record_epoch_failure.detail, ''), 10000),
@@ -6249,7 +6297,8 @@ DECLARE
 BEGIN
 	FOR f IN SELECT p.oid::regprocedure FROM pg_proc p
 		WHERE p.pronamespace = '@extschema@'::regnamespace
-			AND p.proname IN ('restate_epoch', 'preview_restatement', 'make_payout', 'release_payout', 'cancel_payout', 'roll_telemetry_hours', 'epoch_closes_at')
+			AND p.proname IN ('restate_epoch', 'preview_restatement', 'make_payout', 'release_payout', 'cancel_payout', 'roll_telemetry_hours', 'epoch_closes_at',
+				'explain_reward', 'simulate_node')
 	LOOP
 		EXECUTE format('ALTER FUNCTION %s SECURITY DEFINER', f);
 	END LOOP;
@@ -6277,6 +6326,8 @@ BEGIN
 		JOIN pg_extension x ON d.refclassid = 'pg_extension'::regclass AND x.oid = d.refobjid AND x.extname = 'swarm_reward'
 	WHERE c.relkind = 'v' OR (kind <> 'service' AND c.relkind IN ('r', 'p'));
 	RETURN QUERY SELECT 'EXECUTE ON FUNCTION @extschema@.provider_of_role(name)' UNION ALL SELECT 'EXECUTE ON FUNCTION @extschema@.epoch_closes_at(bigint)';
+	RETURN QUERY SELECT format('EXECUTE ON FUNCTION %s', p.oid::regprocedure)
+	FROM pg_proc p WHERE p.pronamespace = '@extschema@'::regnamespace AND p.proname IN ('explain_reward', 'simulate_node');
 	-- without it the functions of PostGIS cannot be found, in ours neither
 	RETURN QUERY SELECT format('USAGE ON SCHEMA %s', x.extnamespace::regnamespace)
 	FROM pg_extension x WHERE x.extname = 'postgis' AND NOT has_schema_privilege('public', x.extnamespace, 'USAGE');
@@ -6330,7 +6381,7 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION grant_role(text, name) IS
-'grants a database role what its work needs and no more; safe to repeat, and to be repeated after an update of the extension. analyst: reads everything. operator: reads everything, fills the tables of the network (see role_privilege()), plans epochs, calls the procedures, restates and pays out; cannot write a reward. service: reads the views. All three may use the schema of PostGIS. provider: reads the statement and rewards of the providers whose provider.role_name it is. Errors: no such kind, no such role, not the owner of the extension';
+'grants a database role what its work needs and no more; safe to repeat, and to be repeated after an update of the extension. analyst: reads everything. operator: reads everything, fills the tables of the network (see role_privilege()), plans epochs, calls the procedures, restates and pays out; cannot write a reward. service: reads the views, calls explain_reward and simulate_node. All three may use the schema of PostGIS. provider: reads the statement and rewards of the providers whose provider.role_name it is. Errors: no such kind, no such role, not the owner of the extension';
 
 CREATE FUNCTION revoke_role(role_name name) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$

@@ -268,6 +268,6 @@ CREATE ROLE swarm_reward_half_blind;
 GRANT USAGE ON SCHEMA swarm_reward TO swarm_reward_half_blind;
 GRANT SELECT ON ALL TABLES IN SCHEMA swarm_reward TO swarm_reward_half_blind;
 REVOKE SELECT ON node_reward FROM swarm_reward_half_blind;
-SELECT throws_ok('SET LOCAL ROLE swarm_reward_half_blind; SELECT explain_reward(1001, 1002)', '42501', 'permission denied to see the rewards of all providers', 'who sees some rewards only gets no wrong shares');
+SELECT throws_ok('SET LOCAL ROLE swarm_reward_half_blind; SELECT explain_reward(1001, 1002)', '42501', 'permission denied for function explain_reward', 'who sees some rewards only gets no wrong shares');
 SELECT * FROM finish();
 ROLLBACK;

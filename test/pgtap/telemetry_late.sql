@@ -147,7 +147,7 @@ SELECT is((SELECT array_agg(reason ORDER BY epoch_id) FROM epoch_computation WHE
 -- grace
 INSERT INTO policy (policy_id, name, effective_from, grace_period) VALUES (1001, 'patient', '2023-02-01 00:00+00', '2 days');
 INSERT INTO epoch (epoch_id, period, budget, grace_period) VALUES (1020, '[2023-02-01 00:00+00,2023-02-02 00:00+00)', 5, NULL), (1021, '[2023-02-02 00:00+00,2023-02-03 00:00+00)', 5, '90 minutes');
-SELECT is(ARRAY[epoch_closes_at(1012), epoch_closes_at(1020), epoch_closes_at(1021), epoch_closes_at(0)],
+SELECT is(ARRAY[epoch_closes_at(1012), epoch_closes_at(1020), epoch_closes_at(1021), epoch_closes_at(NULL)],
 	ARRAY['2023-01-02 13:00+00', '2023-02-04 00:00+00', '2023-02-03 01:30+00', NULL]::timestamptz[], 'an epoch closes after its own grace period, or its policy''s');
 SELECT throws_ok('UPDATE epoch SET grace_period = ''-1 minute'' WHERE epoch_id = 1020', '23514', NULL, 'which is not negative');
 INSERT INTO epoch (epoch_id, period, budget) VALUES (1030, tstzrange(now() - interval '2 hours', now() - interval '30 minutes'), 5);

@@ -1,5 +1,6 @@
 # The service of doc/backend.md, taken from there and run against a cluster: it tells of every change of
-# status, serves exact statements, and survives the loss of its connections.
+# status, serves exact statements, and survives the loss of its connections. Where module pg is not Node's
+# own, NODE_PATH says where it is; tools/perl-tap gets it by npm.
 use strict;
 use warnings;
 use HTTP::Tiny;
@@ -11,7 +12,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 use Operate;
 
-plan skip_all => 'Node.js with its module pg is not installed' if system(q{node -e 'require("pg")' >/dev/null 2>&1}) != 0;
+plan skip_all => 'Node.js with its module pg is not here: see NODE_PATH' if system(q{node -e 'require("pg")' >/dev/null 2>&1}) != 0;
 
 open my $doc, '<', 'doc/backend.md' or die "doc/backend.md: $!";
 my $text = do { local $/; <$doc> };

@@ -104,6 +104,15 @@ for my $view (@{[split /\n/, $node->safe_psql('ledger', q{SELECT relname FROM pg
 like(as('ana', q{SELECT count(*) FROM swarm_reward.explain_reward(1003, (SELECT min(node_id) FROM swarm_reward.reward WHERE epoch_id = 1003))}), qr/^[1-9]\d*$/, 'an analyst has a reward explained');
 like(as('ana', q{SELECT count(*) FROM swarm_reward.preview_epoch(1003, 1000)}), qr/^[1-9]\d*$/, 'and previews an epoch');
 like(as('ana', q{SELECT count(*) FROM swarm_reward.simulate_node('POINT(10 10)'::gis.geography, 100000, '{"t_cpu": 5}')}), qr/^[1-9]\d*$/, 'and simulates a node');
+my $explained = q{SELECT md5(string_agg(x::text, '|')) FROM swarm_reward.explain_reward(1003, 1004) x};
+like(as('sven', $explained), qr/^[0-9a-f]{32}$/, 'a service explains a reward');
+is(as('sven', $explained), as('ana', $explained), 'as an analyst does');
+my $simulated = q{SELECT md5(string_agg(x::text, '|')) FROM swarm_reward.simulate_node('POINT(10 10)'::gis.geography, 100000, '{"t_cpu": 5}') x};
+like(as('sven', $simulated), qr/^[0-9a-f]{32}$/, 'and simulates a node');
+is(as('sven', $simulated), as('ana', $simulated), 'as an analyst does');
+is(as('sven', "SET search_path = pg_temp; CREATE TEMP TABLE reward AS SELECT 1 AS x; CREATE TEMP TABLE epoch_node AS SELECT 1 AS x; $explained"), as('ana', $explained), 'whatever tables it makes');
+like(as('sven', $_), $denied, "but not: $_") for 'SELECT * FROM swarm_reward.preview_epoch(1003, 1000)', 'SELECT * FROM swarm_reward.epoch_node', 'SELECT * FROM swarm_reward.reward';
+like(as('paula', $_), qr/^permission denied for function/, "nor does a provider: $_") for $explained, 'SELECT * FROM swarm_reward.explain_reward(1003, 1001)', 'SELECT * FROM swarm_reward.simulate_node(NULL, 1, NULL)';
 like(as('oscar', q{SELECT swarm_reward.restate_epoch(1002, 'a test') IS NULL}), qr/^t$/, 'an operator restates');
 is(as('oscar', q{SELECT swarm_reward.make_payout() IS NULL}), 't', 'and makes payouts, of nothing as no provider has an address');
 is(as('oscar', q{CALL swarm_reward.roll_telemetry()}), '', 'and rolls telemetry up');
