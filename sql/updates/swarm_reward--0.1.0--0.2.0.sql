@@ -3888,11 +3888,11 @@ COMMENT ON FUNCTION scenario_reward(scenario) IS
 CREATE FUNCTION region_of(location geography) RETURNS code
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT r.code FROM region r WHERE ST_Covers(r.boundary, location) ORDER BY region_area(r.boundary), r.code LIMIT 1;
+	SELECT r.code FROM region r WHERE ST_Covers(r.boundary, geog_checked_point(location)) ORDER BY region_area(r.boundary), r.code LIMIT 1;
 END;
 
 COMMENT ON FUNCTION region_of(geography) IS
-'the region that a node at a place belongs to: the smallest that covers it, ties by code; NULL if none does, or for NULL';
+'the region that a node at a place belongs to: the smallest that covers it, ties by code; NULL if none does, or for NULL; anything but a point with SRID 4326 is an error';
 
 CREATE FUNCTION simulate_number(what text, value jsonb, most numeric, whole boolean DEFAULT false) RETURNS numeric
 LANGUAGE plpgsql IMMUTABLE SET search_path FROM CURRENT AS $$

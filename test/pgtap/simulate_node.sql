@@ -9,7 +9,7 @@ BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS swarm_reward CASCADE;
 \ir ledger_network.psql
-SELECT plan(35);
+SELECT plan(36);
 
 CREATE TABLE pg_temp.pair (label text, i int, source text, component text, amount numeric, score numeric);
 
@@ -164,5 +164,6 @@ SELECT throws_ok($$ SELECT simulate_node('POINT(0 0)', 1000, '{}', epoch_id => 7
 UPDATE region SET boundary = ST_Multi(ST_MakeEnvelope(-10, -5, 10, 5, 4326))::geography WHERE code = 'T00';
 SELECT throws_ok($$ SELECT simulate_node('POINT(0 0)', 1000, '{}') $$, '55000', 'region T00 is not what it was in epoch 1002', 'a region that has changed');
 SELECT lives_ok($$ SELECT simulate_node('POINT(100 50)', 1000, '{"t_gpu": 999999999999999}', 0.5, '{"t_infer": 99999999999999999999999999999999999999}') $$, 'as much as there can be');
+SELECT throws_ok($$ SELECT region_of(ST_SetSRID('POINT(0 0)'::geometry, 4269)::geography) $$, '22023', NULL, 'the region of a point in another reference system');
 SELECT * FROM finish();
 ROLLBACK;
