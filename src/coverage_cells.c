@@ -114,7 +114,7 @@ coverage_cell_boundary_wkb(PG_FUNCTION_ARGS)
 	static const int corner[4][2] = {{0, 0}, {1, 0}, {1, 1}, {0, 1}};
 	int32		order = PG_GETARG_INT32(0);
 	int64		cell = PG_GETARG_INT64(1);
-	double		nside = (double) (INT64_C(1) << order);
+	double		nside;
 	int			steps;
 	int			npoints;
 	double	   *xy;
@@ -123,6 +123,7 @@ coverage_cell_boundary_wkb(PG_FUNCTION_ARGS)
 				iy;
 
 	check_cell(order, cell);
+	nside = (double) (INT64_C(1) << order);
 	steps = side_steps(hpx_grid(order), cell);
 	npoints = 4 * steps + 1;
 	hpx_cell_to_face(order, cell, &face, &ix, &iy);
