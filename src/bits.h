@@ -157,25 +157,32 @@ bits_get(BitReader *reader, int count)
 	return count == 64 ? word : word & ((UINT64CONST(1) << count) - 1);
 }
 
+/* The number that bits_put_gamma wrote as the lowest 2 * length + 1 bits of a word. */
+static inline uint64
+gamma_value(uint64 word, int length)
+{
+	uint64		one = UINT64CONST(1) << length;
+
+	return (word >> (length + 1) & (one - 1)) | one;
+}
+
 /* Reads what bits_put_gamma wrote. */
 static inline uint64
 bits_get_gamma(BitReader *reader)
 {
 	uint64		word = bits_peek(reader);
-	uint64		one;
 	int			length;
 
 	if (word == 0)
 		bits_fail(reader, "The value ends too soon, or a number in it is too large.");
 	length = pg_rightmost_one_pos64(word);
-	one = UINT64CONST(1) << length;
 	if (likely(length < 32))
 	{
 		bits_skip(reader, 2 * length + 1);
-		return (word >> (length + 1) & (one - 1)) | one;
+		return gamma_value(word, length);
 	}
 	bits_skip(reader, length + 1);
-	return bits_get(reader, length) | one;
+	return bits_get(reader, length) | UINT64CONST(1) << length;
 }
 
 /* Reads two numbers that bits_put_gamma wrote; short ones are taken from the same word. */
@@ -193,8 +200,8 @@ bits_get_two_gammas(BitReader *reader, uint64 *first, uint64 *second)
 		if (likely(rest_length < 16))
 		{
 			bits_skip(reader, 2 * (length + rest_length) + 2);
-			*first = (word >> (length + 1) & ((UINT64CONST(1) << length) - 1)) | UINT64CONST(1) << length;
-			*second = (rest >> (rest_length + 1) & ((UINT64CONST(1) << rest_length) - 1)) | UINT64CONST(1) << rest_length;
+			*first = gamma_value(word, length);
+			*second = gamma_value(rest, rest_length);
 			return;
 		}
 	}

@@ -1,4 +1,5 @@
--- What is still missing, as places.
+-- What is still missing, as places. The region is region_of(center), written out:
+-- who may read the view need not have a right to the table region, which a function would ask for.
 
 CREATE VIEW coverage_gap AS
 SELECT e.epoch_id, e.period, e.status, g.gap_id,

@@ -147,13 +147,6 @@ add_size(Size a, Size b)
 	return a + b;
 }
 
-void *
-sr_advise(void *p, size_t size)
-{
-	(void) size;
-	return p;
-}
-
 struct varlena *
 pg_detoast_datum(struct varlena *datum)
 {
