@@ -198,7 +198,9 @@ BEGIN
 				-- made first and attached then: CREATE TABLE PARTITION OF would wait for every
 				-- reader and writer of the whole, and keep new ones waiting
 				EXECUTE format('CREATE TABLE %s (LIKE %s INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMPRESSION)', child, parent);
-				EXECUTE format('ALTER TABLE %s ADD PRIMARY KEY (node_id, %I, service_key), ADD FOREIGN KEY (node_id) REFERENCES node, ADD FOREIGN KEY (service_type) REFERENCES service_type',
+				-- NOT VALID: there is no row that they would not have seen, and pg_restore, which makes them
+				-- after this table's data and perhaps before that of node, does not look at rows then
+				EXECUTE format('ALTER TABLE %s ADD PRIMARY KEY (node_id, %I, service_key), ADD FOREIGN KEY (node_id) REFERENCES node NOT VALID, ADD FOREIGN KEY (service_type) REFERENCES service_type NOT VALID',
 					child, CASE parent WHEN 'telemetry'::regclass THEN 'sampled_at' ELSE 'hour' END);
 				IF parent = 'telemetry'::regclass THEN
 					-- for an hour of all nodes; see 37 for what a B-tree would have cost
@@ -6291,6 +6293,70 @@ BEGIN
 	END LOOP;
 END $$;
 
+-- Restoring a dump with several jobs, and what to ask afterwards.
+--
+-- The tables of an extension have their foreign keys and triggers from CREATE
+-- EXTENSION on, before there are rows, and pg_dump writes no dependencies between
+-- the data of such tables: the jobs of pg_restore -j load rewards before the
+-- epoch they belong to. With any other table pg_restore makes keys and triggers
+-- after the data. So what it brings here is taken as it was dumped as well.
+
+CREATE FUNCTION take_as_dumped() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+	-- Until the transaction ends, which is one table's data. With a SET clause the function
+	-- would take that back as soon as it returns, so it has none, and qualifies its names.
+	PERFORM pg_catalog.set_config('session_replication_role', 'replica', true);
+	RETURN NULL;
+END $$;
+COMMENT ON FUNCTION take_as_dumped() IS
+'trigger: rows that pg_restore brings as a superuser are taken in any order, as pg_restore --disable-triggers would, as no other trigger and no foreign key of the table fires for them. Verify afterwards, with verify_references() and verify_epoch()';
+
+-- A foreign key is triggers too, so these are the tables where an insert can be refused
+-- or has effects. The name comes before those of all other triggers.
+DO $$
+DECLARE
+	t regclass;
+BEGIN
+	FOR t IN
+		SELECT c.oid FROM pg_extension x JOIN pg_class c ON c.oid = ANY (x.extconfig)
+		WHERE x.extname = 'swarm_reward' AND c.relkind = 'r'
+			AND EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND g.tgtype & 4 <> 0)
+	LOOP
+		EXECUTE format($q$CREATE TRIGGER as_dumped BEFORE INSERT ON %s FOR EACH STATEMENT
+			WHEN (current_setting('application_name') = 'pg_restore' AND current_setting('is_superuser') = 'on') EXECUTE FUNCTION take_as_dumped()$q$, t);
+	END LOOP;
+END $$;
+
+CREATE FUNCTION verify_references() RETURNS TABLE (relation regclass, foreign_key name, missing bigint)
+LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 100 SET jit = off SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	counting text;
+BEGIN
+	FOR relation, foreign_key, counting IN
+		SELECT k.conrelid, k.conname, format('SELECT count(*) FROM %s c WHERE (%s) AND NOT EXISTS (SELECT FROM %s p WHERE %s)',
+			k.conrelid::regclass, j.given, k.confrelid::regclass, j.found)
+		FROM pg_constraint k,
+			LATERAL (SELECT string_agg(format('c.%I IS NOT NULL', a.attname), CASE k.confmatchtype WHEN 'f' THEN ' OR ' ELSE ' AND ' END) AS given,
+				string_agg(format('p.%I OPERATOR(%s.%s) c.%I', b.attname, o.oprnamespace::regnamespace, o.oprname, a.attname), ' AND ') AS found
+				FROM unnest(k.conkey, k.confkey, k.conpfeqop) u (own, other, equal)
+					JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.own
+					JOIN pg_attribute b ON b.attrelid = k.confrelid AND b.attnum = u.other
+					JOIN pg_operator o ON o.oid = u.equal) j
+		WHERE k.contype = 'f' AND k.conrelid IN (
+			SELECT d.objid FROM pg_depend d JOIN pg_extension x ON d.refclassid = 'pg_extension'::regclass AND x.oid = d.refobjid
+			WHERE x.extname = 'swarm_reward' AND d.classid = 'pg_class'::regclass AND d.deptype = 'e'
+			UNION ALL SELECT t.relid FROM pg_partition_tree('@extschema@.telemetry') t
+			UNION ALL SELECT t.relid FROM pg_partition_tree('@extschema@.telemetry_hour') t)
+		ORDER BY k.conrelid::regclass::text, k.conname
+	LOOP
+		EXECUTE counting INTO missing;
+		RETURN NEXT;
+	END LOOP;
+END $$;
+COMMENT ON FUNCTION verify_references() IS
+'for each foreign key of the tables of the extension and of the partitions of telemetry and telemetry_hour, how many rows refer to a row that is not there; 0: all is well. Rows that refer to nothing by NULL are not counted. For after a restore, and after whatever else was written with foreign keys switched off; reads all rows of these tables, with the rights of the owner';
+
 DO $$
 DECLARE
 	f regprocedure;
@@ -6325,6 +6391,7 @@ BEGIN
 	FROM pg_class c JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
 		JOIN pg_extension x ON d.refclassid = 'pg_extension'::regclass AND x.oid = d.refobjid AND x.extname = 'swarm_reward'
 	WHERE c.relkind = 'v' OR (kind <> 'service' AND c.relkind IN ('r', 'p'));
+	RETURN QUERY SELECT 'EXECUTE ON FUNCTION @extschema@.verify_references()' WHERE kind <> 'service';
 	RETURN QUERY SELECT 'EXECUTE ON FUNCTION @extschema@.provider_of_role(name)' UNION ALL SELECT 'EXECUTE ON FUNCTION @extschema@.epoch_closes_at(bigint)';
 	RETURN QUERY SELECT format('EXECUTE ON FUNCTION %s', p.oid::regprocedure)
 	FROM pg_proc p WHERE p.pronamespace = '@extschema@'::regnamespace AND p.proname IN ('explain_reward', 'simulate_node');
@@ -6381,7 +6448,7 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION grant_role(text, name) IS
-'grants a database role what its work needs and no more; safe to repeat, and to be repeated after an update of the extension. analyst: reads everything. operator: reads everything, fills the tables of the network (see role_privilege()), plans epochs, calls the procedures, restates and pays out; cannot write a reward. service: reads the views, calls explain_reward and simulate_node. All three may use the schema of PostGIS. provider: reads the statement and rewards of the providers whose provider.role_name it is. Errors: no such kind, no such role, not the owner of the extension';
+'grants a database role what its work needs and no more; safe to repeat, and to be repeated after an update of the extension. analyst: reads everything, calls verify_references. operator: the same, fills the tables of the network (see role_privilege()), plans epochs, calls the procedures, restates and pays out; cannot write a reward. service: reads the views, calls explain_reward and simulate_node. All three may use the schema of PostGIS. provider: reads the statement and rewards of the providers whose provider.role_name it is. Errors: no such kind, no such role, not the owner of the extension';
 
 CREATE FUNCTION revoke_role(role_name name) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -6435,3 +6502,19 @@ END $$;
 
 -- hours of partitions that were made before are watched from now on
 SELECT watch_telemetry_partition(p.partition) FROM telemetry_partition('telemetry') p;
+
+-- and their foreign keys are as those of new ones, so that the order of a restore does not matter to
+-- them: every row that is there has been checked, and stays so
+DO $$
+DECLARE
+	k record;
+BEGIN
+	FOR k IN
+		SELECT c.conrelid::regclass AS partition, c.conname, pg_get_constraintdef(c.oid) AS definition
+		FROM (VALUES ('telemetry'::regclass), ('telemetry_hour')) p (parent), telemetry_partition(p.parent) t
+			JOIN pg_constraint c ON c.conrelid = t.partition AND c.contype = 'f' AND c.convalidated
+		WHERE c.confrelid IN ('node'::regclass, 'service_type'::regclass)
+	LOOP
+		EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I, ADD CONSTRAINT %2$I %s NOT VALID', k.partition, k.conname, k.definition);
+	END LOOP;
+END $$;
