@@ -58,6 +58,16 @@ is(value('used', $money), $paid, 'with the same amounts');
 is(value('used', 'CALL run_epoch(1003); SELECT count(*) FROM verify_epoch(1003) WHERE NOT ok'), '0', 'the next one is computed');
 is(value('used', "SELECT count(*) > 0 FROM pg_trigger t JOIN telemetry_partition('telemetry') p ON p.partition = t.tgrelid WHERE t.tgname = 'mark_telemetry_insert'"), 't',
 	'partitions of before are watched for late rows');
+is(value('used', "SELECT count(*) || ' ' || bool_or(c.convalidated) FROM pg_constraint c JOIN telemetry_partition('telemetry') p ON p.partition = c.conrelid WHERE c.contype = 'f'"),
+	value('used', "SELECT 2 * count(*) || ' false' FROM telemetry_partition('telemetry')"), 'and their foreign keys do not depend on the order of a restore');
+is(value('used', 'SELECT sum(missing) FROM verify_references()'), '0', 'and hold');
+local $ENV{PGHOST} = $node->host;
+local $ENV{PGPORT} = $node->port;
+delete $ENV{PGAPPNAME};
+$node->safe_psql('postgres', 'CREATE DATABASE restored');
+my $rows = 'SELECT (SELECT count(*) FROM telemetry), (SELECT count(*) FROM reward), (SELECT string_agg(digest::text, chr(32) ORDER BY epoch_id) FROM epoch)';
+command_ok(['sh', '-c', "pg_dump -Fc -f ${\ $node->basedir}/used.dump used && pg_restore -j 2 -d restored ${\ $node->basedir}/used.dump"], 'it is dumped, and restored by two jobs');
+is(value('restored', $rows), value('used', $rows), 'with all its rows');
 $node->safe_psql('used', 'DROP EXTENSION swarm_reward CASCADE');
 is($node->safe_psql('used', "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'swarm_reward'"), '0', 'nothing is left of it');
 
