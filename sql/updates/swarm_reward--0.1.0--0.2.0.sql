@@ -6302,11 +6302,10 @@ END $$;
 -- after the data. So what it brings here is taken as it was dumped as well.
 
 CREATE FUNCTION take_as_dumped() RETURNS trigger
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-	-- Until the transaction ends, which is one table's data. With a SET clause the function
-	-- would take that back as soon as it returns, so it has none, and qualifies its names.
-	PERFORM pg_catalog.set_config('session_replication_role', 'replica', true);
+	-- until the transaction ends, which brings one table's data
+	PERFORM set_config('session_replication_role', 'replica', true);
 	RETURN NULL;
 END $$;
 COMMENT ON FUNCTION take_as_dumped() IS
