@@ -1195,12 +1195,32 @@ CREATE OR REPLACE FUNCTION overlap_seconds(a tstzrange, b tstzrange) RETURNS num
 AS 'MODULE_PATHNAME', 'sr_overlap_seconds' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
 
 CREATE FUNCTION refuse_argument(what text, value text, hint text) RETURNS numeric
-LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
 BEGIN
 	RAISE EXCEPTION '% is %', what, value USING ERRCODE = 'invalid_parameter_value', HINT = hint;
 END $$;
 
 COMMENT ON FUNCTION refuse_argument(text, text, text) IS 'always an error: what is value, with the hint; for arguments of the formulas';
+
+-- not STRICT, nor is freshness: with a CASE in it a strict function is not inlined
+CREATE OR REPLACE FUNCTION slot_count(period tstzrange, slot interval) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN extract(epoch FROM slot) <= 0 THEN refuse_argument('slot in seconds', extract(epoch FROM slot)::text, 'Give a positive length of time, for example ''1 minute''.')
+		ELSE ceil(extract(epoch FROM upper(period) - timestamptz '1970-01-01 00:00:00+00') / extract(epoch FROM slot))
+			- ceil(extract(epoch FROM lower(period) - timestamptz '1970-01-01 00:00:00+00') / extract(epoch FROM slot)) END::bigint;
+END;
+COMMENT ON FUNCTION slot_count(tstzrange, interval) IS
+'slots of telemetry (aligned to the Unix epoch) that start within [lower, upper) of a period; NULL for NULL or without a bound. Errors: a slot that is not positive';
+
+CREATE OR REPLACE FUNCTION freshness(age int, freshness_epochs int) RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN freshness_epochs <= 0 THEN refuse_argument('freshness_epochs', freshness_epochs::text, 'Give at least 1.')
+		WHEN age < freshness_epochs THEN round(1 - age::numeric / freshness_epochs, 12)
+		WHEN age >= freshness_epochs THEN 0.000000000000 END;
+END;
+COMMENT ON FUNCTION freshness(int, int) IS 'max(0, 1 - age / K), to twelve decimals; NULL for NULL. Errors: K not above 0';
 
 CREATE OR REPLACE FUNCTION region_multiplier(covered double precision, demand double precision, target_fraction numeric, multiplier_max numeric) RETURNS numeric
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -3754,7 +3774,11 @@ DECLARE
 	source text[];
 	name text;
 BEGIN
-	SELECT * INTO STRICT f FROM pg_proc p WHERE p.oid = original;
+	SELECT * INTO f FROM pg_proc p WHERE p.oid = original;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'there is no function % to derive a twin from', coalesce(original::text, 'NULL')
+			USING ERRCODE = 'undefined_function';
+	END IF;
 	body := coalesce(regexp_replace(pg_get_function_sqlbody(original), '^\s*BEGIN ATOMIC\s*(.*?);?\s*END\s*$', '\1'), f.prosrc);
 	FOREACH source SLICE 1 IN ARRAY ARRAY[
 		['epoch', 'unnest(ARRAY[(scenario).epoch])'], ['policy', 'unnest(ARRAY[(scenario).policy])'],
@@ -3789,7 +3813,7 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION derive_scenario_function(regprocedure) IS
-'run while the extension is installed or updated, after a function of the engine has been created or replaced: makes its twin that reads a scenario. Errors: it reads a table that a scenario does not have, or calls a function about an epoch that has no twin';
+'run while the extension is installed or updated, after a function of the engine has been created or replaced: makes its twin that reads a scenario. Errors: there is no such function, it reads a table that a scenario does not have, or calls a function about an epoch that has no twin';
 
 DO $$
 DECLARE
