@@ -3,7 +3,7 @@
 -- The first argument is not called epoch_id, here and in opened_epoch: the
 -- twins of the engine's functions for scenarios call both.
 CREATE FUNCTION unknown_id(kind text, id bigint) RETURNS void
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
 BEGIN
 	RAISE EXCEPTION '% % does not exist', kind, id
 		USING ERRCODE = 'no_data_found', HINT = CASE kind
@@ -16,8 +16,10 @@ END $$;
 COMMENT ON FUNCTION unknown_id(text, bigint) IS
 'error, always: an epoch, policy, node, payout or restatement run of this key, which may be NULL, does not exist, and where to find those that do';
 
+-- Both are called in expressions, or for one column: in FROM, or as what a query returns,
+-- the three fields of the epoch, tens of megabytes, are fetched to make a row of them.
 CREATE FUNCTION known_epoch(id bigint) RETURNS epoch
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
 DECLARE
 	e epoch;
 BEGIN
@@ -30,7 +32,7 @@ END $$;
 COMMENT ON FUNCTION known_epoch(bigint) IS 'the epoch of this key. Errors: there is none';
 
 CREATE FUNCTION opened_epoch(id bigint) RETURNS epoch
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
 DECLARE
 	e epoch := known_epoch($1);
 BEGIN

@@ -392,8 +392,9 @@ CREATE FUNCTION epoch_closes_at(epoch_id bigint) RETURNS timestamptz
 LANGUAGE sql STABLE STRICT
 BEGIN ATOMIC
 	SELECT (upper(e.period) AT TIME ZONE 'UTC' + coalesce(e.grace_period, p.grace_period)) AT TIME ZONE 'UTC'
-	FROM known_epoch(epoch_closes_at.epoch_id) e LEFT JOIN policy p ON p.policy_id = coalesce(e.policy_id,
-		(SELECT l.policy_id FROM policy l WHERE l.effective_from <= lower(e.period) ORDER BY l.effective_from DESC LIMIT 1));
+	FROM epoch e LEFT JOIN policy p ON p.policy_id = coalesce(e.policy_id,
+		(SELECT l.policy_id FROM policy l WHERE l.effective_from <= lower(e.period) ORDER BY l.effective_from DESC LIMIT 1))
+	WHERE e.epoch_id = (SELECT (known_epoch(epoch_closes_at.epoch_id)).epoch_id);
 END;
 COMMENT ON FUNCTION epoch_closes_at(bigint) IS
 'end of an epoch''s grace period: its end plus its own grace_period, or its policy''s, days being 24 hours. Schedulers compute it then; run_epoch does so whenever it is told to, once the epoch has ended. NULL for NULL; errors: no such epoch';
@@ -446,8 +447,9 @@ CREATE FUNCTION late_telemetry(epoch_id bigint, OUT came numeric, OUT gone numer
 LANGUAGE sql STABLE STRICT
 BEGIN ATOMIC
 	SELECT t.came - c.came, t.gone - c.gone
-	FROM known_epoch(late_telemetry.epoch_id) e, LATERAL (SELECT x.came, x.gone FROM epoch_computation x WHERE x.epoch_id = e.epoch_id ORDER BY x.computation DESC LIMIT 1) c,
-		LATERAL telemetry_changes(e.period) t;
+	FROM epoch e, LATERAL (SELECT x.came, x.gone FROM epoch_computation x WHERE x.epoch_id = e.epoch_id ORDER BY x.computation DESC LIMIT 1) c,
+		LATERAL telemetry_changes(e.period) t
+	WHERE e.epoch_id = (SELECT (known_epoch(late_telemetry.epoch_id)).epoch_id);
 END;
 COMMENT ON FUNCTION late_telemetry(bigint) IS
 'rows of telemetry that came and went in the period of an epoch after it was last computed. NULL for NULL and for an epoch never computed; errors: no such epoch';
@@ -458,7 +460,7 @@ DECLARE
 	last epoch_computation;
 	why text := reason;
 BEGIN
-	PERFORM opened_epoch(record_computation.epoch_id);
+	PERFORM (opened_epoch(record_computation.epoch_id)).epoch_id;
 	SELECT * INTO last FROM epoch_computation c WHERE c.epoch_id = record_computation.epoch_id ORDER BY c.computation DESC LIMIT 1;
 	IF why IS NULL THEN
 		why := CASE WHEN last.computation IS NULL THEN 'first computation'

@@ -31,26 +31,29 @@ COMMENT ON COLUMN epoch_beacon.nodes IS 'nodes of the epoch that it measured';
 COMMENT ON COLUMN epoch_beacon.violations IS 'of them those whose place it shows to be impossible';
 SELECT pg_catalog.pg_extension_config_dump('epoch_beacon', '');
 
-CREATE FUNCTION beacon_sight(period tstzrange) RETURNS TABLE (node_id bigint, beacon_id bigint, rtt_ms double precision, excess_m double precision)
-LANGUAGE plpgsql STABLE ROWS 100000 SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
-DECLARE
-	parts text;
-BEGIN
-	SELECT string_agg(format($q$
-		SELECT f.node_id, f.beacon_id, f.rtt_ms, location_excess(n.location, b.location, f.rtt_ms)
+CREATE FUNCTION beacon_sight_query() RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path FROM CURRENT AS $f$
+	SELECT $q$
+		SELECT f.node_id, f.beacon_id, f.rtt_ms, location_excess(n.location, b.location, f.rtt_ms) AS excess_m
 		FROM (SELECT r.node_id, r.beacon_id,
 					-- thirty years: beyond the Earth by far, and rtt_distance can take it
 					least(min(r.rtt_ms), 1e12) AS rtt_ms
 				FROM beacon_rtt r JOIN node m ON m.node_id = r.node_id
-				WHERE r.measured_at >= lower($1) AND r.measured_at < upper($1) AND %s
+				WHERE r.measured_at >= lower($1) AND r.measured_at < upper($1) AND {slice r.node_id}
 					AND r.measured_at >= m.joined_at AND (m.left_at IS NULL OR r.measured_at < m.left_at)
 				GROUP BY r.node_id, r.beacon_id) f
-			JOIN node n ON n.node_id = f.node_id JOIN beacon b ON b.beacon_id = f.beacon_id $q$, s), ' UNION ALL ')
-	INTO parts FROM node_slice('r.node_id') s;
-	RETURN QUERY EXECUTE parts USING period;
+			JOIN node n ON n.node_id = f.node_id JOIN beacon b ON b.beacon_id = f.beacon_id $q$
+$f$;
+COMMENT ON FUNCTION beacon_sight_query() IS
+'query, for sliced_query, of beacon_sight for the period $1. The one place where an epoch reads beacon_rtt';
+
+CREATE FUNCTION beacon_sight(period tstzrange) RETURNS TABLE (node_id bigint, beacon_id bigint, rtt_ms double precision, excess_m double precision)
+LANGUAGE plpgsql STABLE ROWS 100000 SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
+BEGIN
+	RETURN QUERY EXECUTE sliced_query(beacon_sight_query()) USING period;
 END $$;
 COMMENT ON FUNCTION beacon_sight(tstzrange) IS
-'fastest round-trip time of each node and beacon within a period and the node''s membership (at most 1e12 ms), and its location_excess. The one place where an epoch reads beacon_rtt';
+'fastest round-trip time of each node and beacon within a period and the node''s membership (at most 1e12 ms), and its location_excess, as an epoch measures them';
 
 CREATE FUNCTION verify_location(epoch_id bigint) RETURNS TABLE (check_name text, ok boolean, detail text)
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
@@ -59,7 +62,7 @@ DECLARE
 	slack double precision;
 	bad bigint;
 BEGIN
-	PERFORM opened_epoch($1);
+	PERFORM (opened_epoch($1)).epoch_id;
 	SELECT p.location_slack_m INTO slack FROM epoch e JOIN policy p USING (policy_id) WHERE e.epoch_id = $1;
 	-- A millimetre of tolerance: another version of the geodesic's library may
 	-- differ in the last bits, and rounding makes that one step.

@@ -6,7 +6,7 @@
 -- as so dear then that the smallest query would be compiled, so that JIT is off too.
 
 CREATE FUNCTION freeze_node(epoch_id bigint) RETURNS bigint
-LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_nestloop = off SET enable_mergejoin = off SET jit = off AS $$
 DECLARE
 	e epoch;
 	p policy;
@@ -22,58 +22,18 @@ BEGIN
 	SELECT array_agg(r.code ORDER BY r.area, r.code), array_agg(r.boundary ORDER BY r.area, r.code) INTO regions, boundaries
 	FROM (SELECT g.code, g.boundary, region_area(g.boundary) AS area FROM region g) r;
 
-	WITH member AS MATERIALIZED (
-		SELECT m.*,
-			-- Uptime is measured over the node's own part of the epoch: its units
-			-- are averaged over the whole period already, and a newcomer would
-			-- otherwise be punished twice. But whoever takes hardware out and puts
-			-- it back must not do better than whoever is down for as long, so the
-			-- same hardware of the same provider is measured from first to last.
-			CASE WHEN m.hardware_id IS NULL THEN m.active ELSE
-				tstzrange(min(lower(m.active)) OVER (PARTITION BY m.provider_id, m.hardware_id),
-					max(upper(m.active)) OVER (PARTITION BY m.provider_id, m.hardware_id)) END AS measured,
-			m.hardware_id IS NOT NULL AND count(*) OVER (PARTITION BY m.provider_id, m.hardware_id) > 1 AS several
-		FROM (SELECT n.node_id, n.provider_id, n.hardware_id, n.location, n.service_radius_m,
-				regions[covering_region(boundaries, n.location)] AS region,
-				tstzrange(n.joined_at, n.left_at) * e.period AS active
-			FROM node n
-			WHERE n.status IN ('active', 'left') AND tstzrange(n.joined_at, n.left_at) && e.period) m
+	WITH found AS MATERIALIZED (
+		SELECT * FROM measured_node(e.period, p, boundaries)
 	),
-	sample AS MATERIALIZED (
-		SELECT * FROM telemetry_window(e.period, p.telemetry_slot)
-	),
-	seen AS MATERIALIZED (	-- node by node
-		SELECT s.node_id, rollup(s.summary) AS summary,
-			max(response_time(s.summary, p.response_quantile::double precision)) FILTER (WHERE s.service_type IS NULL) AS heartbeat_ms
-		FROM (SELECT * FROM sample ORDER BY node_id) s GROUP BY s.node_id
-	),
-	again AS (	-- hardware that one provider had as several nodes
-		SELECT m.provider_id, m.hardware_id, rollup(s.summary) AS summary
-		FROM member m JOIN seen s USING (node_id)
-		WHERE m.several
+	again AS MATERIALIZED (
+		-- Uptime is measured over the node's own part of the epoch: its units
+		-- are averaged over the whole period already, and a newcomer would
+		-- otherwise be punished twice. But whoever takes hardware out and puts
+		-- it back must not do better than whoever is down for as long, so the
+		-- same hardware of the same provider is measured from first to last.
+		SELECT m.provider_id, m.hardware_id, rollup(m.summary) AS summary, tstzrange(min(lower(m.active)), max(upper(m.active))) AS measured
+		FROM found m WHERE m.several
 		GROUP BY m.provider_id, m.hardware_id
-	),
-	sight AS MATERIALIZED (
-		SELECT s.*, s.excess_m > p.location_slack_m::double precision AS violates
-		FROM beacon_sight(e.period) s JOIN member m USING (node_id)
-	),
-	bound AS (
-		SELECT s.node_id, count(*)::int AS beacons, max(s.excess_m) AS excess,
-			count(*) FILTER (WHERE s.violates)::int AS violations, min(s.rtt_ms) AS fastest_rtt_ms,
-			(array_agg(s.beacon_id ORDER BY s.excess_m DESC, s.beacon_id))[1] AS worst_beacon_id,
-			(array_agg(s.rtt_ms ORDER BY s.excess_m DESC, s.beacon_id))[1] AS worst_rtt_ms
-		FROM sight s GROUP BY s.node_id
-	),
-	held AS MATERIALIZED (
-		SELECT m.node_id, r.resource_type,
-			round(round(sum(r.units * overlap_seconds(r.valid, m.active)), 30) / seconds, 30) AS units
-		FROM member m JOIN node_resource r ON r.node_id = m.node_id AND r.valid && m.active
-		GROUP BY m.node_id, r.resource_type
-	),
-	worth AS (
-		SELECT h.node_id, sum(t.unit_value * h.units) AS value
-		FROM held h JOIN resource_type t ON t.code = h.resource_type
-		GROUP BY h.node_id
 	),
 	provider_first AS (
 		SELECT f.provider_id, f.region, g.epoch_no FROM epoch_first f JOIN epoch g ON g.epoch_id = f.epoch_id
@@ -84,37 +44,29 @@ BEGIN
 		WHERE f.hardware_id IS NOT NULL AND g.epoch_no < e.epoch_no
 	),
 	fact AS MATERIALIZED (	-- so that nothing is computed twice where it is used twice
-		SELECT m.*,
-			e.epoch_no - least(pf.epoch_no, hf.epoch_no, e.epoch_no) AS age,
-			CASE WHEN s.summary IS NULL OR slot_count(m.measured, p.telemetry_slot) = 0 THEN 0
-				ELSE uptime(coalesce(a.summary, s.summary), m.measured) END AS uptime,
-			coalesce(s.heartbeat_ms,
-				response_time(s.summary, p.response_quantile::double precision)) AS response_ms,
-			error_rate_upper(s.summary, p.error_confidence::double precision) AS error_rate_upper,
-			coalesce(samples(s.summary), 0) AS samples, coalesce(errors(s.summary), 0) AS errors,
-			coalesce(b.beacons, 0) AS beacons, b.excess, coalesce(w.value, 0) AS value,
-			coalesce(b.violations, 0) AS violations, b.fastest_rtt_ms, b.worst_beacon_id, b.worst_rtt_ms
-		FROM member m
-			LEFT JOIN seen s ON s.node_id = m.node_id
-			LEFT JOIN again a ON m.several AND a.provider_id = m.provider_id AND a.hardware_id = m.hardware_id
-			LEFT JOIN bound b ON b.node_id = m.node_id
-			LEFT JOIN worth w ON w.node_id = m.node_id
-			LEFT JOIN provider_first pf ON pf.provider_id = m.provider_id AND pf.region = m.region
-			LEFT JOIN hardware_first hf ON hf.hardware_id = m.hardware_id AND hf.region = m.region
+		SELECT m.*, regions[m.region] AS region_code, coalesce(a.measured, m.active) AS measured,
+			CASE WHEN NOT m.several THEN m.uptime
+				WHEN m.summary IS NULL OR slot_count(a.measured, p.telemetry_slot) = 0 THEN 0
+				ELSE uptime(a.summary, a.measured) END AS joint_uptime,
+			m.sights[1] AS worst
+		FROM found m LEFT JOIN again a ON m.several AND a.provider_id = m.provider_id AND a.hardware_id = m.hardware_id
 	),
 	rated AS MATERIALIZED (
-		SELECT f.*, q.availability, q.performance, q.trust, q.quality
-		FROM fact f, LATERAL node_rating(p, f.uptime, f.response_ms, f.error_rate_upper, f.beacons, f.excess) q
+		SELECT f.*, e.epoch_no - least(pf.epoch_no, hf.epoch_no, e.epoch_no) AS age, q.availability, q.performance, q.trust, q.quality
+		FROM fact f
+			LEFT JOIN provider_first pf ON pf.provider_id = f.provider_id AND pf.region = f.region_code
+			LEFT JOIN hardware_first hf ON hf.hardware_id = f.hardware_id AND hf.region = f.region_code,
+			LATERAL node_rating(p, f.joint_uptime, f.response_ms, f.error_rate_upper, f.beacons, (f.worst).excess_m) q
 	),
 	put_node AS (	-- in the order of the keys, which their indexes like
 		INSERT INTO epoch_node (epoch_id, node_id, provider_id, hardware_id, location, service_radius_m, region, age,
 			active, measured, uptime, response_ms, error_rate_upper, samples, errors, beacons, location_excess_m,
 			value, availability, performance, trust, quality, contribution,
 			violations, fastest_rtt_ms, worst_beacon_id, worst_rtt_ms)
-		SELECT e.epoch_id, q.node_id, q.provider_id, q.hardware_id, q.location, q.service_radius_m, q.region, q.age,
-			q.active, q.measured, q.uptime, q.response_ms, q.error_rate_upper, q.samples, q.errors, q.beacons, q.excess,
+		SELECT e.epoch_id, q.node_id, q.provider_id, q.hardware_id, q.location, q.service_radius_m, q.region_code, q.age,
+			q.active, q.measured, q.joint_uptime, q.response_ms, q.error_rate_upper, q.samples, q.errors, q.beacons, (q.worst).excess_m,
 			q.value, q.availability, q.performance, q.trust, q.quality, q.quality * q.value,
-			q.violations, q.fastest_rtt_ms, q.worst_beacon_id, q.worst_rtt_ms
+			q.violations, q.fastest_rtt_ms, (q.worst).beacon_id, (q.worst).rtt_ms
 		FROM rated q
 		ORDER BY q.node_id
 		RETURNING 1
@@ -122,33 +74,31 @@ BEGIN
 	put_beacon AS (
 		INSERT INTO epoch_beacon (epoch_id, beacon_id, location, nodes, violations)
 		SELECT e.epoch_id, b.beacon_id, b.location, s.nodes, s.violations
-		FROM (SELECT s.beacon_id, count(*) AS nodes, count(*) FILTER (WHERE s.violates) AS violations FROM sight s GROUP BY s.beacon_id) s
+		FROM (SELECT (s.sight).beacon_id, count(*) AS nodes, count(*) FILTER (WHERE (s.sight).excess_m > p.location_slack_m::double precision) AS violations
+				FROM (SELECT unnest(m.sights) AS sight FROM found m) s GROUP BY 1) s
 			JOIN beacon b USING (beacon_id)
 	),
 	put_resource AS (
 		INSERT INTO epoch_node_resource (epoch_id, node_id, resource_type, units, opening_mark)
-		SELECT e.epoch_id, h.node_id, h.resource_type, h.units,
-			coalesce(CASE WHEN m.hardware_id IS NULL THEN pm.units ELSE hm.units END, 0)
-		FROM held h JOIN member m USING (node_id)
+		SELECT e.epoch_id, h.node_id, (h.held).resource_type, (h.held).units,
+			coalesce(CASE WHEN h.hardware_id IS NULL THEN pm.units ELSE hm.units END, 0)
+		FROM (SELECT m.node_id, m.provider_id, m.hardware_id, unnest(m.resources) AS held FROM found m) h
 			LEFT JOIN (SELECT k.hardware_id, k.resource_type, max(k.units) AS units
 				FROM epoch_mark k JOIN epoch g ON g.epoch_id = k.epoch_id
 				WHERE k.hardware_id IS NOT NULL AND g.epoch_no < e.epoch_no GROUP BY 1, 2) hm
-				ON hm.hardware_id = m.hardware_id AND hm.resource_type = h.resource_type
+				ON hm.hardware_id = h.hardware_id AND hm.resource_type = (h.held).resource_type
 			LEFT JOIN (SELECT k.provider_id, k.resource_type, max(k.units) AS units
 				FROM epoch_mark k JOIN epoch g ON g.epoch_id = k.epoch_id
 				WHERE k.provider_id IS NOT NULL AND g.epoch_no < e.epoch_no GROUP BY 1, 2) pm
-				ON pm.provider_id = m.provider_id AND pm.resource_type = h.resource_type
-		ORDER BY h.node_id, h.resource_type
+				ON pm.provider_id = h.provider_id AND pm.resource_type = (h.held).resource_type
+		ORDER BY 2, 3
 	),
 	put_service AS (
 		INSERT INTO epoch_node_service (epoch_id, node_id, service_type, work, energy_mwh, samples,
 			p50_latency_ms, p95_latency_ms, p99_latency_ms, error_rate_upper)
-		SELECT e.epoch_id, s.node_id, s.service_type, s.work, s.energy_mwh, samples(s.summary),
-			response_time(s.summary, 0.5), response_time(s.summary, 0.95), response_time(s.summary, 0.99),
-			error_rate_upper(s.summary, p.error_confidence::double precision)
-		FROM sample s JOIN member m USING (node_id)
-		WHERE s.service_type IS NOT NULL
-		ORDER BY s.node_id, s.service_type
+		SELECT e.epoch_id, s.node_id, (s.service).*
+		FROM (SELECT m.node_id, unnest(m.services) AS service FROM found m) s
+		ORDER BY 2, 3
 	)
 	SELECT count(*) INTO made FROM put_node;
 	RETURN made;
@@ -203,6 +153,7 @@ BEGIN
 		INSERT INTO epoch_mark (epoch_id, resource_type, hardware_id, provider_id, units)
 		SELECT e.epoch_id, o.resource_type, o.hardware_id, o.provider_id, o.units
 		FROM owner o WHERE o.units > o.opening_mark
+		ORDER BY o.hardware_id, o.provider_id, o.resource_type	-- as their indexes like it
 	), capacity AS (	-- as epoch_capacity has it
 		SELECT o.resource_type, sum(o.units) AS supply, sum(greatest(0, o.units - o.opening_mark)) AS growth
 		FROM owner o GROUP BY o.resource_type

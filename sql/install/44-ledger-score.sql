@@ -2,21 +2,22 @@
 -- rows. Scores are exact numerics, additive in the node: the parts of a node
 -- have the scores that add up to its score.
 
-CREATE FUNCTION epoch_score(epoch_id bigint, component text, part text DEFAULT NULL)
+-- The nodes of a slice, of which there are slices (a power of two), are those whose
+-- number has slice as its last bits; the condition is written so that the planner
+-- expects many of them.
+CREATE FUNCTION epoch_score_slice(epoch_id bigint, component text, part text, slice int, slices int)
 RETURNS TABLE (node_id bigint, provider_id bigint, score numeric)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 100000 COST 1000000 SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch;
 	p policy;
 	target double precision;
 	gap coverage;
-	kinds text[];
-	total numeric;
 BEGIN
 	SELECT * INTO e FROM epoch WHERE epoch.epoch_id = $1;
 	IF NOT FOUND OR e.status = 'planned' THEN
-		PERFORM opened_epoch($1);
+		PERFORM (opened_epoch($1)).epoch_id;
 	END IF;
 	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
 	target := p.supply_target;
@@ -26,7 +27,7 @@ BEGIN
 		RETURN QUERY
 		SELECT n.node_id, n.provider_id, n.contribution * freshness(n.age, p.freshness_epochs) * (r.multiplier - 1)
 		FROM epoch_node n JOIN epoch_region r ON r.epoch_id = n.epoch_id AND r.region = n.region
-		WHERE n.epoch_id = $1 AND n.contribution > 0 AND n.age < p.freshness_epochs AND r.multiplier > 1;
+		WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.contribution > 0 AND n.age < p.freshness_epochs AND r.multiplier > 1;
 
 	WHEN 'coverage_gaps/geographic' THEN
 		-- what each unit of contribution over a cell gets of the gap there
@@ -34,18 +35,19 @@ BEGIN
 		RETURN QUERY
 		WITH site AS MATERIALIZED (
 			SELECT s.spot, s.service_radius_m, exact_numeric(greatest(0, coverage_sum(gap, ST_GeogFromWKB(s.spot), s.service_radius_m))) AS share
-			FROM (SELECT DISTINCT ST_AsBinary(n.location) AS spot, n.service_radius_m FROM epoch_node n WHERE n.epoch_id = $1 AND n.contribution > 0) s
+			FROM (SELECT DISTINCT ST_AsBinary(n.location) AS spot, n.service_radius_m FROM epoch_node n
+				WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.contribution > 0) s
 		)
 		SELECT n.node_id, n.provider_id, n.contribution * s.share
 		FROM epoch_node n JOIN site s ON s.spot = ST_AsBinary(n.location) AND s.service_radius_m = n.service_radius_m
-		WHERE n.epoch_id = $1 AND n.contribution > 0 AND s.share > 0;
+		WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.contribution > 0 AND s.share > 0;
 
 	WHEN 'coverage_gaps/resource' THEN
 		RETURN QUERY
 		SELECT n.node_id, n.provider_id, sum(n.quality * r.units * g.rate)
 		FROM epoch_node n JOIN epoch_node_resource r ON r.epoch_id = n.epoch_id AND r.node_id = n.node_id
 			JOIN epoch_region_resource g ON g.epoch_id = n.epoch_id AND g.region = n.region AND g.resource_type = r.resource_type
-		WHERE n.epoch_id = $1 AND n.quality > 0 AND r.units > 0 AND g.rate > 0
+		WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.quality > 0 AND abs((r.node_id & ($5 - 1)) - $4) < 1 AND r.units > 0 AND g.rate > 0
 		GROUP BY n.node_id, n.provider_id;
 
 	WHEN 'resource_types' THEN
@@ -53,23 +55,27 @@ BEGIN
 		SELECT n.node_id, n.provider_id, n.quality * sum(t.unit_value * r.units * (t.price - 1))
 		FROM epoch_node n JOIN epoch_node_resource r ON r.epoch_id = n.epoch_id AND r.node_id = n.node_id
 			JOIN epoch_resource t ON t.epoch_id = n.epoch_id AND t.resource_type = r.resource_type
-		WHERE n.epoch_id = $1 AND n.quality > 0 AND r.units > 0 AND t.price > 1 AND t.unit_value > 0
+		WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.quality > 0 AND abs((r.node_id & ($5 - 1)) - $4) < 1 AND r.units > 0 AND t.price > 1 AND t.unit_value > 0
 		GROUP BY n.node_id, n.provider_id, n.quality;
 
 	WHEN 'network_capacity' THEN
-		-- the growth of an owner belongs to its nodes pro rata to quality * units
-		SELECT array_agg(t.resource_type) INTO kinds FROM epoch_resource t WHERE t.epoch_id = $1 AND t.pot > 0;
+		-- the growth of an owner belongs to its nodes pro rata to quality * units; who grew
+		-- has raised a mark to its units, and each of its nodes has the mark of before
 		RETURN QUERY
-		SELECT n.node_id, n.provider_id, sum(n.quality * r.units * o.rate)
-		FROM epoch_node n JOIN epoch_node_resource r ON r.epoch_id = n.epoch_id AND r.node_id = n.node_id
-			JOIN (SELECT w.owner, w.resource_type,
-					round(round(t.pot * (w.units - w.opening_mark), 60) / (w.units * t.growth), 60) AS rate
-				FROM epoch_owner($1) w JOIN epoch_resource t ON t.epoch_id = $1 AND t.resource_type = w.resource_type
-				WHERE w.resource_type = ANY (kinds) AND w.units > w.opening_mark AND t.pot > 0) o
-				ON o.resource_type = r.resource_type AND o.owner = coalesce('hardware ' || n.hardware_id, 'provider ' || n.provider_id)
-		WHERE n.epoch_id = $1 AND n.quality > 0 AND r.units > 0
-		GROUP BY n.node_id, n.provider_id
-		HAVING sum(n.quality * r.units * o.rate) > 0;
+		SELECT g.node_id, g.provider_id, sum(g.offer * round(round(t.pot * (g.units - g.opening_mark), 60) / (g.units * t.growth), 60))
+		FROM (SELECT n.node_id, n.provider_id, r.resource_type, n.quality * r.units AS offer, r.opening_mark, m.units
+				FROM epoch_node n JOIN epoch_node_resource r ON r.epoch_id = n.epoch_id AND r.node_id = n.node_id
+					JOIN epoch_mark m ON m.epoch_id = n.epoch_id AND m.hardware_id = n.hardware_id AND m.resource_type = r.resource_type
+				WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.quality > 0 AND abs((r.node_id & ($5 - 1)) - $4) < 1 AND r.units > 0
+				UNION ALL
+				SELECT n.node_id, n.provider_id, r.resource_type, n.quality * r.units, r.opening_mark, m.units
+				FROM epoch_node n JOIN epoch_node_resource r ON r.epoch_id = n.epoch_id AND r.node_id = n.node_id
+					JOIN epoch_mark m ON m.epoch_id = n.epoch_id AND m.provider_id = n.provider_id AND m.resource_type = r.resource_type
+				WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.hardware_id IS NULL AND n.quality > 0 AND abs((r.node_id & ($5 - 1)) - $4) < 1 AND r.units > 0) g
+			JOIN epoch_resource t ON t.epoch_id = $1 AND t.resource_type = g.resource_type
+		WHERE t.pot > 0
+		GROUP BY g.node_id, g.provider_id
+		HAVING sum(g.offer * round(round(t.pot * (g.units - g.opening_mark), 60) / (g.units * t.growth), 60)) > 0;
 
 	WHEN 'service_types' THEN
 		RETURN QUERY
@@ -77,7 +83,7 @@ BEGIN
 		FROM epoch_node n JOIN epoch_node_service s ON s.epoch_id = n.epoch_id AND s.node_id = n.node_id
 			JOIN (SELECT v.service_type, round(round(v.pot, 60) / v.quality_work, 60) AS rate
 				FROM epoch_service v WHERE v.epoch_id = $1 AND v.pot > 0 AND v.quality_work > 0) t ON t.service_type = s.service_type
-		WHERE n.epoch_id = $1 AND n.quality > 0 AND s.work > 0
+		WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.quality > 0 AND abs((s.node_id & ($5 - 1)) - $4) < 1 AND s.work > 0
 		GROUP BY n.node_id, n.provider_id;
 
 	WHEN 'specialization' THEN
@@ -88,7 +94,7 @@ BEGIN
 					LATERAL (VALUES ('p50_latency_ms', s.p50_latency_ms), ('p95_latency_ms', s.p95_latency_ms),
 						('p99_latency_ms', s.p99_latency_ms), ('error_rate_upper', s.error_rate_upper),
 						('energy_per_work', (round(s.energy_mwh, 20) / nullif(s.work, 0))::double precision)) x (name, metric)
-				WHERE n.epoch_id = $1 AND n.trust > 0 AND s.work > 0) m
+				WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.trust > 0 AND abs((s.node_id & ($5 - 1)) - $4) < 1 AND s.work > 0) m
 			JOIN specialization k ON k.policy_id = p.policy_id AND k.metric = m.name
 				AND (k.service_type = m.service_type OR k.service_type IS NULL) AND m.samples >= k.min_samples
 		GROUP BY m.node_id, m.provider_id
@@ -98,6 +104,25 @@ BEGIN
 			USING ERRCODE = 'invalid_parameter_value',
 				HINT = 'Components are new_regions, coverage_gaps (part geographic or resource), resource_types, network_capacity, service_types and specialization.';
 	END CASE;
+END $$;
+COMMENT ON FUNCTION epoch_score_slice(bigint, text, text, int, int) IS
+'epoch_score of the nodes whose number has slice as its last bits, slice from 0 to below slices, which is a power of two: what one of as many parallel workers does. Errors: as epoch_score';
+
+CREATE FUNCTION epoch_score(epoch_id bigint, component text, part text DEFAULT NULL)
+RETURNS TABLE (node_id bigint, provider_id bigint, score numeric)
+LANGUAGE plpgsql STABLE ROWS 100000 SET search_path FROM CURRENT SET jit = off
+SET parallel_setup_cost = 0 SET parallel_tuple_cost = 0 AS $$
+#variable_conflict use_column
+DECLARE
+	slices int := 1;
+BEGIN
+	-- a worker begins by planning all of it anew, which fewer nodes are not worth
+	IF EXISTS (SELECT FROM epoch_node n WHERE n.epoch_id = $1 OFFSET 300000) THEN
+		slices := (SELECT count(*) FROM node_slice('node_id'));
+	END IF;
+	RETURN QUERY EXECUTE (SELECT string_agg(format('SELECT * FROM epoch_score_slice($1, $2, $3, %s, %s)', i, slices), ' UNION ALL ')
+		FROM generate_series(0, slices - 1) i)
+	USING epoch_id, component, part;
 END $$;
 COMMENT ON FUNCTION epoch_score(bigint, text, text) IS
 'scores above 0 of an epoch''s nodes in a component, and for coverage_gaps in its part geographic or resource, by the formulas of the reward documentation, from the frozen rows alone. Errors: unknown epoch, component or part';
@@ -142,7 +167,7 @@ DECLARE
 BEGIN
 	SELECT * INTO e FROM epoch WHERE epoch.epoch_id = $1;
 	IF NOT FOUND OR e.status = 'planned' THEN
-		PERFORM opened_epoch($1);
+		PERFORM (opened_epoch($1)).epoch_id;
 	END IF;
 	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
 	SELECT coalesce(sum(r.pot), 0) INTO growth FROM epoch_resource r WHERE r.epoch_id = $1;

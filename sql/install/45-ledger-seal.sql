@@ -86,7 +86,7 @@ COMMENT ON FUNCTION epoch_seal_digest(bigint) IS
 CREATE FUNCTION seal_epoch(epoch_id bigint) RETURNS bytea
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-	PERFORM opened_epoch(seal_epoch.epoch_id);
+	PERFORM (opened_epoch(seal_epoch.epoch_id)).epoch_id;
 	INSERT INTO epoch_seal (epoch_id, relation, columns, row_count, digest)
 	SELECT seal_epoch.epoch_id, r.relation, c.columns, d.row_count, d.digest
 	FROM (SELECT s.relation FROM sealed_relation() s UNION ALL VALUES ('epoch'), ('policy'), ('specialization')) r,

@@ -123,7 +123,8 @@ DECLARE
 	served coverage;
 BEGIN
 	-- a copy in memory: the stored one would be unpacked for each jurisdiction
-	SELECT e.demand * 1 INTO field FROM opened_epoch($1) e;
+	PERFORM (opened_epoch($1)).epoch_id;
+	SELECT e.demand * 1 INTO field FROM epoch e WHERE e.epoch_id = $1;
 	nothing := zero_coverage(coverage_order(field));
 
 	-- anybody's nodes

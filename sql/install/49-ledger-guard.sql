@@ -69,7 +69,8 @@ RETURNS TABLE (component text, rule text, wanted numeric, found numeric)
 LANGUAGE sql STABLE STRICT SET enable_nestloop = off SET jit = off
 BEGIN ATOMIC
 	SELECT NULL::text, 'the pools'' budgets add up to the budget', min(e.budget), coalesce(sum(p.budget), 0)
-	FROM known_epoch(epoch_balance.epoch_id) e LEFT JOIN epoch_pool p ON p.epoch_id = e.epoch_id
+	FROM epoch e LEFT JOIN epoch_pool p ON p.epoch_id = e.epoch_id
+	WHERE e.epoch_id = (SELECT (known_epoch(epoch_balance.epoch_id)).epoch_id)
 	UNION ALL
 	SELECT NULL, 'there is a pool for each component', (SELECT count(*) FROM component),
 		(SELECT count(*) FROM epoch_pool p WHERE p.epoch_id = epoch_balance.epoch_id)

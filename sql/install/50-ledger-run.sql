@@ -62,7 +62,9 @@ COMMENT ON FUNCTION pay_epoch(bigint) IS
 'run_epoch step, last: splits the budget over the pools, apportions each and writes epoch_pool, epoch_pool_part, reward and reward_part; returns the base units paid';
 
 CREATE PROCEDURE run_epoch(epoch_id bigint, reason text DEFAULT NULL)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET jit = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET jit = off
+-- how many rows and how many different ones is all that the plans need to know
+SET default_statistics_target = 30 AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch;

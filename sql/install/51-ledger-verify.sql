@@ -151,7 +151,7 @@ DECLARE
 	part record;
 	bad bigint;
 BEGIN
-	PERFORM opened_epoch($1);
+	PERFORM (opened_epoch($1)).epoch_id;
 	FOR part IN
 		SELECT t.component, NULL::text AS part, t.released FROM epoch_pool t WHERE t.epoch_id = $1 AND t.component <> 'coverage_gaps'
 		UNION ALL SELECT t.component, t.part, t.released FROM epoch_pool_part t WHERE t.epoch_id = $1

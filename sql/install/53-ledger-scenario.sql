@@ -99,6 +99,7 @@ BEGIN
 	FOREACH source SLICE 1 IN ARRAY ARRAY[
 		['epoch', 'unnest(ARRAY[(scenario).epoch])'], ['policy', 'unnest(ARRAY[(scenario).policy])'],
 		['epoch_node', 'nodes_of(scenario)'], ['epoch_node_resource', 'node_resources_of(scenario)'], ['epoch_node_service', 'node_services_of(scenario)'],
+		['epoch_mark', 'marks_of(scenario)'],
 		['epoch_region', 'unnest((scenario).region)'], ['epoch_region_resource', 'unnest((scenario).region_resource)'],
 		['epoch_resource', 'unnest((scenario).resource)'], ['epoch_service', 'unnest((scenario).service)']]
 	LOOP
@@ -130,18 +131,35 @@ END $$;
 COMMENT ON FUNCTION derive_scenario_function(regprocedure) IS
 'run while the extension is installed or updated, after a function of the engine has been created or replaced: makes its twin that reads a scenario. Errors: there is no such function, it reads a table that a scenario does not have, or calls a function about an epoch that has no twin';
 
+SELECT derive_scenario_function('epoch_owner(bigint)');
+
+CREATE FUNCTION marks_of(scenario scenario) RETURNS SETOF epoch_mark
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+	SELECT ((scenario).epoch).epoch_id, o.resource_type, o.hardware_id, o.provider_id, o.units
+	FROM epoch_owner(((scenario).epoch).epoch_id, scenario) o WHERE o.units > o.opening_mark
+$$;
+COMMENT ON FUNCTION marks_of(scenario) IS 'the high-water marks of owners that a scenario raises';
+
 DO $$
 DECLARE
 	original regprocedure;
 BEGIN
 	-- each after those that it calls
-	FOREACH original IN ARRAY ARRAY['supply_field(bigint, int)', 'epoch_owner(bigint)', 'epoch_capacity(bigint)', 'epoch_region_supply(bigint)',
-		'epoch_work(bigint)', 'epoch_weight(bigint)', 'epoch_score(bigint, text, text)', 'epoch_share(bigint, text, text, numeric)',
-		'epoch_release(bigint)', 'epoch_release_part(bigint, text, numeric)']::regprocedure[]
+	FOREACH original IN ARRAY ARRAY['supply_field(bigint, int)', 'epoch_capacity(bigint)', 'epoch_region_supply(bigint)',
+		'epoch_work(bigint)', 'epoch_weight(bigint)', 'epoch_score_slice(bigint, text, text, int, int)', 'epoch_release(bigint)',
+		'epoch_release_part(bigint, text, numeric)']::regprocedure[]
 	LOOP
 		PERFORM derive_scenario_function(original);
 	END LOOP;
 END $$;
+
+CREATE FUNCTION epoch_score(epoch_id bigint, component text, part text, scenario scenario)
+RETURNS TABLE (node_id bigint, provider_id bigint, score numeric)
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+	SELECT s.* FROM epoch_score_slice($1, $2, $3, 0, 1, $4) s
+$$;
+COMMENT ON FUNCTION epoch_score(bigint, text, text, scenario) IS 'the same as epoch_score(bigint,text,text) over the rows of a scenario, which workers cannot share';
+SELECT derive_scenario_function('epoch_share(bigint, text, text, numeric)');
 
 -- ---- what a scenario pays ----
 

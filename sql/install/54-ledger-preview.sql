@@ -20,30 +20,24 @@ BEGIN
 		SELECT n.node_id, n.provider_id, n.hardware_id, n.measured,
 			n.hardware_id IS NOT NULL AND count(*) OVER (PARTITION BY n.provider_id, n.hardware_id) > 1 AS several
 		FROM epoch_node n WHERE n.epoch_id = e.epoch_id
-	), sample AS MATERIALIZED (
-		SELECT * FROM telemetry_window(e.period, p.telemetry_slot)
-	), seen AS MATERIALIZED (
-		SELECT s.node_id, rollup(s.summary) AS summary,
-			max(response_time(s.summary, p.response_quantile::double precision)) FILTER (WHERE s.service_type IS NULL) AS heartbeat_ms
-		FROM (SELECT * FROM sample ORDER BY node_id) s GROUP BY s.node_id
+	), found AS MATERIALIZED (
+		SELECT t.* FROM measured_telemetry(e.period, p) t
 	), again AS (
-		SELECT m.provider_id, m.hardware_id, rollup(s.summary) AS summary
-		FROM member m JOIN seen s USING (node_id)
+		SELECT m.provider_id, m.hardware_id, rollup(t.summary) AS summary
+		FROM member m JOIN found t USING (node_id)
 		WHERE m.several
 		GROUP BY m.provider_id, m.hardware_id
 	)
 	SELECT m.node_id, NULL::code,
-		CASE WHEN s.summary IS NULL OR slot_count(m.measured, p.telemetry_slot) = 0 THEN 0
-			ELSE uptime(coalesce(a.summary, s.summary), m.measured) END,
-		coalesce(s.heartbeat_ms, response_time(s.summary, p.response_quantile::double precision)),
-		error_rate_upper(s.summary, p.error_confidence::double precision), coalesce(samples(s.summary), 0), coalesce(errors(s.summary), 0)
+		CASE WHEN t.summary IS NULL OR slot_count(m.measured, p.telemetry_slot) = 0 THEN 0
+			ELSE uptime(coalesce(a.summary, t.summary), m.measured) END,
+		t.response_ms, t.error_rate_upper, coalesce(t.samples, 0), coalesce(t.errors, 0)
 	FROM member m
-		LEFT JOIN seen s ON s.node_id = m.node_id
+		LEFT JOIN found t ON t.node_id = m.node_id
 		LEFT JOIN again a ON m.several AND a.provider_id = m.provider_id AND a.hardware_id = m.hardware_id
 	UNION ALL
-	SELECT s.node_id, s.service_type, NULL, NULL, error_rate_upper(s.summary, p.error_confidence::double precision), samples(s.summary), NULL
-	FROM sample s JOIN member m USING (node_id)
-	WHERE s.service_type IS NOT NULL;
+	SELECT m.node_id, s.service_type, NULL, NULL, s.error_rate_upper, s.samples, NULL
+	FROM member m JOIN found t USING (node_id), unnest(t.services) s;
 END $$;
 COMMENT ON FUNCTION preview_measure(epoch, policy) IS
 'preview_epoch step: what telemetry, as it is now, says under a policy of the nodes of an epoch (service_type NULL) and of their services, as freeze_node measures it';

@@ -47,8 +47,8 @@ CREATE FUNCTION epoch_final_from(epoch_id bigint) RETURNS timestamptz
 LANGUAGE sql STABLE STRICT
 BEGIN ATOMIC
 	SELECT (e.computed_at AT TIME ZONE 'UTC' + p.challenge_window) AT TIME ZONE 'UTC'
-	FROM known_epoch(epoch_final_from.epoch_id) e JOIN policy p ON p.policy_id = e.policy_id
-	WHERE e.status = 'computed';
+	FROM epoch e JOIN policy p ON p.policy_id = e.policy_id
+	WHERE e.epoch_id = (SELECT (known_epoch(epoch_final_from.epoch_id)).epoch_id) AND e.status = 'computed';
 END;
 COMMENT ON FUNCTION epoch_final_from(bigint) IS
 'when the challenge window of a computed epoch ends: computed_at plus the policy''s challenge_window, days being 24 hours. NULL for NULL and for an epoch that is not computed; errors: no such epoch';
@@ -127,7 +127,7 @@ DECLARE
 	tries int;
 	since timestamptz;
 BEGIN
-	PERFORM known_epoch(record_epoch_failure.epoch_id);
+	PERFORM (known_epoch(record_epoch_failure.epoch_id)).epoch_id;
 	INSERT INTO epoch_failure AS f (epoch_id, action, first_failed_at, last_failed_at, sqlstate, message, detail, hint, context)
 	VALUES (record_epoch_failure.epoch_id, record_epoch_failure.action, clock_timestamp(), clock_timestamp(), record_epoch_failure.sqlstate,
 		left(record_epoch_failure.message, 10000), left(nullif(record_epoch_failure.detail, ''), 10000),

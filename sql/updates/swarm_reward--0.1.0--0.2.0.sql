@@ -26,7 +26,7 @@ DROP TABLE restatement, payout;
 DROP PROCEDURE run_epoch(bigint);
 
 CREATE FUNCTION unknown_id(kind text, id bigint) RETURNS void
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
 BEGIN
 	RAISE EXCEPTION '% % does not exist', kind, id
 		USING ERRCODE = 'no_data_found', HINT = CASE kind
@@ -39,8 +39,10 @@ END $$;
 COMMENT ON FUNCTION unknown_id(text, bigint) IS
 'error, always: an epoch, policy, node, payout or restatement run of this key, which may be NULL, does not exist, and where to find those that do';
 
+-- Both are called in expressions, or for one column: in FROM, or as what a query returns,
+-- the three fields of the epoch, tens of megabytes, are fetched to make a row of them.
 CREATE FUNCTION known_epoch(id bigint) RETURNS epoch
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
 DECLARE
 	e epoch;
 BEGIN
@@ -53,7 +55,7 @@ END $$;
 COMMENT ON FUNCTION known_epoch(bigint) IS 'the epoch of this key. Errors: there is none';
 
 CREATE FUNCTION opened_epoch(id bigint) RETURNS epoch
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
 DECLARE
 	e epoch := known_epoch($1);
 BEGIN
@@ -758,10 +760,10 @@ CREATE FUNCTION epoch_closes_at(epoch_id bigint) RETURNS timestamptz
 LANGUAGE sql STABLE STRICT
 BEGIN ATOMIC
 	SELECT (upper(e.period) AT TIME ZONE 'UTC' + coalesce(e.grace_period, p.grace_period)) AT TIME ZONE 'UTC'
-	FROM known_epoch(epoch_closes_at.epoch_id) e LEFT JOIN policy p ON p.policy_id = coalesce(e.policy_id,
-		(SELECT l.policy_id FROM policy l WHERE l.effective_from <= lower(e.period) ORDER BY l.effective_from DESC LIMIT 1));
+	FROM epoch e LEFT JOIN policy p ON p.policy_id = coalesce(e.policy_id,
+		(SELECT l.policy_id FROM policy l WHERE l.effective_from <= lower(e.period) ORDER BY l.effective_from DESC LIMIT 1))
+	WHERE e.epoch_id = (SELECT (known_epoch(epoch_closes_at.epoch_id)).epoch_id);
 END;
-
 COMMENT ON FUNCTION epoch_closes_at(bigint) IS
 'end of an epoch''s grace period: its end plus its own grace_period, or its policy''s, days being 24 hours. Schedulers compute it then; run_epoch does so whenever it is told to, once the epoch has ended. NULL for NULL; errors: no such epoch';
 
@@ -827,10 +829,10 @@ CREATE FUNCTION late_telemetry(epoch_id bigint, OUT came numeric, OUT gone numer
 LANGUAGE sql STABLE STRICT
 BEGIN ATOMIC
 	SELECT t.came - c.came, t.gone - c.gone
-	FROM known_epoch(late_telemetry.epoch_id) e, LATERAL (SELECT x.came, x.gone FROM epoch_computation x WHERE x.epoch_id = e.epoch_id ORDER BY x.computation DESC LIMIT 1) c,
-		LATERAL telemetry_changes(e.period) t;
+	FROM epoch e, LATERAL (SELECT x.came, x.gone FROM epoch_computation x WHERE x.epoch_id = e.epoch_id ORDER BY x.computation DESC LIMIT 1) c,
+		LATERAL telemetry_changes(e.period) t
+	WHERE e.epoch_id = (SELECT (known_epoch(late_telemetry.epoch_id)).epoch_id);
 END;
-
 COMMENT ON FUNCTION late_telemetry(bigint) IS
 'rows of telemetry that came and went in the period of an epoch after it was last computed. NULL for NULL and for an epoch never computed; errors: no such epoch';
 
@@ -840,7 +842,7 @@ DECLARE
 	last epoch_computation;
 	why text := reason;
 BEGIN
-	PERFORM opened_epoch(record_computation.epoch_id);
+	PERFORM (opened_epoch(record_computation.epoch_id)).epoch_id;
 	SELECT * INTO last FROM epoch_computation c WHERE c.epoch_id = record_computation.epoch_id ORDER BY c.computation DESC LIMIT 1;
 	IF why IS NULL THEN
 		why := CASE WHEN last.computation IS NULL THEN 'first computation'
@@ -855,7 +857,6 @@ BEGIN
 		RAISE NOTICE 'epoch %: computed again (%)', record_computation.epoch_id, why;
 	END IF;
 END $$;
-
 COMMENT ON FUNCTION record_computation(bigint, text, numeric, numeric) IS
 'run_epoch step, after the epoch is computed: adds to epoch_computation, with what telemetry_changes said before the computation read anything; where no reason is given it is found out';
 
@@ -1134,27 +1135,29 @@ COMMENT ON COLUMN epoch_beacon.violations IS 'of them those whose place it shows
 
 SELECT pg_catalog.pg_extension_config_dump('epoch_beacon', '');
 
-CREATE FUNCTION beacon_sight(period tstzrange) RETURNS TABLE (node_id bigint, beacon_id bigint, rtt_ms double precision, excess_m double precision)
-LANGUAGE plpgsql STABLE ROWS 100000 SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
-DECLARE
-	parts text;
-BEGIN
-	SELECT string_agg(format($q$
-		SELECT f.node_id, f.beacon_id, f.rtt_ms, location_excess(n.location, b.location, f.rtt_ms)
+CREATE FUNCTION beacon_sight_query() RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path FROM CURRENT AS $f$
+	SELECT $q$
+		SELECT f.node_id, f.beacon_id, f.rtt_ms, location_excess(n.location, b.location, f.rtt_ms) AS excess_m
 		FROM (SELECT r.node_id, r.beacon_id,
 					-- thirty years: beyond the Earth by far, and rtt_distance can take it
 					least(min(r.rtt_ms), 1e12) AS rtt_ms
 				FROM beacon_rtt r JOIN node m ON m.node_id = r.node_id
-				WHERE r.measured_at >= lower($1) AND r.measured_at < upper($1) AND %s
+				WHERE r.measured_at >= lower($1) AND r.measured_at < upper($1) AND {slice r.node_id}
 					AND r.measured_at >= m.joined_at AND (m.left_at IS NULL OR r.measured_at < m.left_at)
 				GROUP BY r.node_id, r.beacon_id) f
-			JOIN node n ON n.node_id = f.node_id JOIN beacon b ON b.beacon_id = f.beacon_id $q$, s), ' UNION ALL ')
-	INTO parts FROM node_slice('r.node_id') s;
-	RETURN QUERY EXECUTE parts USING period;
-END $$;
+			JOIN node n ON n.node_id = f.node_id JOIN beacon b ON b.beacon_id = f.beacon_id $q$
+$f$;
+COMMENT ON FUNCTION beacon_sight_query() IS
+'query, for sliced_query, of beacon_sight for the period $1. The one place where an epoch reads beacon_rtt';
 
+CREATE FUNCTION beacon_sight(period tstzrange) RETURNS TABLE (node_id bigint, beacon_id bigint, rtt_ms double precision, excess_m double precision)
+LANGUAGE plpgsql STABLE ROWS 100000 SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
+BEGIN
+	RETURN QUERY EXECUTE sliced_query(beacon_sight_query()) USING period;
+END $$;
 COMMENT ON FUNCTION beacon_sight(tstzrange) IS
-'fastest round-trip time of each node and beacon within a period and the node''s membership (at most 1e12 ms), and its location_excess. The one place where an epoch reads beacon_rtt';
+'fastest round-trip time of each node and beacon within a period and the node''s membership (at most 1e12 ms), and its location_excess, as an epoch measures them';
 
 CREATE FUNCTION verify_location(epoch_id bigint) RETURNS TABLE (check_name text, ok boolean, detail text)
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
@@ -1163,7 +1166,7 @@ DECLARE
 	slack double precision;
 	bad bigint;
 BEGIN
-	PERFORM opened_epoch($1);
+	PERFORM (opened_epoch($1)).epoch_id;
 	SELECT p.location_slack_m INTO slack FROM epoch e JOIN policy p USING (policy_id) WHERE e.epoch_id = $1;
 	-- A millimetre of tolerance: another version of the geodesic's library may
 	-- differ in the last bits, and rounding makes that one step.
@@ -1181,7 +1184,6 @@ BEGIN
 	FROM (SELECT coalesce(sum(x.beacons), 0) AS beacons, coalesce(sum(x.violations), 0) AS violations FROM epoch_node x WHERE x.epoch_id = $1) n,
 		(SELECT coalesce(sum(x.nodes), 0) AS nodes, coalesce(sum(x.violations), 0) AS violations FROM epoch_beacon x WHERE x.epoch_id = $1) b;
 END $$;
-
 COMMENT ON FUNCTION verify_location(bigint) IS
 'the part of verify_epoch that recomputes the evidence on nodes'' places from the frozen places and round-trip times';
 
@@ -1303,53 +1305,6 @@ BEGIN
 	RETURN field;
 END $$;
 
-CREATE FUNCTION node_slice(node_id text) RETURNS SETOF text
-LANGUAGE plpgsql STABLE STRICT SET search_path FROM CURRENT AS $$
-DECLARE
-	workers int := current_setting('max_parallel_workers_per_gather');
-	bits int := 0;
-BEGIN
-	WHILE 2 << bits <= least(workers, 16) LOOP
-		bits := bits + 1;
-	END LOOP;
-	IF bits = 0 THEN
-		RETURN NEXT 'true';
-		RETURN;
-	END IF;
-	RETURN QUERY
-	SELECT string_agg(format('%s & %s %s', node_id, 1 << b, CASE WHEN i & (1 << b) = 0 THEN '< 1' ELSE '> 0' END), ' AND ' ORDER BY b)
-	FROM generate_series(0, (1 << bits) - 1) i, generate_series(0, bits - 1) b GROUP BY i;
-END $$;
-
-COMMENT ON FUNCTION node_slice(text) IS
-'conditions on the node_id of this name (such as t.node_id), exactly one of which holds for each node: as many as max_parallel_workers_per_gather has workers, rounded down to a power of two. NULL for NULL: no row';
-
-CREATE FUNCTION telemetry_hour_window(hours tstzmultirange)
-RETURNS TABLE (node_id bigint, service_type code, summary telemetry_summary, work numeric, energy_mwh numeric)
-LANGUAGE plpgsql STABLE STRICT ROWS 100000 SET search_path FROM CURRENT SET datestyle = 'ISO'
--- Sorted, a group is merged while it is in the processor's cache; in a hash table of all groups none would be.
-SET enable_hashagg = off SET parallel_tuple_cost = 0.3 SET jit = off AS $$
-DECLARE
-	parts text;
-BEGIN
-	IF isempty(hours) THEN
-		RETURN;
-	END IF;
-	-- the bounds are written into the query, so that partitions without any of the time are not even planned for
-	SELECT string_agg(format($q$
-		SELECT o.node_id, o.service_type, rollup(o.summary), sum(o.work), sum(o.energy_mwh)
-		FROM telemetry_hour o LEFT JOIN (
-			SELECT m.node_id, m.joined_at, m.left_at FROM node m WHERE m.joined_at > %1$L OR m.left_at < %2$L) n ON n.node_id = o.node_id
-		WHERE o.hour >= %1$L AND o.hour < %2$L %3$s AND %4$s
-			AND (n.node_id IS NULL OR (o.hour >= n.joined_at AND (n.left_at IS NULL OR o.hour + interval '1 hour' <= n.left_at)))
-		GROUP BY o.node_id, o.service_type $q$,
-		lower(hours), upper(hours), CASE WHEN hours = tstzmultirange(range_merge(hours)) THEN '' ELSE 'AND o.hour <@ $1' END, s), ' UNION ALL ')
-	INTO parts FROM node_slice('o.node_id') s;
-	RETURN QUERY EXECUTE parts USING hours;
-END $$;
-
-COMMENT ON FUNCTION telemetry_hour_window(tstzmultirange) IS
-'what telemetry_window takes from telemetry_hour: of each node and service the summaries of these hours that lie wholly within the node''s membership, merged. NULL for NULL, no row for no hour';
 
 CREATE OR REPLACE FUNCTION epoch_owner(epoch_id bigint)
 RETURNS TABLE (owner text, resource_type code, hardware_id code, provider_id bigint, units numeric, opening_mark numeric)
@@ -1363,26 +1318,86 @@ BEGIN ATOMIC
 		GROUP BY 1, 2, 3) o;
 END;
 
-CREATE OR REPLACE FUNCTION telemetry_window(period tstzrange, slot interval)
-RETURNS TABLE (node_id bigint, service_type code, summary telemetry_summary, work numeric, energy_mwh numeric)
-LANGUAGE plpgsql STABLE STRICT ROWS 100000 SET search_path FROM CURRENT SET enable_nestloop = on SET datestyle = 'ISO' AS $$
-#variable_conflict use_column
+-- What an epoch measures of its nodes: telemetry, round trips to beacons and
+-- resources within the period and the node's membership.
+--
+-- These are the queries over the largest tables, and parallel workers share them:
+-- each takes a slice of the nodes and does everything about them to the end, so
+-- that one row of each node is all that has to be handed over. To that end they are
+-- written as text in which {slice t.node_id} stands for the condition of the slice.
+
+CREATE FUNCTION node_slice(node_id text) RETURNS SETOF text
+LANGUAGE plpgsql STABLE STRICT SET search_path FROM CURRENT AS $$
+DECLARE
+	workers int := current_setting('max_parallel_workers_per_gather');
+	bits int := 0;
+BEGIN
+	WHILE 2 << bits <= least(workers, 16) LOOP
+		bits := bits + 1;
+	END LOOP;
+	IF bits = 0 THEN
+		RETURN NEXT 'true';
+		RETURN;
+	END IF;
+	-- conditions of this form are those of which the planner believes that they hold for many
+	RETURN QUERY
+	SELECT string_agg(format('%s & %s %s', node_id, 1 << b, CASE WHEN i & (1 << b) = 0 THEN '< 1' ELSE '> 0' END), ' AND ' ORDER BY b)
+	FROM generate_series(0, (1 << bits) - 1) i, generate_series(0, bits - 1) b GROUP BY i;
+END $$;
+COMMENT ON FUNCTION node_slice(text) IS
+'conditions on the node_id of this name (such as t.node_id), exactly one of which holds for each node: as many as max_parallel_workers_per_gather has workers, rounded down to a power of two. NULL for NULL: no row';
+
+CREATE FUNCTION sliced_query(query text, slices boolean DEFAULT true) RETURNS text
+LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $$
+	SELECT string_agg(regexp_replace(query, '\{slice (\w+\.node_id)\}', '(' || replace(s, 'node_id', '\1') || ')', 'g'), ' UNION ALL ')
+	FROM (SELECT node_slice('node_id') WHERE slices UNION ALL SELECT 'true' WHERE NOT slices) x (s)
+$$;
+COMMENT ON FUNCTION sliced_query(text, boolean) IS
+'a query with {slice t.node_id} in it, once for each slice of the nodes, as a UNION ALL whose parts parallel workers can take; without slices once for all nodes. NULL for NULL';
+
+-- ---- telemetry ----
+
+CREATE TYPE telemetry_part AS (node_id bigint, service_type code, summary telemetry_summary, work numeric, energy_mwh numeric);
+COMMENT ON TYPE telemetry_part IS 'part of the telemetry of a node and service (NULL: heartbeats)';
+
+CREATE FUNCTION telemetry_hour_query(hours tstzmultirange) RETURNS text
+LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
+	-- the bounds are written into the query, so that partitions without any of the time are not even planned for
+	SELECT format($q$
+		SELECT o.node_id, o.service_type, rollup(o.summary) AS summary, sum(o.work) AS work, sum(o.energy_mwh) AS energy_mwh
+		FROM telemetry_hour o LEFT JOIN (
+			SELECT m.node_id, m.joined_at, m.left_at FROM node m WHERE m.joined_at > %1$L OR m.left_at < %2$L) n ON n.node_id = o.node_id
+		WHERE o.hour >= %1$L AND o.hour < %2$L %3$s AND {slice o.node_id}
+			AND (n.node_id IS NULL OR (o.hour >= n.joined_at AND (n.left_at IS NULL OR o.hour + interval '1 hour' <= n.left_at)))
+		GROUP BY o.node_id, o.service_type $q$,
+		lower(hours), upper(hours), CASE WHEN hours = tstzmultirange(range_merge(hours)) THEN '' ELSE format('AND o.hour <@ %L::tstzmultirange', hours) END)
+$$;
+COMMENT ON FUNCTION telemetry_hour_query(tstzmultirange) IS
+'query, for sliced_query: of each node and service the summaries of these hours that lie wholly within the node''s membership, merged. NULL for NULL';
+
+CREATE FUNCTION telemetry_hour_window(hours tstzmultirange) RETURNS SETOF telemetry_part
+LANGUAGE plpgsql STABLE STRICT ROWS 100000 SET search_path FROM CURRENT
+-- Sorted, a group is merged while it is in the processor's cache; in a hash table of all groups none would be.
+SET enable_hashagg = off SET parallel_tuple_cost = 0.3 SET jit = off AS $$
+BEGIN
+	IF NOT isempty(hours) THEN
+		RETURN QUERY EXECUTE sliced_query(telemetry_hour_query(hours));
+	END IF;
+END $$;
+COMMENT ON FUNCTION telemetry_hour_window(tstzmultirange) IS
+'what telemetry_window takes from telemetry_hour: of each node and service the summaries of these hours that lie wholly within the node''s membership, merged. NULL for NULL, no row for no hour';
+
+CREATE FUNCTION telemetry_plan(period tstzrange, slot interval, OUT clean tstzmultirange, OUT rest tstzmultirange, OUT cut telemetry_part[])
+LANGUAGE plpgsql STABLE STRICT SET search_path FROM CURRENT SET enable_nestloop = on SET jit = off SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
 DECLARE
 	starts timestamptz := coalesce(lower(period), '-infinity');
 	ends timestamptz := coalesce(upper(period), 'infinity');
 	raw_span tstzmultirange;	-- what there are partitions for
 	watched_span tstzmultirange;
 	hour_span tstzmultirange;
-	clean tstzmultirange;	-- hours that are read from summaries
-	rest tstzmultirange;	-- time that is read from raw rows
-	cut record;				-- and clean hours of nodes that joined or left within them
+	pieces record;			-- of clean hours, as nodes joined or left within them
 	lost record;
-	parts text[] := '{}';
-	r tstzrange;
 BEGIN
-	IF isempty(period) THEN
-		RETURN;
-	END IF;
 	-- this locks the two tables, so that no partition goes while they are read
 	PERFORM FROM ONLY telemetry, ONLY telemetry_hour LIMIT 0;
 	raw_span := telemetry_span('telemetry');
@@ -1399,7 +1414,7 @@ BEGIN
 	rest := tstzmultirange(tstzrange(starts, ends)) - clean;
 
 	SELECT array_agg(c.node_id) AS nodes, array_agg(c.starts) AS starts, array_agg(c.ends) AS ends,
-		array_agg(DISTINCT c.hour) AS hours INTO cut
+		array_agg(DISTINCT c.hour) AS hours INTO pieces
 	FROM (SELECT n.node_id, h.hour, greatest(n.joined_at, h.hour) AS starts, least(n.left_at, h.hour + interval '1 hour') AS ends
 		FROM (SELECT m.node_id, hour_of(m.joined_at) AS hour FROM node m
 				WHERE m.joined_at >= lower(clean) AND m.joined_at < upper(clean) AND m.joined_at > hour_of(m.joined_at)
@@ -1410,7 +1425,7 @@ BEGIN
 
 	SELECT o.hour, o.slot INTO lost
 	FROM telemetry_rolled o
-	WHERE o.samples > 0 AND (tstzrange(o.hour, o.hour + interval '1 hour') && rest OR o.hour = ANY (cut.hours))
+	WHERE o.samples > 0 AND (tstzrange(o.hour, o.hour + interval '1 hour') && rest OR o.hour = ANY (pieces.hours))
 		AND (o.raw_dropped OR NOT tstzrange(o.hour, o.hour + interval '1 hour') <@ raw_span)
 	ORDER BY o.hour LIMIT 1;
 	IF FOUND THEN
@@ -1421,49 +1436,176 @@ BEGIN
 				HINT = 'Attach the partition that held it again, or use whole hours and the slot of the summaries.';
 	END IF;
 
-	IF rest = '{}' AND cut.nodes IS NULL THEN
-		RETURN QUERY SELECT * FROM telemetry_hour_window(clean);
+	IF pieces.nodes IS NOT NULL THEN
+		EXECUTE format($q$
+			SELECT array_agg(x::telemetry_part)
+			FROM (SELECT t.node_id, t.service_type, telemetry_agg(t.sampled_at, t.latency_ms, t.ok, $4),
+					coalesce(sum(t.work) FILTER (WHERE t.ok), 0), sum(t.energy_mwh)
+				FROM unnest($1, $2, $3) c (node_id, starts, ends)
+					JOIN telemetry t ON t.node_id = c.node_id AND t.sampled_at >= c.starts AND t.sampled_at < c.ends
+				WHERE t.sampled_at >= %L AND t.sampled_at < %L
+				GROUP BY t.node_id, t.service_type) x $q$, lower(clean), upper(clean))
+		INTO cut USING pieces.nodes, pieces.starts, pieces.ends, slot;
+	END IF;
+END $$;
+COMMENT ON FUNCTION telemetry_plan(tstzrange, interval) IS
+'where telemetry_window finds the telemetry of a period: the hours that it takes from telemetry_hour (clean), the time for which it reads telemetry (rest), and what nodes that joined or left within a clean hour have of it (cut; NULL: nothing). NULL for NULL. Errors: raw rows are needed that were dropped';
+
+-- As these are STABLE, all of their queries see the snapshot of the one that calls
+-- them: which hours are clean, their summaries, and the raw rows of the others fit.
+CREATE OR REPLACE FUNCTION telemetry_window(period tstzrange, slot interval)
+RETURNS TABLE (node_id bigint, service_type code, summary telemetry_summary, work numeric, energy_mwh numeric)
+LANGUAGE plpgsql STABLE STRICT ROWS 100000 SET search_path FROM CURRENT SET enable_nestloop = on SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
+#variable_conflict use_column
+DECLARE
+	plan record;
+	parts text[] := '{}';
+	r tstzrange;
+BEGIN
+	IF isempty(period) THEN
 		RETURN;
 	END IF;
-	-- As there, the bounds are written into the query. $1 slot, $2 clean, $3 rest, $4 to $6 cuts.
-	IF NOT isempty(clean) THEN
-		parts := parts || 'SELECT * FROM telemetry_hour_window($2)'::text;
+	SELECT * INTO plan FROM telemetry_plan(period, slot);
+	IF isempty(plan.rest) AND plan.cut IS NULL THEN
+		RETURN QUERY SELECT * FROM telemetry_hour_window(plan.clean);
+		RETURN;
+	END IF;
+	-- $1 clean, $2 cut, $3 rest, $4 slot
+	IF NOT isempty(plan.clean) THEN
+		parts := parts || 'SELECT * FROM telemetry_hour_window($1)'::text;
+	END IF;
+	IF plan.cut IS NOT NULL THEN
+		parts := parts || 'SELECT * FROM unnest($2)'::text;
 	END IF;
 	FOR r IN
 		-- days that hold some of the time, joined to runs: each is read once
 		SELECT unnest(range_agg(tstzrange(CASE WHEN isfinite(lower(u)) THEN date_bin('1 day', lower(u), timestamptz '2000-01-01 00:00+00') ELSE lower(u) END,
 			CASE WHEN isfinite(upper(u)) THEN date_bin('1 day', upper(u) - interval '1 microsecond', timestamptz '2000-01-01 00:00+00') + interval '24 hours' ELSE upper(u) END)))
-		FROM unnest(rest) u
+			* tstzrange(coalesce(lower(period), '-infinity'), coalesce(upper(period), 'infinity'))
+		FROM unnest(plan.rest) u
 	LOOP
+		-- as there, the bounds are written into the query
 		parts := parts || format($q$
-			SELECT t.node_id, t.service_type, telemetry_agg(t.sampled_at, t.latency_ms, t.ok, $1),
+			SELECT t.node_id, t.service_type, telemetry_agg(t.sampled_at, t.latency_ms, t.ok, $4),
 				coalesce(sum(t.work) FILTER (WHERE t.ok), 0), sum(t.energy_mwh)
 			FROM telemetry t JOIN node n ON n.node_id = t.node_id
 			WHERE t.sampled_at >= %L AND t.sampled_at < %L %s
 				AND t.sampled_at >= n.joined_at AND (n.left_at IS NULL OR t.sampled_at < n.left_at)
 			GROUP BY t.node_id, t.service_type $q$,
-			greatest(lower(r), starts), least(upper(r), ends),
-			CASE WHEN tstzrange(greatest(lower(r), starts), least(upper(r), ends)) <@ rest THEN '' ELSE 'AND t.sampled_at <@ $3' END);
+			lower(r), upper(r), CASE WHEN r <@ plan.rest THEN '' ELSE 'AND t.sampled_at <@ $3' END);
 	END LOOP;
-	IF cut.nodes IS NOT NULL THEN
-		parts := parts || format($q$
-			SELECT t.node_id, t.service_type, telemetry_agg(t.sampled_at, t.latency_ms, t.ok, $1),
-				coalesce(sum(t.work) FILTER (WHERE t.ok), 0), sum(t.energy_mwh)
-			FROM unnest($4, $5, $6) c (node_id, starts, ends)
-				JOIN telemetry t ON t.node_id = c.node_id AND t.sampled_at >= c.starts AND t.sampled_at < c.ends
-			WHERE t.sampled_at >= %L AND t.sampled_at < %L
-			GROUP BY t.node_id, t.service_type $q$, lower(clean), upper(clean));
-	END IF;
 	IF parts <> '{}' THEN
 		RETURN QUERY EXECUTE 'SELECT p.node_id, p.service_type, rollup(p.summary), sum(p.work), sum(p.energy_mwh) FROM ('
 			|| array_to_string(parts, ' UNION ALL ')
 			|| ') p (node_id, service_type, summary, work, energy_mwh) GROUP BY p.node_id, p.service_type'
-			USING $2, clean, rest, cut.nodes, cut.starts, cut.ends;
+			USING plan.clean, plan.cut, plan.rest, slot;
 	END IF;
 END $$;
-
 COMMENT ON FUNCTION telemetry_window(tstzrange, interval) IS
-'telemetry of each node and service (NULL: heartbeats) within a period and the node''s membership: summary, work of ok rows, energy of all rows in milliwatt hours. The one place where an epoch reads telemetry: from telemetry_hour the hours that lie wholly in period and membership, are rolled up with this slot and not dirty, from telemetry everything else; the result is the same, to the bit, as from raw rows alone. NULL for NULL, no row for an empty period. Errors: raw rows are needed that were dropped';
+'telemetry of each node and service (NULL: heartbeats) within a period and the node''s membership: summary, work of ok rows, energy of all rows in milliwatt hours: from telemetry_hour the hours that lie wholly in period and membership, are rolled up with this slot and not dirty, from telemetry everything else; the result is the same, to the bit, as from raw rows alone. NULL for NULL, no row for an empty period. Errors: raw rows are needed that were dropped';
+
+-- ---- all that is measured of a node ----
+
+CREATE TYPE measured_service AS (service_type code, work numeric, energy_mwh numeric, samples bigint,
+	p50_latency_ms double precision, p95_latency_ms double precision, p99_latency_ms double precision, error_rate_upper double precision);
+COMMENT ON TYPE measured_service IS 'what was measured of a node in a service, as epoch_node_service has it';
+CREATE TYPE measured_resource AS (resource_type code, units numeric);
+COMMENT ON TYPE measured_resource IS 'units of a kind of resource of a node, averaged by time over a period, to thirty decimals';
+CREATE TYPE measured_beacon AS (beacon_id bigint, rtt_ms double precision, excess_m double precision);
+COMMENT ON TYPE measured_beacon IS 'what a beacon saw of a node: the fastest round-trip time and its location_excess';
+
+CREATE FUNCTION measured_telemetry_query(period tstzrange, p policy, OUT query text, OUT cut telemetry_part[], OUT slices boolean)
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
+DECLARE
+	plan record;
+	quantile text := format('%L::numeric::double precision', p.response_quantile);
+	confidence text := format('%L::numeric::double precision', p.error_confidence);
+BEGIN
+	SELECT * INTO plan FROM telemetry_plan(period, p.telemetry_slot);
+	cut := plan.cut;
+	slices := isempty(plan.rest) AND NOT isempty(plan.clean);
+	query := CASE
+		WHEN NOT slices THEN format('SELECT w.* FROM telemetry_window(%L, %L) w', period, p.telemetry_slot)
+		WHEN cut IS NULL THEN telemetry_hour_query(plan.clean)
+		ELSE format('SELECT w.node_id, w.service_type, rollup(w.summary) AS summary, sum(w.work) AS work, sum(w.energy_mwh) AS energy_mwh'
+			|| ' FROM ((%s) UNION ALL SELECT c.* FROM unnest($1) c WHERE {slice c.node_id}) w GROUP BY w.node_id, w.service_type',
+			telemetry_hour_query(plan.clean)) END;
+	query := format($q$
+		SELECT v.node_id, v.summary, coalesce(v.heartbeat_ms, response_time(v.summary, %2$s)) AS response_ms,
+			error_rate_upper(v.summary, %3$s) AS error_rate_upper, samples(v.summary) AS samples, errors(v.summary) AS errors, v.services
+		FROM (SELECT s.node_id, rollup(s.summary) AS summary,
+				max(response_time(s.summary, %2$s)) FILTER (WHERE s.service_type IS NULL) AS heartbeat_ms,
+				array_agg((s.service_type, s.work, s.energy_mwh, samples(s.summary), response_time(s.summary, 0.5), response_time(s.summary, 0.95),
+					response_time(s.summary, 0.99), error_rate_upper(s.summary, %3$s))::measured_service) FILTER (WHERE s.service_type IS NOT NULL) AS services
+			FROM (%1$s) s GROUP BY s.node_id) v $q$, query, quantile, confidence);
+END $$;
+COMMENT ON FUNCTION measured_telemetry_query(tstzrange, policy) IS
+'query, for sliced_query with or without slices, of measured_telemetry; $1 in it is cut, see telemetry_plan. The one place where an epoch reads telemetry';
+
+CREATE FUNCTION measured_telemetry(period tstzrange, p policy)
+RETURNS TABLE (node_id bigint, summary telemetry_summary, response_ms double precision, error_rate_upper double precision,
+	samples bigint, errors bigint, services measured_service[])
+LANGUAGE plpgsql STABLE ROWS 100000 SET search_path FROM CURRENT
+-- Sorted as in telemetry_hour_window. Workers share the slices, not the tables: what workers
+-- do together cannot be part of what one of them does, so that it must not look cheaper.
+SET enable_hashagg = off SET jit = off SET parallel_tuple_cost = 0.1 SET parallel_leader_participation = off
+SET min_parallel_table_scan_size = '4TB' SET min_parallel_index_scan_size = '4TB' AS $$
+DECLARE
+	q record;
+BEGIN
+	SELECT * INTO q FROM measured_telemetry_query(period, p);
+	RETURN QUERY EXECUTE sliced_query(q.query, q.slices) USING q.cut;
+END $$;
+COMMENT ON FUNCTION measured_telemetry(tstzrange, policy) IS
+'what telemetry says of each node within a period and the node''s membership, measured in the way of a policy: all its telemetry merged, the response time of its heartbeats (of everything where none was timed), and each service. Errors: raw rows are needed that were dropped';
+
+CREATE FUNCTION measured_node(period tstzrange, p policy, boundaries geography[])
+RETURNS TABLE (node_id bigint, provider_id bigint, hardware_id code, location geography(Point,4326), service_radius_m double precision, region int,
+	active tstzrange, several boolean, summary telemetry_summary, uptime double precision, response_ms double precision, error_rate_upper double precision,
+	samples bigint, errors bigint, services measured_service[], value numeric, resources measured_resource[],
+	beacons int, violations int, fastest_rtt_ms double precision, sights measured_beacon[])
+LANGUAGE plpgsql STABLE ROWS 100000 SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO'
+-- as in measured_telemetry
+SET enable_hashagg = off SET enable_nestloop = off SET jit = off SET parallel_tuple_cost = 0.1 SET parallel_leader_participation = off
+SET min_parallel_table_scan_size = '4TB' SET min_parallel_index_scan_size = '4TB' AS $$
+DECLARE
+	q record;
+	again bigint[];		-- nodes whose hardware their provider had as several nodes
+BEGIN
+	SELECT array_agg(m.id) INTO again
+	FROM (SELECT unnest(array_agg(n.node_id)) AS id
+		FROM node n
+		WHERE n.status IN ('active', 'left') AND tstzrange(n.joined_at, n.left_at) && period AND n.hardware_id IS NOT NULL
+		GROUP BY n.provider_id, n.hardware_id HAVING count(*) > 1) m;
+	SELECT * INTO q FROM measured_telemetry_query(period, p);
+	RETURN QUERY EXECUTE sliced_query(format($q$
+		SELECT n.*, CASE WHEN n.several THEN t.summary END,
+			CASE WHEN t.summary IS NULL OR slot_count(n.active, %2$L) = 0 THEN 0 ELSE uptime(t.summary, n.active) END,
+			t.response_ms, t.error_rate_upper, coalesce(t.samples, 0), coalesce(t.errors, 0), t.services,
+			coalesce(r.value, 0), r.resources, coalesce(b.beacons, 0), coalesce(b.violations, 0), b.fastest_rtt_ms, b.sights
+		FROM (SELECT m.node_id, m.provider_id, m.hardware_id, m.location, m.service_radius_m, covering_region($3, m.location),
+					tstzrange(m.joined_at, m.left_at) * $2 AS active, m.node_id = ANY ($4) AS several
+				FROM node m
+				WHERE m.status IN ('active', 'left') AND tstzrange(m.joined_at, m.left_at) && $2 AND {slice m.node_id}) n
+			LEFT JOIN (%1$s) t ON t.node_id = n.node_id
+			LEFT JOIN (
+				SELECT h.node_id, sum(h.unit_value * h.units) AS value, array_agg((h.resource_type, h.units)::measured_resource) AS resources
+				FROM (SELECT r.node_id, r.resource_type, max(y.unit_value) AS unit_value,
+						round(round(sum(r.units * overlap_seconds(r.valid, tstzrange(m.joined_at, m.left_at) * $2)), 30) / %3$s, 30) AS units
+					FROM node_resource r JOIN node m ON m.node_id = r.node_id JOIN resource_type y ON y.code = r.resource_type
+					WHERE {slice r.node_id} AND r.valid && (tstzrange(m.joined_at, m.left_at) * $2)
+					GROUP BY r.node_id, r.resource_type) h
+				GROUP BY h.node_id) r ON r.node_id = n.node_id
+			LEFT JOIN (
+				SELECT s.node_id, count(*)::int AS beacons, count(*) FILTER (WHERE s.excess_m > %4$s)::int AS violations, min(s.rtt_ms) AS fastest_rtt_ms,
+					array_agg((s.beacon_id, s.rtt_ms, s.excess_m)::measured_beacon ORDER BY s.excess_m DESC, s.beacon_id) AS sights
+				FROM (%5$s) s GROUP BY s.node_id) b ON b.node_id = n.node_id $q$,
+		q.query, p.telemetry_slot, overlap_seconds(period, period), format('%L::numeric::double precision', p.location_slack_m),
+		replace(beacon_sight_query(), '$1', '$2')), q.slices)
+	USING q.cut, period, boundaries, coalesce(again, '{}');
+END $$;
+COMMENT ON FUNCTION measured_node(tstzrange, policy, geography[]) IS
+'everything that is measured of each node that is a member in a period, in the way of a policy: region is the place of the first of the boundaries that covers it; uptime is that over active; several: the provider had the hardware as several nodes (their uptime is that of all of them, for which summary has the telemetry); value and resources; sights by excess, the largest first. Reads the live tables. Errors: raw rows of telemetry are needed that were dropped';
 
 CREATE FUNCTION region_area(boundary geography) RETURNS double precision
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path FROM CURRENT AS $$
@@ -1564,7 +1706,7 @@ COMMENT ON FUNCTION epoch_region_supply(bigint) IS
 ALTER FUNCTION epoch_share(bigint, text, text, numeric) SET jit = off;
 
 CREATE OR REPLACE FUNCTION freeze_node(epoch_id bigint) RETURNS bigint
-LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_nestloop = off SET enable_mergejoin = off SET jit = off AS $$
 DECLARE
 	e epoch;
 	p policy;
@@ -1580,58 +1722,18 @@ BEGIN
 	SELECT array_agg(r.code ORDER BY r.area, r.code), array_agg(r.boundary ORDER BY r.area, r.code) INTO regions, boundaries
 	FROM (SELECT g.code, g.boundary, region_area(g.boundary) AS area FROM region g) r;
 
-	WITH member AS MATERIALIZED (
-		SELECT m.*,
-			-- Uptime is measured over the node's own part of the epoch: its units
-			-- are averaged over the whole period already, and a newcomer would
-			-- otherwise be punished twice. But whoever takes hardware out and puts
-			-- it back must not do better than whoever is down for as long, so the
-			-- same hardware of the same provider is measured from first to last.
-			CASE WHEN m.hardware_id IS NULL THEN m.active ELSE
-				tstzrange(min(lower(m.active)) OVER (PARTITION BY m.provider_id, m.hardware_id),
-					max(upper(m.active)) OVER (PARTITION BY m.provider_id, m.hardware_id)) END AS measured,
-			m.hardware_id IS NOT NULL AND count(*) OVER (PARTITION BY m.provider_id, m.hardware_id) > 1 AS several
-		FROM (SELECT n.node_id, n.provider_id, n.hardware_id, n.location, n.service_radius_m,
-				regions[covering_region(boundaries, n.location)] AS region,
-				tstzrange(n.joined_at, n.left_at) * e.period AS active
-			FROM node n
-			WHERE n.status IN ('active', 'left') AND tstzrange(n.joined_at, n.left_at) && e.period) m
+	WITH found AS MATERIALIZED (
+		SELECT * FROM measured_node(e.period, p, boundaries)
 	),
-	sample AS MATERIALIZED (
-		SELECT * FROM telemetry_window(e.period, p.telemetry_slot)
-	),
-	seen AS MATERIALIZED (	-- node by node
-		SELECT s.node_id, rollup(s.summary) AS summary,
-			max(response_time(s.summary, p.response_quantile::double precision)) FILTER (WHERE s.service_type IS NULL) AS heartbeat_ms
-		FROM (SELECT * FROM sample ORDER BY node_id) s GROUP BY s.node_id
-	),
-	again AS (	-- hardware that one provider had as several nodes
-		SELECT m.provider_id, m.hardware_id, rollup(s.summary) AS summary
-		FROM member m JOIN seen s USING (node_id)
-		WHERE m.several
+	again AS MATERIALIZED (
+		-- Uptime is measured over the node's own part of the epoch: its units
+		-- are averaged over the whole period already, and a newcomer would
+		-- otherwise be punished twice. But whoever takes hardware out and puts
+		-- it back must not do better than whoever is down for as long, so the
+		-- same hardware of the same provider is measured from first to last.
+		SELECT m.provider_id, m.hardware_id, rollup(m.summary) AS summary, tstzrange(min(lower(m.active)), max(upper(m.active))) AS measured
+		FROM found m WHERE m.several
 		GROUP BY m.provider_id, m.hardware_id
-	),
-	sight AS MATERIALIZED (
-		SELECT s.*, s.excess_m > p.location_slack_m::double precision AS violates
-		FROM beacon_sight(e.period) s JOIN member m USING (node_id)
-	),
-	bound AS (
-		SELECT s.node_id, count(*)::int AS beacons, max(s.excess_m) AS excess,
-			count(*) FILTER (WHERE s.violates)::int AS violations, min(s.rtt_ms) AS fastest_rtt_ms,
-			(array_agg(s.beacon_id ORDER BY s.excess_m DESC, s.beacon_id))[1] AS worst_beacon_id,
-			(array_agg(s.rtt_ms ORDER BY s.excess_m DESC, s.beacon_id))[1] AS worst_rtt_ms
-		FROM sight s GROUP BY s.node_id
-	),
-	held AS MATERIALIZED (
-		SELECT m.node_id, r.resource_type,
-			round(round(sum(r.units * overlap_seconds(r.valid, m.active)), 30) / seconds, 30) AS units
-		FROM member m JOIN node_resource r ON r.node_id = m.node_id AND r.valid && m.active
-		GROUP BY m.node_id, r.resource_type
-	),
-	worth AS (
-		SELECT h.node_id, sum(t.unit_value * h.units) AS value
-		FROM held h JOIN resource_type t ON t.code = h.resource_type
-		GROUP BY h.node_id
 	),
 	provider_first AS (
 		SELECT f.provider_id, f.region, g.epoch_no FROM epoch_first f JOIN epoch g ON g.epoch_id = f.epoch_id
@@ -1642,37 +1744,29 @@ BEGIN
 		WHERE f.hardware_id IS NOT NULL AND g.epoch_no < e.epoch_no
 	),
 	fact AS MATERIALIZED (	-- so that nothing is computed twice where it is used twice
-		SELECT m.*,
-			e.epoch_no - least(pf.epoch_no, hf.epoch_no, e.epoch_no) AS age,
-			CASE WHEN s.summary IS NULL OR slot_count(m.measured, p.telemetry_slot) = 0 THEN 0
-				ELSE uptime(coalesce(a.summary, s.summary), m.measured) END AS uptime,
-			coalesce(s.heartbeat_ms,
-				response_time(s.summary, p.response_quantile::double precision)) AS response_ms,
-			error_rate_upper(s.summary, p.error_confidence::double precision) AS error_rate_upper,
-			coalesce(samples(s.summary), 0) AS samples, coalesce(errors(s.summary), 0) AS errors,
-			coalesce(b.beacons, 0) AS beacons, b.excess, coalesce(w.value, 0) AS value,
-			coalesce(b.violations, 0) AS violations, b.fastest_rtt_ms, b.worst_beacon_id, b.worst_rtt_ms
-		FROM member m
-			LEFT JOIN seen s ON s.node_id = m.node_id
-			LEFT JOIN again a ON m.several AND a.provider_id = m.provider_id AND a.hardware_id = m.hardware_id
-			LEFT JOIN bound b ON b.node_id = m.node_id
-			LEFT JOIN worth w ON w.node_id = m.node_id
-			LEFT JOIN provider_first pf ON pf.provider_id = m.provider_id AND pf.region = m.region
-			LEFT JOIN hardware_first hf ON hf.hardware_id = m.hardware_id AND hf.region = m.region
+		SELECT m.*, regions[m.region] AS region_code, coalesce(a.measured, m.active) AS measured,
+			CASE WHEN NOT m.several THEN m.uptime
+				WHEN m.summary IS NULL OR slot_count(a.measured, p.telemetry_slot) = 0 THEN 0
+				ELSE uptime(a.summary, a.measured) END AS joint_uptime,
+			m.sights[1] AS worst
+		FROM found m LEFT JOIN again a ON m.several AND a.provider_id = m.provider_id AND a.hardware_id = m.hardware_id
 	),
 	rated AS MATERIALIZED (
-		SELECT f.*, q.availability, q.performance, q.trust, q.quality
-		FROM fact f, LATERAL node_rating(p, f.uptime, f.response_ms, f.error_rate_upper, f.beacons, f.excess) q
+		SELECT f.*, e.epoch_no - least(pf.epoch_no, hf.epoch_no, e.epoch_no) AS age, q.availability, q.performance, q.trust, q.quality
+		FROM fact f
+			LEFT JOIN provider_first pf ON pf.provider_id = f.provider_id AND pf.region = f.region_code
+			LEFT JOIN hardware_first hf ON hf.hardware_id = f.hardware_id AND hf.region = f.region_code,
+			LATERAL node_rating(p, f.joint_uptime, f.response_ms, f.error_rate_upper, f.beacons, (f.worst).excess_m) q
 	),
 	put_node AS (	-- in the order of the keys, which their indexes like
 		INSERT INTO epoch_node (epoch_id, node_id, provider_id, hardware_id, location, service_radius_m, region, age,
 			active, measured, uptime, response_ms, error_rate_upper, samples, errors, beacons, location_excess_m,
 			value, availability, performance, trust, quality, contribution,
 			violations, fastest_rtt_ms, worst_beacon_id, worst_rtt_ms)
-		SELECT e.epoch_id, q.node_id, q.provider_id, q.hardware_id, q.location, q.service_radius_m, q.region, q.age,
-			q.active, q.measured, q.uptime, q.response_ms, q.error_rate_upper, q.samples, q.errors, q.beacons, q.excess,
+		SELECT e.epoch_id, q.node_id, q.provider_id, q.hardware_id, q.location, q.service_radius_m, q.region_code, q.age,
+			q.active, q.measured, q.joint_uptime, q.response_ms, q.error_rate_upper, q.samples, q.errors, q.beacons, (q.worst).excess_m,
 			q.value, q.availability, q.performance, q.trust, q.quality, q.quality * q.value,
-			q.violations, q.fastest_rtt_ms, q.worst_beacon_id, q.worst_rtt_ms
+			q.violations, q.fastest_rtt_ms, (q.worst).beacon_id, (q.worst).rtt_ms
 		FROM rated q
 		ORDER BY q.node_id
 		RETURNING 1
@@ -1680,38 +1774,35 @@ BEGIN
 	put_beacon AS (
 		INSERT INTO epoch_beacon (epoch_id, beacon_id, location, nodes, violations)
 		SELECT e.epoch_id, b.beacon_id, b.location, s.nodes, s.violations
-		FROM (SELECT s.beacon_id, count(*) AS nodes, count(*) FILTER (WHERE s.violates) AS violations FROM sight s GROUP BY s.beacon_id) s
+		FROM (SELECT (s.sight).beacon_id, count(*) AS nodes, count(*) FILTER (WHERE (s.sight).excess_m > p.location_slack_m::double precision) AS violations
+				FROM (SELECT unnest(m.sights) AS sight FROM found m) s GROUP BY 1) s
 			JOIN beacon b USING (beacon_id)
 	),
 	put_resource AS (
 		INSERT INTO epoch_node_resource (epoch_id, node_id, resource_type, units, opening_mark)
-		SELECT e.epoch_id, h.node_id, h.resource_type, h.units,
-			coalesce(CASE WHEN m.hardware_id IS NULL THEN pm.units ELSE hm.units END, 0)
-		FROM held h JOIN member m USING (node_id)
+		SELECT e.epoch_id, h.node_id, (h.held).resource_type, (h.held).units,
+			coalesce(CASE WHEN h.hardware_id IS NULL THEN pm.units ELSE hm.units END, 0)
+		FROM (SELECT m.node_id, m.provider_id, m.hardware_id, unnest(m.resources) AS held FROM found m) h
 			LEFT JOIN (SELECT k.hardware_id, k.resource_type, max(k.units) AS units
 				FROM epoch_mark k JOIN epoch g ON g.epoch_id = k.epoch_id
 				WHERE k.hardware_id IS NOT NULL AND g.epoch_no < e.epoch_no GROUP BY 1, 2) hm
-				ON hm.hardware_id = m.hardware_id AND hm.resource_type = h.resource_type
+				ON hm.hardware_id = h.hardware_id AND hm.resource_type = (h.held).resource_type
 			LEFT JOIN (SELECT k.provider_id, k.resource_type, max(k.units) AS units
 				FROM epoch_mark k JOIN epoch g ON g.epoch_id = k.epoch_id
 				WHERE k.provider_id IS NOT NULL AND g.epoch_no < e.epoch_no GROUP BY 1, 2) pm
-				ON pm.provider_id = m.provider_id AND pm.resource_type = h.resource_type
-		ORDER BY h.node_id, h.resource_type
+				ON pm.provider_id = h.provider_id AND pm.resource_type = (h.held).resource_type
+		ORDER BY 2, 3
 	),
 	put_service AS (
 		INSERT INTO epoch_node_service (epoch_id, node_id, service_type, work, energy_mwh, samples,
 			p50_latency_ms, p95_latency_ms, p99_latency_ms, error_rate_upper)
-		SELECT e.epoch_id, s.node_id, s.service_type, s.work, s.energy_mwh, samples(s.summary),
-			response_time(s.summary, 0.5), response_time(s.summary, 0.95), response_time(s.summary, 0.99),
-			error_rate_upper(s.summary, p.error_confidence::double precision)
-		FROM sample s JOIN member m USING (node_id)
-		WHERE s.service_type IS NOT NULL
-		ORDER BY s.node_id, s.service_type
+		SELECT e.epoch_id, s.node_id, (s.service).*
+		FROM (SELECT m.node_id, unnest(m.services) AS service FROM found m) s
+		ORDER BY 2, 3
 	)
 	SELECT count(*) INTO made FROM put_node;
 	RETURN made;
 END $$;
-
 COMMENT ON FUNCTION freeze_node(bigint) IS
 'run_epoch step: writes epoch_node, epoch_beacon, epoch_node_resource and epoch_node_service of an open epoch from the live tables and the closing state of earlier epochs; returns the number of nodes';
 
@@ -1760,6 +1851,7 @@ BEGIN
 		INSERT INTO epoch_mark (epoch_id, resource_type, hardware_id, provider_id, units)
 		SELECT e.epoch_id, o.resource_type, o.hardware_id, o.provider_id, o.units
 		FROM owner o WHERE o.units > o.opening_mark
+		ORDER BY o.hardware_id, o.provider_id, o.resource_type	-- as their indexes like it
 	), capacity AS (	-- as epoch_capacity has it
 		SELECT o.resource_type, sum(o.units) AS supply, sum(greatest(0, o.units - o.opening_mark)) AS growth
 		FROM owner o GROUP BY o.resource_type
@@ -1801,22 +1893,25 @@ BEGIN
 		WHERE n.epoch_id = e.epoch_id AND n.region IS NOT NULL AND n.contribution > 0 AND n.hardware_id IS NOT NULL) f
 	WHERE NOT EXISTS (SELECT FROM epoch_first x WHERE x.region = f.region AND x.hardware_id = f.hardware_id);
 END $$;
+COMMENT ON FUNCTION freeze_market(bigint) IS
+'run_epoch step, after freeze_node and the fields: writes epoch_region, epoch_region_resource, epoch_resource, epoch_service, epoch_mark and epoch_first of an open epoch';
 
-CREATE OR REPLACE FUNCTION epoch_score(epoch_id bigint, component text, part text DEFAULT NULL)
+-- The nodes of a slice, of which there are slices (a power of two), are those whose
+-- number has slice as its last bits; the condition is written so that the planner
+-- expects many of them.
+CREATE FUNCTION epoch_score_slice(epoch_id bigint, component text, part text, slice int, slices int)
 RETURNS TABLE (node_id bigint, provider_id bigint, score numeric)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 100000 COST 1000000 SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch;
 	p policy;
 	target double precision;
 	gap coverage;
-	kinds text[];
-	total numeric;
 BEGIN
 	SELECT * INTO e FROM epoch WHERE epoch.epoch_id = $1;
 	IF NOT FOUND OR e.status = 'planned' THEN
-		PERFORM opened_epoch($1);
+		PERFORM (opened_epoch($1)).epoch_id;
 	END IF;
 	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
 	target := p.supply_target;
@@ -1826,7 +1921,7 @@ BEGIN
 		RETURN QUERY
 		SELECT n.node_id, n.provider_id, n.contribution * freshness(n.age, p.freshness_epochs) * (r.multiplier - 1)
 		FROM epoch_node n JOIN epoch_region r ON r.epoch_id = n.epoch_id AND r.region = n.region
-		WHERE n.epoch_id = $1 AND n.contribution > 0 AND n.age < p.freshness_epochs AND r.multiplier > 1;
+		WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.contribution > 0 AND n.age < p.freshness_epochs AND r.multiplier > 1;
 
 	WHEN 'coverage_gaps/geographic' THEN
 		-- what each unit of contribution over a cell gets of the gap there
@@ -1834,18 +1929,19 @@ BEGIN
 		RETURN QUERY
 		WITH site AS MATERIALIZED (
 			SELECT s.spot, s.service_radius_m, exact_numeric(greatest(0, coverage_sum(gap, ST_GeogFromWKB(s.spot), s.service_radius_m))) AS share
-			FROM (SELECT DISTINCT ST_AsBinary(n.location) AS spot, n.service_radius_m FROM epoch_node n WHERE n.epoch_id = $1 AND n.contribution > 0) s
+			FROM (SELECT DISTINCT ST_AsBinary(n.location) AS spot, n.service_radius_m FROM epoch_node n
+				WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.contribution > 0) s
 		)
 		SELECT n.node_id, n.provider_id, n.contribution * s.share
 		FROM epoch_node n JOIN site s ON s.spot = ST_AsBinary(n.location) AND s.service_radius_m = n.service_radius_m
-		WHERE n.epoch_id = $1 AND n.contribution > 0 AND s.share > 0;
+		WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.contribution > 0 AND s.share > 0;
 
 	WHEN 'coverage_gaps/resource' THEN
 		RETURN QUERY
 		SELECT n.node_id, n.provider_id, sum(n.quality * r.units * g.rate)
 		FROM epoch_node n JOIN epoch_node_resource r ON r.epoch_id = n.epoch_id AND r.node_id = n.node_id
 			JOIN epoch_region_resource g ON g.epoch_id = n.epoch_id AND g.region = n.region AND g.resource_type = r.resource_type
-		WHERE n.epoch_id = $1 AND n.quality > 0 AND r.units > 0 AND g.rate > 0
+		WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.quality > 0 AND abs((r.node_id & ($5 - 1)) - $4) < 1 AND r.units > 0 AND g.rate > 0
 		GROUP BY n.node_id, n.provider_id;
 
 	WHEN 'resource_types' THEN
@@ -1853,23 +1949,27 @@ BEGIN
 		SELECT n.node_id, n.provider_id, n.quality * sum(t.unit_value * r.units * (t.price - 1))
 		FROM epoch_node n JOIN epoch_node_resource r ON r.epoch_id = n.epoch_id AND r.node_id = n.node_id
 			JOIN epoch_resource t ON t.epoch_id = n.epoch_id AND t.resource_type = r.resource_type
-		WHERE n.epoch_id = $1 AND n.quality > 0 AND r.units > 0 AND t.price > 1 AND t.unit_value > 0
+		WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.quality > 0 AND abs((r.node_id & ($5 - 1)) - $4) < 1 AND r.units > 0 AND t.price > 1 AND t.unit_value > 0
 		GROUP BY n.node_id, n.provider_id, n.quality;
 
 	WHEN 'network_capacity' THEN
-		-- the growth of an owner belongs to its nodes pro rata to quality * units
-		SELECT array_agg(t.resource_type) INTO kinds FROM epoch_resource t WHERE t.epoch_id = $1 AND t.pot > 0;
+		-- the growth of an owner belongs to its nodes pro rata to quality * units; who grew
+		-- has raised a mark to its units, and each of its nodes has the mark of before
 		RETURN QUERY
-		SELECT n.node_id, n.provider_id, sum(n.quality * r.units * o.rate)
-		FROM epoch_node n JOIN epoch_node_resource r ON r.epoch_id = n.epoch_id AND r.node_id = n.node_id
-			JOIN (SELECT w.owner, w.resource_type,
-					round(round(t.pot * (w.units - w.opening_mark), 60) / (w.units * t.growth), 60) AS rate
-				FROM epoch_owner($1) w JOIN epoch_resource t ON t.epoch_id = $1 AND t.resource_type = w.resource_type
-				WHERE w.resource_type = ANY (kinds) AND w.units > w.opening_mark AND t.pot > 0) o
-				ON o.resource_type = r.resource_type AND o.owner = coalesce('hardware ' || n.hardware_id, 'provider ' || n.provider_id)
-		WHERE n.epoch_id = $1 AND n.quality > 0 AND r.units > 0
-		GROUP BY n.node_id, n.provider_id
-		HAVING sum(n.quality * r.units * o.rate) > 0;
+		SELECT g.node_id, g.provider_id, sum(g.offer * round(round(t.pot * (g.units - g.opening_mark), 60) / (g.units * t.growth), 60))
+		FROM (SELECT n.node_id, n.provider_id, r.resource_type, n.quality * r.units AS offer, r.opening_mark, m.units
+				FROM epoch_node n JOIN epoch_node_resource r ON r.epoch_id = n.epoch_id AND r.node_id = n.node_id
+					JOIN epoch_mark m ON m.epoch_id = n.epoch_id AND m.hardware_id = n.hardware_id AND m.resource_type = r.resource_type
+				WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.quality > 0 AND abs((r.node_id & ($5 - 1)) - $4) < 1 AND r.units > 0
+				UNION ALL
+				SELECT n.node_id, n.provider_id, r.resource_type, n.quality * r.units, r.opening_mark, m.units
+				FROM epoch_node n JOIN epoch_node_resource r ON r.epoch_id = n.epoch_id AND r.node_id = n.node_id
+					JOIN epoch_mark m ON m.epoch_id = n.epoch_id AND m.provider_id = n.provider_id AND m.resource_type = r.resource_type
+				WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.hardware_id IS NULL AND n.quality > 0 AND abs((r.node_id & ($5 - 1)) - $4) < 1 AND r.units > 0) g
+			JOIN epoch_resource t ON t.epoch_id = $1 AND t.resource_type = g.resource_type
+		WHERE t.pot > 0
+		GROUP BY g.node_id, g.provider_id
+		HAVING sum(g.offer * round(round(t.pot * (g.units - g.opening_mark), 60) / (g.units * t.growth), 60)) > 0;
 
 	WHEN 'service_types' THEN
 		RETURN QUERY
@@ -1877,7 +1977,7 @@ BEGIN
 		FROM epoch_node n JOIN epoch_node_service s ON s.epoch_id = n.epoch_id AND s.node_id = n.node_id
 			JOIN (SELECT v.service_type, round(round(v.pot, 60) / v.quality_work, 60) AS rate
 				FROM epoch_service v WHERE v.epoch_id = $1 AND v.pot > 0 AND v.quality_work > 0) t ON t.service_type = s.service_type
-		WHERE n.epoch_id = $1 AND n.quality > 0 AND s.work > 0
+		WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.quality > 0 AND abs((s.node_id & ($5 - 1)) - $4) < 1 AND s.work > 0
 		GROUP BY n.node_id, n.provider_id;
 
 	WHEN 'specialization' THEN
@@ -1888,7 +1988,7 @@ BEGIN
 					LATERAL (VALUES ('p50_latency_ms', s.p50_latency_ms), ('p95_latency_ms', s.p95_latency_ms),
 						('p99_latency_ms', s.p99_latency_ms), ('error_rate_upper', s.error_rate_upper),
 						('energy_per_work', (round(s.energy_mwh, 20) / nullif(s.work, 0))::double precision)) x (name, metric)
-				WHERE n.epoch_id = $1 AND n.trust > 0 AND s.work > 0) m
+				WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.trust > 0 AND abs((s.node_id & ($5 - 1)) - $4) < 1 AND s.work > 0) m
 			JOIN specialization k ON k.policy_id = p.policy_id AND k.metric = m.name
 				AND (k.service_type = m.service_type OR k.service_type IS NULL) AND m.samples >= k.min_samples
 		GROUP BY m.node_id, m.provider_id
@@ -1899,6 +1999,27 @@ BEGIN
 				HINT = 'Components are new_regions, coverage_gaps (part geographic or resource), resource_types, network_capacity, service_types and specialization.';
 	END CASE;
 END $$;
+COMMENT ON FUNCTION epoch_score_slice(bigint, text, text, int, int) IS
+'epoch_score of the nodes whose number has slice as its last bits, slice from 0 to below slices, which is a power of two: what one of as many parallel workers does. Errors: as epoch_score';
+
+CREATE OR REPLACE FUNCTION epoch_score(epoch_id bigint, component text, part text DEFAULT NULL)
+RETURNS TABLE (node_id bigint, provider_id bigint, score numeric)
+LANGUAGE plpgsql STABLE ROWS 100000 SET search_path FROM CURRENT SET jit = off
+SET parallel_setup_cost = 0 SET parallel_tuple_cost = 0 AS $$
+#variable_conflict use_column
+DECLARE
+	slices int := 1;
+BEGIN
+	-- a worker begins by planning all of it anew, which fewer nodes are not worth
+	IF EXISTS (SELECT FROM epoch_node n WHERE n.epoch_id = $1 OFFSET 300000) THEN
+		slices := (SELECT count(*) FROM node_slice('node_id'));
+	END IF;
+	RETURN QUERY EXECUTE (SELECT string_agg(format('SELECT * FROM epoch_score_slice($1, $2, $3, %s, %s)', i, slices), ' UNION ALL ')
+		FROM generate_series(0, slices - 1) i)
+	USING epoch_id, component, part;
+END $$;
+COMMENT ON FUNCTION epoch_score(bigint, text, text) IS
+'scores above 0 of an epoch''s nodes in a component, and for coverage_gaps in its part geographic or resource, by the formulas of the reward documentation, from the frozen rows alone. Errors: unknown epoch, component or part';
 
 CREATE FUNCTION epoch_release(epoch_id bigint)
 RETURNS TABLE (component text, budget numeric, carried_in numeric, released numeric)
@@ -1911,7 +2032,7 @@ DECLARE
 BEGIN
 	SELECT * INTO e FROM epoch WHERE epoch.epoch_id = $1;
 	IF NOT FOUND OR e.status = 'planned' THEN
-		PERFORM opened_epoch($1);
+		PERFORM (opened_epoch($1)).epoch_id;
 	END IF;
 	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
 	SELECT coalesce(sum(r.pot), 0) INTO growth FROM epoch_resource r WHERE r.epoch_id = $1;
@@ -1923,7 +2044,6 @@ BEGIN
 		FROM epoch_weight($1) c) w
 	ORDER BY w."position";
 END $$;
-
 COMMENT ON FUNCTION epoch_release(bigint) IS
 'the six pools of an epoch, in their order: part of the budget, carried in, and what of both is there to be apportioned, all of it but in network_capacity, which releases the fraction growth / growth_target, rounded down. Base units';
 
@@ -2268,7 +2388,8 @@ DECLARE
 	served coverage;
 BEGIN
 	-- a copy in memory: the stored one would be unpacked for each jurisdiction
-	SELECT e.demand * 1 INTO field FROM opened_epoch($1) e;
+	PERFORM (opened_epoch($1)).epoch_id;
+	SELECT e.demand * 1 INTO field FROM epoch e WHERE e.epoch_id = $1;
 	nothing := zero_coverage(coverage_order(field));
 
 	-- anybody's nodes
@@ -2318,7 +2439,6 @@ BEGIN
 		END LOOP;
 	END LOOP;
 END $$;
-
 COMMENT ON FUNCTION reach_part(bigint) IS
 'the figures of epoch_reach from an epoch''s frozen nodes, jurisdictions and demand and the boundaries of today, what anybody''s nodes reach and what each jurisdiction''s own do in rows of their own';
 
@@ -2476,7 +2596,7 @@ COMMENT ON FUNCTION verify_growth(bigint) IS
 CREATE OR REPLACE FUNCTION seal_epoch(epoch_id bigint) RETURNS bytea
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-	PERFORM opened_epoch(seal_epoch.epoch_id);
+	PERFORM (opened_epoch(seal_epoch.epoch_id)).epoch_id;
 	INSERT INTO epoch_seal (epoch_id, relation, columns, row_count, digest)
 	SELECT seal_epoch.epoch_id, r.relation, c.columns, d.row_count, d.digest
 	FROM (SELECT s.relation FROM sealed_relation() s UNION ALL VALUES ('epoch'), ('policy'), ('specialization')) r,
@@ -2484,13 +2604,15 @@ BEGIN
 		LATERAL epoch_rows_digest(seal_epoch.epoch_id, r.relation, c.columns) d;
 	RETURN epoch_seal_digest(seal_epoch.epoch_id);
 END $$;
+COMMENT ON FUNCTION seal_epoch(bigint) IS 'run_epoch step: writes epoch_seal and returns the digest of the epoch';
 
 CREATE OR REPLACE FUNCTION epoch_balance(epoch_id bigint)
 RETURNS TABLE (component text, rule text, wanted numeric, found numeric)
 LANGUAGE sql STABLE STRICT SET enable_nestloop = off SET jit = off
 BEGIN ATOMIC
 	SELECT NULL::text, 'the pools'' budgets add up to the budget', min(e.budget), coalesce(sum(p.budget), 0)
-	FROM known_epoch(epoch_balance.epoch_id) e LEFT JOIN epoch_pool p ON p.epoch_id = e.epoch_id
+	FROM epoch e LEFT JOIN epoch_pool p ON p.epoch_id = e.epoch_id
+	WHERE e.epoch_id = (SELECT (known_epoch(epoch_balance.epoch_id)).epoch_id)
 	UNION ALL
 	SELECT NULL, 'there is a pool for each component', (SELECT count(*) FROM component),
 		(SELECT count(*) FROM epoch_pool p WHERE p.epoch_id = epoch_balance.epoch_id)
@@ -2531,7 +2653,6 @@ BEGIN ATOMIC
 			UNION ALL SELECT s.node_id FROM epoch_node_service s WHERE s.epoch_id = epoch_balance.epoch_id) r
 	WHERE NOT EXISTS (SELECT FROM epoch_node n WHERE n.epoch_id = epoch_balance.epoch_id AND n.node_id = r.node_id);
 END;
-
 COMMENT ON FUNCTION epoch_balance(bigint) IS
 'the invariants of an epoch''s money, and that its rows belong together: each rule with the figure wanted and the figure found, which must be equal. No row for NULL; errors: no such epoch';
 
@@ -2666,7 +2787,9 @@ BEGIN
 END $$;
 
 CREATE PROCEDURE run_epoch(epoch_id bigint, reason text DEFAULT NULL)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET jit = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET jit = off
+-- how many rows and how many different ones is all that the plans need to know
+SET default_statistics_target = 30 AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch;
@@ -2771,7 +2894,6 @@ BEGIN
 		RAISE NOTICE 'epoch %: computed, % of % paid', one, paid, e.budget;
 	END LOOP;
 END $$;
-
 COMMENT ON PROCEDURE run_epoch(bigint, text) IS
 'computes an epoch that has ended, in one transaction: freezes its inputs, draws its fields, apportions its pools, seals the result. A computed epoch is computed again from the tables as they are now, and with it every computed epoch after it. Each computation is recorded in epoch_computation with the reason, which is found out where none is given. Errors: no such epoch, final, not ended, an earlier one not computed, another session computing, an empty reason, raw telemetry is needed that was dropped';
 
@@ -2948,7 +3070,7 @@ DECLARE
 	part record;
 	bad bigint;
 BEGIN
-	PERFORM opened_epoch($1);
+	PERFORM (opened_epoch($1)).epoch_id;
 	FOR part IN
 		SELECT t.component, NULL::text AS part, t.released FROM epoch_pool t WHERE t.epoch_id = $1 AND t.component <> 'coverage_gaps'
 		UNION ALL SELECT t.component, t.part, t.released FROM epoch_pool_part t WHERE t.epoch_id = $1
@@ -2963,7 +3085,6 @@ BEGIN
 		RETURN QUERY SELECT concat_ws(' ', 'rewards of', part.component, part.part), bad = 0, format('%s rewards differ', bad);
 	END LOOP;
 END $$;
-
 COMMENT ON FUNCTION verify_reward(bigint) IS
 'the part of verify_epoch that computes scores again and apportions the pools over them';
 
@@ -3783,6 +3904,7 @@ BEGIN
 	FOREACH source SLICE 1 IN ARRAY ARRAY[
 		['epoch', 'unnest(ARRAY[(scenario).epoch])'], ['policy', 'unnest(ARRAY[(scenario).policy])'],
 		['epoch_node', 'nodes_of(scenario)'], ['epoch_node_resource', 'node_resources_of(scenario)'], ['epoch_node_service', 'node_services_of(scenario)'],
+		['epoch_mark', 'marks_of(scenario)'],
 		['epoch_region', 'unnest((scenario).region)'], ['epoch_region_resource', 'unnest((scenario).region_resource)'],
 		['epoch_resource', 'unnest((scenario).resource)'], ['epoch_service', 'unnest((scenario).service)']]
 	LOOP
@@ -3811,22 +3933,39 @@ BEGIN
 		f.proname, pg_get_function_identity_arguments(original), pg_get_function_result(original), (SELECT l.lanname FROM pg_language l WHERE l.oid = f.prolang), body);
 	EXECUTE format('COMMENT ON FUNCTION %s IS %L', twin, format('the same as %s over the rows of a scenario; derived from it', original));
 END $$;
-
 COMMENT ON FUNCTION derive_scenario_function(regprocedure) IS
 'run while the extension is installed or updated, after a function of the engine has been created or replaced: makes its twin that reads a scenario. Errors: there is no such function, it reads a table that a scenario does not have, or calls a function about an epoch that has no twin';
+
+SELECT derive_scenario_function('epoch_owner(bigint)');
+
+CREATE FUNCTION marks_of(scenario scenario) RETURNS SETOF epoch_mark
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+	SELECT ((scenario).epoch).epoch_id, o.resource_type, o.hardware_id, o.provider_id, o.units
+	FROM epoch_owner(((scenario).epoch).epoch_id, scenario) o WHERE o.units > o.opening_mark
+$$;
+COMMENT ON FUNCTION marks_of(scenario) IS 'the high-water marks of owners that a scenario raises';
 
 DO $$
 DECLARE
 	original regprocedure;
 BEGIN
 	-- each after those that it calls
-	FOREACH original IN ARRAY ARRAY['supply_field(bigint, int)', 'epoch_owner(bigint)', 'epoch_capacity(bigint)', 'epoch_region_supply(bigint)',
-		'epoch_work(bigint)', 'epoch_weight(bigint)', 'epoch_score(bigint, text, text)', 'epoch_share(bigint, text, text, numeric)',
-		'epoch_release(bigint)', 'epoch_release_part(bigint, text, numeric)']::regprocedure[]
+	FOREACH original IN ARRAY ARRAY['supply_field(bigint, int)', 'epoch_capacity(bigint)', 'epoch_region_supply(bigint)',
+		'epoch_work(bigint)', 'epoch_weight(bigint)', 'epoch_score_slice(bigint, text, text, int, int)', 'epoch_release(bigint)',
+		'epoch_release_part(bigint, text, numeric)']::regprocedure[]
 	LOOP
 		PERFORM derive_scenario_function(original);
 	END LOOP;
 END $$;
+
+CREATE FUNCTION epoch_score(epoch_id bigint, component text, part text, scenario scenario)
+RETURNS TABLE (node_id bigint, provider_id bigint, score numeric)
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+	SELECT s.* FROM epoch_score_slice($1, $2, $3, 0, 1, $4) s
+$$;
+COMMENT ON FUNCTION epoch_score(bigint, text, text, scenario) IS 'the same as epoch_score(bigint,text,text) over the rows of a scenario, which workers cannot share';
+SELECT derive_scenario_function('epoch_share(bigint, text, text, numeric)');
+
 
 CREATE FUNCTION scenario_market(scenario scenario) RETURNS scenario
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
@@ -4156,32 +4295,25 @@ BEGIN
 		SELECT n.node_id, n.provider_id, n.hardware_id, n.measured,
 			n.hardware_id IS NOT NULL AND count(*) OVER (PARTITION BY n.provider_id, n.hardware_id) > 1 AS several
 		FROM epoch_node n WHERE n.epoch_id = e.epoch_id
-	), sample AS MATERIALIZED (
-		SELECT * FROM telemetry_window(e.period, p.telemetry_slot)
-	), seen AS MATERIALIZED (
-		SELECT s.node_id, rollup(s.summary) AS summary,
-			max(response_time(s.summary, p.response_quantile::double precision)) FILTER (WHERE s.service_type IS NULL) AS heartbeat_ms
-		FROM (SELECT * FROM sample ORDER BY node_id) s GROUP BY s.node_id
+	), found AS MATERIALIZED (
+		SELECT t.* FROM measured_telemetry(e.period, p) t
 	), again AS (
-		SELECT m.provider_id, m.hardware_id, rollup(s.summary) AS summary
-		FROM member m JOIN seen s USING (node_id)
+		SELECT m.provider_id, m.hardware_id, rollup(t.summary) AS summary
+		FROM member m JOIN found t USING (node_id)
 		WHERE m.several
 		GROUP BY m.provider_id, m.hardware_id
 	)
 	SELECT m.node_id, NULL::code,
-		CASE WHEN s.summary IS NULL OR slot_count(m.measured, p.telemetry_slot) = 0 THEN 0
-			ELSE uptime(coalesce(a.summary, s.summary), m.measured) END,
-		coalesce(s.heartbeat_ms, response_time(s.summary, p.response_quantile::double precision)),
-		error_rate_upper(s.summary, p.error_confidence::double precision), coalesce(samples(s.summary), 0), coalesce(errors(s.summary), 0)
+		CASE WHEN t.summary IS NULL OR slot_count(m.measured, p.telemetry_slot) = 0 THEN 0
+			ELSE uptime(coalesce(a.summary, t.summary), m.measured) END,
+		t.response_ms, t.error_rate_upper, coalesce(t.samples, 0), coalesce(t.errors, 0)
 	FROM member m
-		LEFT JOIN seen s ON s.node_id = m.node_id
+		LEFT JOIN found t ON t.node_id = m.node_id
 		LEFT JOIN again a ON m.several AND a.provider_id = m.provider_id AND a.hardware_id = m.hardware_id
 	UNION ALL
-	SELECT s.node_id, s.service_type, NULL, NULL, error_rate_upper(s.summary, p.error_confidence::double precision), samples(s.summary), NULL
-	FROM sample s JOIN member m USING (node_id)
-	WHERE s.service_type IS NOT NULL;
+	SELECT m.node_id, s.service_type, NULL, NULL, s.error_rate_upper, s.samples, NULL
+	FROM member m JOIN found t USING (node_id), unnest(t.services) s;
 END $$;
-
 COMMENT ON FUNCTION preview_measure(epoch, policy) IS
 'preview_epoch step: what telemetry, as it is now, says under a policy of the nodes of an epoch (service_type NULL) and of their services, as freeze_node measures it';
 
@@ -5545,10 +5677,9 @@ CREATE FUNCTION epoch_final_from(epoch_id bigint) RETURNS timestamptz
 LANGUAGE sql STABLE STRICT
 BEGIN ATOMIC
 	SELECT (e.computed_at AT TIME ZONE 'UTC' + p.challenge_window) AT TIME ZONE 'UTC'
-	FROM known_epoch(epoch_final_from.epoch_id) e JOIN policy p ON p.policy_id = e.policy_id
-	WHERE e.status = 'computed';
+	FROM epoch e JOIN policy p ON p.policy_id = e.policy_id
+	WHERE e.epoch_id = (SELECT (known_epoch(epoch_final_from.epoch_id)).epoch_id) AND e.status = 'computed';
 END;
-
 COMMENT ON FUNCTION epoch_final_from(bigint) IS
 'when the challenge window of a computed epoch ends: computed_at plus the policy''s challenge_window, days being 24 hours. NULL for NULL and for an epoch that is not computed; errors: no such epoch';
 
@@ -5626,7 +5757,7 @@ DECLARE
 	tries int;
 	since timestamptz;
 BEGIN
-	PERFORM known_epoch(record_epoch_failure.epoch_id);
+	PERFORM (known_epoch(record_epoch_failure.epoch_id)).epoch_id;
 	INSERT INTO epoch_failure AS f (epoch_id, action, first_failed_at, last_failed_at, sqlstate, message, detail, hint, context)
 	VALUES (record_epoch_failure.epoch_id, record_epoch_failure.action, clock_timestamp(), clock_timestamp(), record_epoch_failure.sqlstate,
 		left(record_epoch_failure.message, 10000), left(nullif(record_epoch_failure.detail, ''), 10000),
@@ -5641,7 +5772,6 @@ BEGIN
 	what := format('epoch %s: %s failed: %s', record_epoch_failure.epoch_id, record_epoch_failure.action, record_epoch_failure.message);
 	more := concat_ws(' ', nullif(record_epoch_failure.detail, ''), nullif(record_epoch_failure.hint, ''), format('Attempt %s, the first was at %s.', tries, since));
 END $$;
-
 COMMENT ON FUNCTION record_epoch_failure(bigint, text, text, text, text, text, text) IS
 'run_due_epochs step: writes epoch_failure, counts the attempts, tells who listens to swarm_reward, and returns what to say of it and of its cause';
 
