@@ -98,7 +98,9 @@ BEGIN
 				-- made first and attached then: CREATE TABLE PARTITION OF would wait for every
 				-- reader and writer of the whole, and keep new ones waiting
 				EXECUTE format('CREATE TABLE %s (LIKE %s INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMPRESSION)', child, parent);
-				EXECUTE format('ALTER TABLE %s ADD PRIMARY KEY (node_id, %I, service_key), ADD FOREIGN KEY (node_id) REFERENCES node, ADD FOREIGN KEY (service_type) REFERENCES service_type',
+				-- NOT VALID: there is no row that they would not have seen, and pg_restore, which makes them
+				-- after this table's data and perhaps before that of node, does not look at rows then
+				EXECUTE format('ALTER TABLE %s ADD PRIMARY KEY (node_id, %I, service_key), ADD FOREIGN KEY (node_id) REFERENCES node NOT VALID, ADD FOREIGN KEY (service_type) REFERENCES service_type NOT VALID',
 					child, CASE parent WHEN 'telemetry'::regclass THEN 'sampled_at' ELSE 'hour' END);
 				IF parent = 'telemetry'::regclass THEN
 					-- for an hour of all nodes; see 37 for what a B-tree would have cost

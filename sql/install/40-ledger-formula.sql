@@ -20,22 +20,25 @@ COMMENT ON FUNCTION overlap_seconds(tstzrange, tstzrange) IS
 
 -- Called in the branch of a CASE that is taken only when a formula makes no sense:
 -- its arguments come from columns whose checks exclude that, or from a hand that
--- tries the formula. Not IMMUTABLE, so that nobody evaluates it ahead.
+-- tries the formula. IMMUTABLE, or formulas that call it would not be inlined: nobody
+-- evaluates it ahead, as long as value is what the condition looks at.
 CREATE FUNCTION refuse_argument(what text, value text, hint text) RETURNS numeric
-LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
 BEGIN
 	RAISE EXCEPTION '% is %', what, value USING ERRCODE = 'invalid_parameter_value', HINT = hint;
 END $$;
 COMMENT ON FUNCTION refuse_argument(text, text, text) IS 'always an error: what is value, with the hint; for arguments of the formulas';
 
+-- not STRICT, nor is freshness: with a CASE in it a strict function is not inlined
 CREATE FUNCTION slot_count(period tstzrange, slot interval) RETURNS bigint
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT (ceil(extract(epoch FROM upper(period) - timestamptz '1970-01-01 00:00:00+00') / extract(epoch FROM slot))
-		- ceil(extract(epoch FROM lower(period) - timestamptz '1970-01-01 00:00:00+00') / extract(epoch FROM slot)))::bigint;
+	SELECT CASE WHEN extract(epoch FROM slot) <= 0 THEN refuse_argument('slot in seconds', extract(epoch FROM slot)::text, 'Give a positive length of time, for example ''1 minute''.')
+		ELSE ceil(extract(epoch FROM upper(period) - timestamptz '1970-01-01 00:00:00+00') / extract(epoch FROM slot))
+			- ceil(extract(epoch FROM lower(period) - timestamptz '1970-01-01 00:00:00+00') / extract(epoch FROM slot)) END::bigint;
 END;
 COMMENT ON FUNCTION slot_count(tstzrange, interval) IS
-'slots of telemetry (aligned to the Unix epoch) that start within [lower, upper) of a period; NULL for NULL or without a bound';
+'slots of telemetry (aligned to the Unix epoch) that start within [lower, upper) of a period; NULL for NULL or without a bound. Errors: a slot that is not positive';
 
 CREATE FUNCTION node_performance(response_ms double precision, error_rate_upper double precision,
 	response_limit_ms double precision, response_target_ms double precision,
@@ -92,11 +95,13 @@ COMMENT ON FUNCTION region_multiplier(double precision, double precision, numeri
 'm = 1 + (M - 1) * max(0, 1 - (covered / demand) / target_fraction), to twelve decimals; 1 for a region without demand; NULL for NULL. Errors: target_fraction not above 0';
 
 CREATE FUNCTION freshness(age int, freshness_epochs int) RETURNS numeric
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT round(greatest(0, 1 - age::numeric / freshness_epochs), 12);
+	SELECT CASE WHEN freshness_epochs <= 0 THEN refuse_argument('freshness_epochs', freshness_epochs::text, 'Give at least 1.')
+		WHEN age < freshness_epochs THEN round(1 - age::numeric / freshness_epochs, 12)
+		WHEN age >= freshness_epochs THEN 0.000000000000 END;
 END;
-COMMENT ON FUNCTION freshness(int, int) IS 'max(0, 1 - age / K), to twelve decimals; NULL for NULL';
+COMMENT ON FUNCTION freshness(int, int) IS 'max(0, 1 - age / K), to twelve decimals; NULL for NULL. Errors: K not above 0';
 
 CREATE FUNCTION gap_rate(unit_value numeric, demand numeric, opening_supply numeric, supply numeric) RETURNS numeric
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE

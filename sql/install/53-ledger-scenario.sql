@@ -90,7 +90,11 @@ DECLARE
 	source text[];
 	name text;
 BEGIN
-	SELECT * INTO STRICT f FROM pg_proc p WHERE p.oid = original;
+	SELECT * INTO f FROM pg_proc p WHERE p.oid = original;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'there is no function % to derive a twin from', coalesce(original::text, 'NULL')
+			USING ERRCODE = 'undefined_function';
+	END IF;
 	body := coalesce(regexp_replace(pg_get_function_sqlbody(original), '^\s*BEGIN ATOMIC\s*(.*?);?\s*END\s*$', '\1'), f.prosrc);
 	FOREACH source SLICE 1 IN ARRAY ARRAY[
 		['epoch', 'unnest(ARRAY[(scenario).epoch])'], ['policy', 'unnest(ARRAY[(scenario).policy])'],
@@ -124,7 +128,7 @@ BEGIN
 	EXECUTE format('COMMENT ON FUNCTION %s IS %L', twin, format('the same as %s over the rows of a scenario; derived from it', original));
 END $$;
 COMMENT ON FUNCTION derive_scenario_function(regprocedure) IS
-'run while the extension is installed or updated, after a function of the engine has been created or replaced: makes its twin that reads a scenario. Errors: it reads a table that a scenario does not have, or calls a function about an epoch that has no twin';
+'run while the extension is installed or updated, after a function of the engine has been created or replaced: makes its twin that reads a scenario. Errors: there is no such function, it reads a table that a scenario does not have, or calls a function about an epoch that has no twin';
 
 DO $$
 DECLARE

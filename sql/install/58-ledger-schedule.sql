@@ -1,6 +1,23 @@
 -- Jobs of pg_cron. Nothing here is needed by another scheduler: it can call
 -- what the jobs call.
 
+CREATE FUNCTION is_crontab(schedule text) RETURNS boolean
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT schedule ~* '^\s*(@(reboot|yearly|annually|monthly|weekly|daily|midnight|hourly)|([1-9]|[1-5][0-9]) seconds?)\s*$'
+		OR (SELECT count(DISTINCT f.n) = 5 AND bool_and(CASE
+				WHEN k.names IS NOT NULL AND i.item ~* format('^(%1$s)(-(%1$s))?$', k.names) THEN true
+				WHEN f.n = 3 AND i.item = '$' THEN true
+				ELSE coalesce(i.part IS NOT NULL AND coalesce(i.part[1]::int BETWEEN k.lowest AND k.highest, true)
+					AND coalesce(i.part[2]::int BETWEEN i.part[1]::int AND k.highest, true) AND coalesce(i.part[3]::int BETWEEN 1 AND k.highest, true), false) END)
+			FROM (SELECT t.field, t.n FROM regexp_split_to_table(btrim(schedule, E' \t\n'), '\s+') WITH ORDINALITY t (field, n)) f
+				LEFT JOIN (VALUES (1, 0, 59, NULL), (2, 0, 23, NULL), (3, 1, 31, NULL), (4, 1, 12, 'jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec'),
+					(5, 0, 7, 'sun|mon|tue|wed|thu|fri|sat')) k (n, lowest, highest, names) ON k.n = f.n,
+				LATERAL (SELECT s.item, regexp_match(s.item, '^(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/(\d{1,2}))?$') AS part FROM regexp_split_to_table(f.field, ',') s (item)) i);
+END;
+COMMENT ON FUNCTION is_crontab(text) IS
+'may it be a schedule as crontab(5) and pg_cron have them: minute, hour, day of the month ($: the last), month, day of the week; or @hourly and the like, or 1 to 59 seconds. NULL for NULL';
+
 CREATE FUNCTION job_list(epochs text DEFAULT '*/5 * * * *', partitions_ahead interval DEFAULT '7 days',
 	plan_length interval DEFAULT NULL, plan_budget numeric DEFAULT NULL, plan_ahead interval DEFAULT NULL,
 	telemetry_retention interval DEFAULT NULL)
@@ -10,6 +27,10 @@ BEGIN
 	IF epochs IS NULL OR partitions_ahead IS NULL OR partitions_ahead < interval '1 day' THEN
 		RAISE EXCEPTION 'cannot schedule epochs at % with telemetry partitions % ahead', coalesce(quote_literal(epochs), 'NULL'), coalesce(partitions_ahead::text, 'NULL')
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a crontab schedule, for example ''*/5 * * * *'', and at least a day.';
+	END IF;
+	IF NOT is_crontab(epochs) THEN
+		RAISE EXCEPTION 'invalid schedule: %', quote_literal(epochs)
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give minute, hour, day of the month, month and day of the week, as in crontab, for example ''*/5 * * * *''.';
 	END IF;
 	IF plan_length IS NULL AND (plan_budget IS NOT NULL OR plan_ahead IS NOT NULL) THEN
 		RAISE EXCEPTION 'cannot plan epochs with budget % for % ahead without a length', coalesce(plan_budget::text, 'NULL'), coalesce(plan_ahead::text, 'NULL')
@@ -28,7 +49,7 @@ BEGIN
 	END IF;
 END $$;
 COMMENT ON FUNCTION job_list(text, interval, interval, numeric, interval, interval) IS
-'the jobs of schedule_jobs, with the same arguments: name, schedule, command; for schedulers other than pg_cron. Times are those of the scheduler';
+'the jobs of schedule_jobs, with the same arguments: name, schedule, command; for schedulers other than pg_cron. Times are those of the scheduler. Errors: epochs is no schedule of crontab, less than a day ahead, a plan without a length';
 
 CREATE FUNCTION check_cron(jobs text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$

@@ -42,6 +42,7 @@ BEGIN
 	FROM pg_class c JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
 		JOIN pg_extension x ON d.refclassid = 'pg_extension'::regclass AND x.oid = d.refobjid AND x.extname = 'swarm_reward'
 	WHERE c.relkind = 'v' OR (kind <> 'service' AND c.relkind IN ('r', 'p'));
+	RETURN QUERY SELECT 'EXECUTE ON FUNCTION @extschema@.verify_references()' WHERE kind <> 'service';
 	RETURN QUERY SELECT 'EXECUTE ON FUNCTION @extschema@.provider_of_role(name)' UNION ALL SELECT 'EXECUTE ON FUNCTION @extschema@.epoch_closes_at(bigint)';
 	RETURN QUERY SELECT format('EXECUTE ON FUNCTION %s', p.oid::regprocedure)
 	FROM pg_proc p WHERE p.pronamespace = '@extschema@'::regnamespace AND p.proname IN ('explain_reward', 'simulate_node');
@@ -95,7 +96,7 @@ BEGIN
 	END LOOP;
 END $$;
 COMMENT ON FUNCTION grant_role(text, name) IS
-'grants a database role what its work needs and no more; safe to repeat, and to be repeated after an update of the extension. analyst: reads everything. operator: reads everything, fills the tables of the network (see role_privilege()), plans epochs, calls the procedures, restates and pays out; cannot write a reward. service: reads the views, calls explain_reward and simulate_node. All three may use the schema of PostGIS. provider: reads the statement and rewards of the providers whose provider.role_name it is. Errors: no such kind, no such role, not the owner of the extension';
+'grants a database role what its work needs and no more; safe to repeat, and to be repeated after an update of the extension. analyst: reads everything, calls verify_references. operator: the same, fills the tables of the network (see role_privilege()), plans epochs, calls the procedures, restates and pays out; cannot write a reward. service: reads the views, calls explain_reward and simulate_node. All three may use the schema of PostGIS. provider: reads the statement and rewards of the providers whose provider.role_name it is. Errors: no such kind, no such role, not the owner of the extension';
 
 CREATE FUNCTION revoke_role(role_name name) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$

@@ -198,7 +198,9 @@ BEGIN
 				-- made first and attached then: CREATE TABLE PARTITION OF would wait for every
 				-- reader and writer of the whole, and keep new ones waiting
 				EXECUTE format('CREATE TABLE %s (LIKE %s INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMPRESSION)', child, parent);
-				EXECUTE format('ALTER TABLE %s ADD PRIMARY KEY (node_id, %I, service_key), ADD FOREIGN KEY (node_id) REFERENCES node, ADD FOREIGN KEY (service_type) REFERENCES service_type',
+				-- NOT VALID: there is no row that they would not have seen, and pg_restore, which makes them
+				-- after this table's data and perhaps before that of node, does not look at rows then
+				EXECUTE format('ALTER TABLE %s ADD PRIMARY KEY (node_id, %I, service_key), ADD FOREIGN KEY (node_id) REFERENCES node NOT VALID, ADD FOREIGN KEY (service_type) REFERENCES service_type NOT VALID',
 					child, CASE parent WHEN 'telemetry'::regclass THEN 'sampled_at' ELSE 'hour' END);
 				IF parent = 'telemetry'::regclass THEN
 					-- for an hour of all nodes; see 37 for what a B-tree would have cost
@@ -1193,12 +1195,32 @@ CREATE OR REPLACE FUNCTION overlap_seconds(a tstzrange, b tstzrange) RETURNS num
 AS 'MODULE_PATHNAME', 'sr_overlap_seconds' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
 
 CREATE FUNCTION refuse_argument(what text, value text, hint text) RETURNS numeric
-LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
 BEGIN
 	RAISE EXCEPTION '% is %', what, value USING ERRCODE = 'invalid_parameter_value', HINT = hint;
 END $$;
 
 COMMENT ON FUNCTION refuse_argument(text, text, text) IS 'always an error: what is value, with the hint; for arguments of the formulas';
+
+-- not STRICT, nor is freshness: with a CASE in it a strict function is not inlined
+CREATE OR REPLACE FUNCTION slot_count(period tstzrange, slot interval) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN extract(epoch FROM slot) <= 0 THEN refuse_argument('slot in seconds', extract(epoch FROM slot)::text, 'Give a positive length of time, for example ''1 minute''.')
+		ELSE ceil(extract(epoch FROM upper(period) - timestamptz '1970-01-01 00:00:00+00') / extract(epoch FROM slot))
+			- ceil(extract(epoch FROM lower(period) - timestamptz '1970-01-01 00:00:00+00') / extract(epoch FROM slot)) END::bigint;
+END;
+COMMENT ON FUNCTION slot_count(tstzrange, interval) IS
+'slots of telemetry (aligned to the Unix epoch) that start within [lower, upper) of a period; NULL for NULL or without a bound. Errors: a slot that is not positive';
+
+CREATE OR REPLACE FUNCTION freshness(age int, freshness_epochs int) RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN freshness_epochs <= 0 THEN refuse_argument('freshness_epochs', freshness_epochs::text, 'Give at least 1.')
+		WHEN age < freshness_epochs THEN round(1 - age::numeric / freshness_epochs, 12)
+		WHEN age >= freshness_epochs THEN 0.000000000000 END;
+END;
+COMMENT ON FUNCTION freshness(int, int) IS 'max(0, 1 - age / K), to twelve decimals; NULL for NULL. Errors: K not above 0';
 
 CREATE OR REPLACE FUNCTION region_multiplier(covered double precision, demand double precision, target_fraction numeric, multiplier_max numeric) RETURNS numeric
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -3752,7 +3774,11 @@ DECLARE
 	source text[];
 	name text;
 BEGIN
-	SELECT * INTO STRICT f FROM pg_proc p WHERE p.oid = original;
+	SELECT * INTO f FROM pg_proc p WHERE p.oid = original;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'there is no function % to derive a twin from', coalesce(original::text, 'NULL')
+			USING ERRCODE = 'undefined_function';
+	END IF;
 	body := coalesce(regexp_replace(pg_get_function_sqlbody(original), '^\s*BEGIN ATOMIC\s*(.*?);?\s*END\s*$', '\1'), f.prosrc);
 	FOREACH source SLICE 1 IN ARRAY ARRAY[
 		['epoch', 'unnest(ARRAY[(scenario).epoch])'], ['policy', 'unnest(ARRAY[(scenario).policy])'],
@@ -3787,7 +3813,7 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION derive_scenario_function(regprocedure) IS
-'run while the extension is installed or updated, after a function of the engine has been created or replaced: makes its twin that reads a scenario. Errors: it reads a table that a scenario does not have, or calls a function about an epoch that has no twin';
+'run while the extension is installed or updated, after a function of the engine has been created or replaced: makes its twin that reads a scenario. Errors: there is no such function, it reads a table that a scenario does not have, or calls a function about an epoch that has no twin';
 
 DO $$
 DECLARE
@@ -5807,6 +5833,23 @@ COMMENT ON COLUMN epoch_progress.last_failed_at IS 'when it last failed; NULL: i
 
 COMMENT ON COLUMN epoch_progress.error IS 'error of the last attempt; NULL: it did not fail';
 
+CREATE FUNCTION is_crontab(schedule text) RETURNS boolean
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT schedule ~* '^\s*(@(reboot|yearly|annually|monthly|weekly|daily|midnight|hourly)|([1-9]|[1-5][0-9]) seconds?)\s*$'
+		OR (SELECT count(DISTINCT f.n) = 5 AND bool_and(CASE
+				WHEN k.names IS NOT NULL AND i.item ~* format('^(%1$s)(-(%1$s))?$', k.names) THEN true
+				WHEN f.n = 3 AND i.item = '$' THEN true
+				ELSE coalesce(i.part IS NOT NULL AND coalesce(i.part[1]::int BETWEEN k.lowest AND k.highest, true)
+					AND coalesce(i.part[2]::int BETWEEN i.part[1]::int AND k.highest, true) AND coalesce(i.part[3]::int BETWEEN 1 AND k.highest, true), false) END)
+			FROM (SELECT t.field, t.n FROM regexp_split_to_table(btrim(schedule, E' \t\n'), '\s+') WITH ORDINALITY t (field, n)) f
+				LEFT JOIN (VALUES (1, 0, 59, NULL), (2, 0, 23, NULL), (3, 1, 31, NULL), (4, 1, 12, 'jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec'),
+					(5, 0, 7, 'sun|mon|tue|wed|thu|fri|sat')) k (n, lowest, highest, names) ON k.n = f.n,
+				LATERAL (SELECT s.item, regexp_match(s.item, '^(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/(\d{1,2}))?$') AS part FROM regexp_split_to_table(f.field, ',') s (item)) i);
+END;
+COMMENT ON FUNCTION is_crontab(text) IS
+'may it be a schedule as crontab(5) and pg_cron have them: minute, hour, day of the month ($: the last), month, day of the week; or @hourly and the like, or 1 to 59 seconds. NULL for NULL';
+
 CREATE FUNCTION job_list(epochs text DEFAULT '*/5 * * * *', partitions_ahead interval DEFAULT '7 days',
 	plan_length interval DEFAULT NULL, plan_budget numeric DEFAULT NULL, plan_ahead interval DEFAULT NULL,
 	telemetry_retention interval DEFAULT NULL)
@@ -5816,6 +5859,10 @@ BEGIN
 	IF epochs IS NULL OR partitions_ahead IS NULL OR partitions_ahead < interval '1 day' THEN
 		RAISE EXCEPTION 'cannot schedule epochs at % with telemetry partitions % ahead', coalesce(quote_literal(epochs), 'NULL'), coalesce(partitions_ahead::text, 'NULL')
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a crontab schedule, for example ''*/5 * * * *'', and at least a day.';
+	END IF;
+	IF NOT is_crontab(epochs) THEN
+		RAISE EXCEPTION 'invalid schedule: %', quote_literal(epochs)
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give minute, hour, day of the month, month and day of the week, as in crontab, for example ''*/5 * * * *''.';
 	END IF;
 	IF plan_length IS NULL AND (plan_budget IS NOT NULL OR plan_ahead IS NOT NULL) THEN
 		RAISE EXCEPTION 'cannot plan epochs with budget % for % ahead without a length', coalesce(plan_budget::text, 'NULL'), coalesce(plan_ahead::text, 'NULL')
@@ -5835,7 +5882,7 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION job_list(text, interval, interval, numeric, interval, interval) IS
-'the jobs of schedule_jobs, with the same arguments: name, schedule, command; for schedulers other than pg_cron. Times are those of the scheduler';
+'the jobs of schedule_jobs, with the same arguments: name, schedule, command; for schedulers other than pg_cron. Times are those of the scheduler. Errors: epochs is no schedule of crontab, less than a day ahead, a plan without a length';
 
 CREATE FUNCTION check_cron(jobs text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
@@ -6291,6 +6338,69 @@ BEGIN
 	END LOOP;
 END $$;
 
+-- Restoring a dump with several jobs, and what to ask afterwards.
+--
+-- The tables of an extension have their foreign keys and triggers from CREATE
+-- EXTENSION on, before there are rows, and pg_dump writes no dependencies between
+-- the data of such tables: the jobs of pg_restore -j load rewards before the
+-- epoch they belong to. With any other table pg_restore makes keys and triggers
+-- after the data. So what it brings here is taken as it was dumped as well.
+
+CREATE FUNCTION take_as_dumped() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+	-- until the transaction ends, which brings one table's data
+	PERFORM set_config('session_replication_role', 'replica', true);
+	RETURN NULL;
+END $$;
+COMMENT ON FUNCTION take_as_dumped() IS
+'trigger: rows that pg_restore brings as a superuser are taken in any order, as pg_restore --disable-triggers would, as no other trigger and no foreign key of the table fires for them. Verify afterwards, with verify_references() and verify_epoch()';
+
+-- A foreign key is triggers too, so these are the tables where an insert can be refused
+-- or has effects. The name comes before those of all other triggers.
+DO $$
+DECLARE
+	t regclass;
+BEGIN
+	FOR t IN
+		SELECT c.oid FROM pg_extension x JOIN pg_class c ON c.oid = ANY (x.extconfig)
+		WHERE x.extname = 'swarm_reward' AND c.relkind = 'r'
+			AND EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND g.tgtype & 4 <> 0)
+	LOOP
+		EXECUTE format($q$CREATE TRIGGER as_dumped BEFORE INSERT ON %s FOR EACH STATEMENT
+			WHEN (current_setting('application_name') = 'pg_restore' AND current_setting('is_superuser') = 'on') EXECUTE FUNCTION take_as_dumped()$q$, t);
+	END LOOP;
+END $$;
+
+CREATE FUNCTION verify_references() RETURNS TABLE (relation regclass, foreign_key name, missing bigint)
+LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 100 SET jit = off SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	counting text;
+BEGIN
+	FOR relation, foreign_key, counting IN
+		SELECT k.conrelid, k.conname, format('SELECT count(*) FROM %s c WHERE (%s) AND NOT EXISTS (SELECT FROM %s p WHERE %s)',
+			k.conrelid::regclass, j.given, k.confrelid::regclass, j.found)
+		FROM pg_constraint k,
+			LATERAL (SELECT string_agg(format('c.%I IS NOT NULL', a.attname), CASE k.confmatchtype WHEN 'f' THEN ' OR ' ELSE ' AND ' END) AS given,
+				string_agg(format('p.%I OPERATOR(%s.%s) c.%I', b.attname, o.oprnamespace::regnamespace, o.oprname, a.attname), ' AND ') AS found
+				FROM unnest(k.conkey, k.confkey, k.conpfeqop) u (own, other, equal)
+					JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.own
+					JOIN pg_attribute b ON b.attrelid = k.confrelid AND b.attnum = u.other
+					JOIN pg_operator o ON o.oid = u.equal) j
+		WHERE k.contype = 'f' AND k.conrelid IN (
+			SELECT d.objid FROM pg_depend d JOIN pg_extension x ON d.refclassid = 'pg_extension'::regclass AND x.oid = d.refobjid
+			WHERE x.extname = 'swarm_reward' AND d.classid = 'pg_class'::regclass AND d.deptype = 'e'
+			UNION ALL SELECT t.relid FROM pg_partition_tree('@extschema@.telemetry') t
+			UNION ALL SELECT t.relid FROM pg_partition_tree('@extschema@.telemetry_hour') t)
+		ORDER BY k.conrelid::regclass::text, k.conname
+	LOOP
+		EXECUTE counting INTO missing;
+		RETURN NEXT;
+	END LOOP;
+END $$;
+COMMENT ON FUNCTION verify_references() IS
+'for each foreign key of the tables of the extension and of the partitions of telemetry and telemetry_hour, how many rows refer to a row that is not there; 0: all is well. Rows that refer to nothing by NULL are not counted. For after a restore, and after whatever else was written with foreign keys switched off; reads all rows of these tables, with the rights of the owner';
+
 DO $$
 DECLARE
 	f regprocedure;
@@ -6325,6 +6435,7 @@ BEGIN
 	FROM pg_class c JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
 		JOIN pg_extension x ON d.refclassid = 'pg_extension'::regclass AND x.oid = d.refobjid AND x.extname = 'swarm_reward'
 	WHERE c.relkind = 'v' OR (kind <> 'service' AND c.relkind IN ('r', 'p'));
+	RETURN QUERY SELECT 'EXECUTE ON FUNCTION @extschema@.verify_references()' WHERE kind <> 'service';
 	RETURN QUERY SELECT 'EXECUTE ON FUNCTION @extschema@.provider_of_role(name)' UNION ALL SELECT 'EXECUTE ON FUNCTION @extschema@.epoch_closes_at(bigint)';
 	RETURN QUERY SELECT format('EXECUTE ON FUNCTION %s', p.oid::regprocedure)
 	FROM pg_proc p WHERE p.pronamespace = '@extschema@'::regnamespace AND p.proname IN ('explain_reward', 'simulate_node');
@@ -6381,7 +6492,7 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION grant_role(text, name) IS
-'grants a database role what its work needs and no more; safe to repeat, and to be repeated after an update of the extension. analyst: reads everything. operator: reads everything, fills the tables of the network (see role_privilege()), plans epochs, calls the procedures, restates and pays out; cannot write a reward. service: reads the views, calls explain_reward and simulate_node. All three may use the schema of PostGIS. provider: reads the statement and rewards of the providers whose provider.role_name it is. Errors: no such kind, no such role, not the owner of the extension';
+'grants a database role what its work needs and no more; safe to repeat, and to be repeated after an update of the extension. analyst: reads everything, calls verify_references. operator: the same, fills the tables of the network (see role_privilege()), plans epochs, calls the procedures, restates and pays out; cannot write a reward. service: reads the views, calls explain_reward and simulate_node. All three may use the schema of PostGIS. provider: reads the statement and rewards of the providers whose provider.role_name it is. Errors: no such kind, no such role, not the owner of the extension';
 
 CREATE FUNCTION revoke_role(role_name name) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -6435,3 +6546,19 @@ END $$;
 
 -- hours of partitions that were made before are watched from now on
 SELECT watch_telemetry_partition(p.partition) FROM telemetry_partition('telemetry') p;
+
+-- and their foreign keys are as those of new ones, so that the order of a restore does not matter to
+-- them: every row that is there has been checked, and stays so
+DO $$
+DECLARE
+	k record;
+BEGIN
+	FOR k IN
+		SELECT c.conrelid::regclass AS partition, c.conname, pg_get_constraintdef(c.oid) AS definition
+		FROM (VALUES ('telemetry'::regclass), ('telemetry_hour')) p (parent), telemetry_partition(p.parent) t
+			JOIN pg_constraint c ON c.conrelid = t.partition AND c.contype = 'f' AND c.convalidated
+		WHERE c.confrelid IN ('node'::regclass, 'service_type'::regclass)
+	LOOP
+		EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I, ADD CONSTRAINT %2$I %s NOT VALID', k.partition, k.conname, k.definition);
+	END LOOP;
+END $$;

@@ -9,7 +9,7 @@ CREATE EXTENSION IF NOT EXISTS swarm_reward CASCADE;
 SET search_path = swarm_reward, public;
 SET client_min_messages = warning;
 SET timezone = 'UTC';
-SELECT plan(35);
+SELECT plan(93);
 
 -- uniform in [0, 1), the same on every machine
 CREATE FUNCTION pg_temp.r(what text, i bigint) RETURNS float8 LANGUAGE sql IMMUTABLE AS
@@ -68,6 +68,20 @@ SELECT throws_ok($$ SELECT sha256_agg('\x00') $$, '22023', '1 bytes are not a SH
 SELECT throws_ok(q, '22023', m, q) FROM (VALUES
 	('SELECT region_multiplier(1, 2, 0, 3)', 'target_fraction is 0'), ($$ SELECT region_multiplier(1, 2, 'NaN', 3) $$, 'target_fraction is NaN'),
 	('SELECT next_price(1, -1, 1, 0.5, 0.1, 0.1, 8)', 'demand is -1'), ($$ SELECT next_price(1, 1, 'NaN', 0.5, 0.1, 0.1, 8) $$, 'supply is NaN'),
+	('SELECT freshness(1, 0)', 'freshness_epochs is 0'), ('SELECT freshness(1, -4)', 'freshness_epochs is -4'), ('SELECT freshness(a, k) FROM (VALUES (1, 2), (1, 0)) v (a, k)', 'freshness_epochs is 0'),
+	($$ SELECT slot_count('[2021-01-01, 2021-01-02)', '0') $$, 'slot in seconds is 0.000000'), ($$ SELECT slot_count('[2021-01-01, 2021-01-02)', '-1 minute') $$, 'slot in seconds is -60.000000'),
+	($$ SELECT slot_count('[2021-01-01, 2021-01-02)', '-1 year 365 days 6 hours') $$, 'slot in seconds is 0.000000'),
 	('SELECT service_pot(1, -1, 0.5)', 'work is -1'), ($$ SELECT service_pot(1, 'Infinity', 0.5) $$, 'work is Infinity')) v (q, m);
+SELECT is(freshness(a, k)::text, round(greatest(0, 1 - a::numeric / k), 12)::text, format('freshness(%s, %s)', a, k))
+FROM unnest(ARRAY[-3, 0, 1, 2, 3, 6, 7, 1000000, 2147483646]) a, unnest(ARRAY[1, 3, 7, 2147483647]) k;
+SELECT is(slot_count(p::tstzrange, s::interval), c::bigint, format('slot_count(%s, %s)', p, s)) FROM (VALUES
+	('[2021-01-01 00:00+00, 2021-01-02 00:00+00)', '1 minute', 1440), ('[2021-01-01 00:00:01+00, 2021-01-01 00:01:01+00)', '1 minute', 1), ('[2021-01-01 00:00+00, 2021-01-01 00:00:30+00)', '7 hours', 0),
+	('[1969-12-31 23:00+00, 1970-01-01 01:00+00)', '25 minutes', 5), ('[2021-01-01,)', '1 minute', NULL), ('(,)', '1 minute', NULL), ('empty', '1 minute', NULL), ('[2021-01-01, 2021-01-02)', NULL, NULL), (NULL, '1 minute', NULL)) v (p, s, c);
+SELECT is(freshness(NULL, 2), NULL, 'no age');
+SELECT is(freshness(2, NULL), NULL, 'no K');
+SELECT is(slot_count(NULL, NULL), NULL, 'nothing');
+SELECT unalike(pg_temp.plan('VERBOSE SELECT freshness(i, i), slot_count(tstzrange(d, d), d - d) FROM (SELECT i, now() AS d FROM thing OFFSET 0) x'), e, 'both become part of the query') FROM unnest(ARRAY['%freshness(%', '%slot_count(%']) e;
+SELECT throws_ok('SELECT derive_scenario_function(NULL)', '42883', 'there is no function NULL to derive a twin from', 'nothing to derive from');
+SELECT throws_ok('SELECT derive_scenario_function(0)', '42883', 'there is no function - to derive a twin from', 'no function to derive from');
 SELECT * FROM finish();
 ROLLBACK;

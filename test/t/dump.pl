@@ -40,10 +40,11 @@ $node->safe_psql('ledger', qq{
 	SELECT setval('node_node_id_seq', 4711), setval('provider_provider_id_seq', 7, false);
 	GRANT SELECT ON provider_statement TO reader;
 });
-# things of the user's own that depend on the ledger
+# things of the user's own that depend on the ledger; keys made as doc/operations.md has them
 $node->safe_psql('ledger', q{
 	SET search_path = public, swarm_reward;
-	CREATE TABLE public.own (node_id bigint PRIMARY KEY REFERENCES swarm_reward.node, field swarm_reward.coverage, word swarm_reward.code);
+	CREATE TABLE public.own (node_id bigint PRIMARY KEY, field swarm_reward.coverage, word swarm_reward.code);
+	ALTER TABLE public.own ADD CONSTRAINT own_node FOREIGN KEY (node_id) REFERENCES swarm_reward.node NOT VALID;
 	INSERT INTO public.own SELECT node_id, swarm_reward.region_coverage(ST_Buffer(location, 100000), 6) / 3, 'w' || node_id FROM swarm_reward.node LIMIT 7;
 	CREATE VIEW public.earned AS SELECT provider_id, sum(total) FROM swarm_reward.provider_statement GROUP BY 1;
 });
@@ -56,6 +57,17 @@ is(value('ledger', q{
 		-- how far a computation is: nothing to keep
 		AND c.relname NOT LIKE 'progress\_%'}),
 	'component', 'every table and sequence but the fixed list of components is dumped');
+
+is(value('ledger', q{
+	SELECT string_agg(c.oid::regclass::text, ',' ORDER BY c.oid::regclass::text) FROM pg_extension x JOIN pg_class c ON c.oid = ANY (x.extconfig) AND c.relkind <> 'S'
+	WHERE x.extname = 'swarm_reward' AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = 'as_dumped')
+		AND (EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'f')
+			OR EXISTS (SELECT FROM information_schema.triggers t WHERE format('%I.%I', t.event_object_schema, t.event_object_table)::regclass = c.oid AND t.event_manipulation = 'INSERT'))}),
+	# whose rows are dumped with its partitions
+	'swarm_reward.telemetry', 'every dumped table where an insert may be refused takes rows as they were dumped');
+is(value('ledger', q{
+	SELECT string_agg(t.tgrelid::regclass || ' ' || t.tgname, ',') FROM pg_trigger t JOIN pg_trigger f ON f.tgrelid = t.tgrelid AND f.tgname = 'as_dumped'
+	WHERE t.tgname COLLATE "C" < f.tgname AND NOT t.tgisinternal}), '', 'before any other trigger');
 
 # One line for each table, sequence, trigger, constraint, index and right.
 my $fingerprint = q{
@@ -95,10 +107,12 @@ my @empty = map { (split /\|/)[1] } grep { /\|0 rows/ } @tables;
 note("tables without rows: @empty");
 cmp_ok(scalar(@tables) - scalar(@empty), '>', 25, 'which hold rows');
 
-# The two dumps that all restores are made from.
+# The dumps that restores are made from.
 my $dir = $node->basedir;
 local $ENV{PGHOST} = $node->host;
 local $ENV{PGPORT} = $node->port;
+# the test library's, which nobody's environment has; a restore is known by its name
+delete $ENV{PGAPPNAME};
 command_ok(['pg_dump', '-f', "$dir/ledger.sql", 'ledger'], 'pg_dump in plain format');
 command_ok(['pg_dump', '-Fc', '-f', "$dir/ledger.dump", 'ledger'], 'pg_dump in custom format');
 
@@ -122,7 +136,7 @@ sub next_epoch
 my $digest = next_epoch('ledger');
 like($digest, qr/^\\x[0-9a-f]{64}$/, 'the next epoch can be computed');
 
-for my $way (['plain', 'psql -X'], ['serial', 'pg_restore -d restored ledger.dump'], ['parallel', 'session_replication_role'])
+for my $way (['plain', 'psql -X'], ['serial', 'pg_restore -d restored ledger.dump'], ['parallel', 'pg_restore -j 2 -d restored ledger.dump'])
 {
 	my ($database, $mark) = @$way;
 	my ($out, $err);
@@ -156,15 +170,103 @@ for my $way (['plain', 'psql -X'], ['serial', 'pg_restore -d restored ledger.dum
 # Which job loads which table first is decided by their sizes and by chance: an archive of another
 # format, and one without sizes, because it was written to a pipe, are restored in other orders.
 command_ok(['sh', '-c', "pg_dump -Fd -f $dir/directory.dump ledger && pg_dump -Fc ledger | cat >$dir/pipe.dump"], 'two more dumps');
-for my $archive ('directory', 'pipe')
+for my $try (['ledger', 2], ['directory', 2], ['pipe', 2], ['directory', 4], ['pipe', 4])
 {
-	my $commands = documented('session_replication_role', $archive) =~ s/\bledger\.dump\b/$archive.dump/gr;
+	my ($archive, $jobs) = @$try;
+	my $database = "${archive}_$jobs";
+	my $commands = documented('pg_restore -j 2 -d restored ledger.dump', $database) =~ s/\bledger\.dump\b/$archive.dump/gr =~ s/-j 2\b/-j $jobs/gr;
 	my $err;
 
 	IPC::Run::run(['sh', '-e', '-c', $commands], '2>', \$err);
-	is($err, '', "$archive: restored by several jobs without a word");
-	ok(value($archive, $fingerprint) eq $original, "$archive: all is there");
+	is($err, '', "$archive: restored by $jobs jobs without a word");
+	ok(value($database, $fingerprint) eq $original, "$archive, $jobs jobs: all is there");
 }
+
+# A key of the user's own that is checked when it is made: all the data comes first.
+$node->safe_psql('postgres', 'CREATE DATABASE keyed TEMPLATE ledger');
+$node->safe_psql('keyed', 'ALTER TABLE public.own VALIDATE CONSTRAINT own_node');
+my $keyed = value('keyed', $fingerprint);
+isnt($keyed, $original, 'there is a key that is checked');
+command_ok(['pg_dump', '-Fc', '-f', "$dir/keyed.dump", 'keyed'], 'its dump');
+{
+	my $commands = documented('--section=post-data', 'sections') =~ s/\bledger\.dump\b/keyed.dump/gr;
+	my $err;
+
+	IPC::Run::run(['sh', '-e', '-c', $commands], '2>', \$err);
+	is($err, '', 'sections: restored by several jobs without a word');
+	ok(value('sections', $fingerprint) eq $keyed, 'sections: all is there');
+}
+
+# Who is taken for pg_restore: a superuser, by that name, for one transaction.
+sub named
+{
+	my ($application, $role, $sql) = @_;
+	local $ENV{PGAPPNAME} = $application;
+	my ($code, $out, $err) = $node->psql('parallel', $sql, extra_params => ['-U', $role], on_error_stop => 1);
+
+	return $code == 0 ? $out : ($err =~ /ERROR: +(.*)/)[0] // $err;
+}
+my $superuser = value('parallel', 'SELECT current_user');
+$node->safe_psql('parallel', q{
+	CREATE ROLE operator LOGIN;
+	SELECT swarm_reward.grant_role('operator', 'operator');
+	GRANT INSERT ON swarm_reward.epoch_node_resource TO operator;
+});
+my $nobodys = q{INSERT INTO swarm_reward.node (provider_id, location, service_radius_m, joined_at) VALUES (-1, 'POINT(1 2)', 5, '2022-01-01+00')};
+my $further = q{INSERT INTO swarm_reward.epoch_node_resource SELECT (x.r).* FROM (SELECT jsonb_populate_record(r, '{"node_id": -1}') AS r FROM swarm_reward.epoch_node_resource r WHERE epoch_id = 1002 LIMIT 1) x};
+for my $case (['pg_restore', 'operator', ''], ['psql', 'operator', ''], ['psql', $superuser, ''], ['pg_restored', $superuser, ''], ['pg_restore', $superuser, 'SET ROLE operator; '])
+{
+	my ($application, $role, $before) = @$case;
+
+	like(named($application, $role, "$before$nobodys"), qr/violates foreign key constraint "node_provider_id_fkey"/, "$before$role by the name $application: foreign keys are in force");
+	like(named($application, $role, "$before$further"), qr/cannot add to epoch_node_resource of epoch 1002, which is final/, "$before$role by the name $application: guards are in force");
+	is(named($application, $role, "$before BEGIN; INSERT INTO swarm_reward.beacon_rtt SELECT * FROM swarm_reward.beacon_rtt LIMIT 0; SHOW session_replication_role"), 'origin', "$before$role by the name $application: nothing is switched");
+}
+is(named('pg_restore', $superuser, "BEGIN; INSERT INTO swarm_reward.node SELECT * FROM swarm_reward.node LIMIT 0; SHOW session_replication_role; COMMIT; SHOW session_replication_role"),
+	"replica\norigin", "a superuser's pg_restore: until the transaction ends");
+
+# verify_references(): PostgreSQL is asked too, by making each foreign key once more.
+my $again = q{
+	CREATE TABLE public.broken (relation regclass, foreign_key name);
+	DO $$
+	DECLARE
+		k record;
+	BEGIN
+		FOR k IN SELECT c.conrelid::regclass AS relation, c.conname, replace(pg_get_constraintdef(c.oid), ' NOT VALID', '') AS definition
+			FROM pg_constraint c WHERE c.contype = 'f' AND c.connamespace = 'swarm_reward'::regnamespace
+		LOOP
+			BEGIN
+				EXECUTE format('ALTER TABLE %s ADD CONSTRAINT once_more %s', k.relation, k.definition);
+				EXECUTE format('ALTER TABLE %s DROP CONSTRAINT once_more', k.relation);
+			EXCEPTION WHEN foreign_key_violation THEN
+				INSERT INTO public.broken VALUES (k.relation, k.conname);
+			END;
+		END LOOP;
+	END $$;
+	SELECT relation, foreign_key FROM public.broken ORDER BY relation::text, foreign_key;
+};
+my $missing = 'SELECT relation, foreign_key, missing FROM swarm_reward.verify_references() WHERE missing > 0 ORDER BY relation::text, foreign_key';
+is(value('parallel', q{SELECT count(*) FROM swarm_reward.verify_references()}),
+	value('parallel', q{SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND connamespace = 'swarm_reward'::regnamespace}), 'verify_references looks at each foreign key');
+cmp_ok(value('parallel', q{SELECT count(*) FROM swarm_reward.telemetry WHERE service_type IS NULL}), '>', 0, 'there are references by NULL');
+is(value('parallel', $missing), '', 'none refers to nothing');
+is(value('parallel', "BEGIN; $again ROLLBACK"), '', 'nor does PostgreSQL find one');
+# one of a key of one column, two of three columns, one of a partition, and the parent of many
+my $orphans = q{
+	SET session_replication_role = replica;
+	INSERT INTO swarm_reward.node (provider_id, location, service_radius_m, joined_at) VALUES (-1, 'POINT(1 2)', 5, '2022-01-01+00');
+	UPDATE swarm_reward.payout_line SET amount = amount + 1 WHERE (epoch_id, provider_id) IN (SELECT epoch_id, provider_id FROM swarm_reward.payout_line LIMIT 1);
+	INSERT INTO swarm_reward.telemetry (node_id, sampled_at, ok, service_type) SELECT node_id, '2021-04-01', true, 'no_such' FROM swarm_reward.node LIMIT 3;
+	DELETE FROM swarm_reward.beacon;
+	SET session_replication_role = origin;
+};
+my $found = value('parallel', "BEGIN; $orphans $missing");
+my $rtts = value('parallel', 'SELECT count(*) FROM swarm_reward.beacon_rtt');
+like($found, qr/^swarm_reward\.node\|node_provider_id_fkey\|1$/m, 'a reference to nothing is found');
+like($found, qr/^swarm_reward\.payout_line\|payout_line_is_final_statement\|[12]$/m, 'also by several columns');
+like($found, qr/^swarm_reward\.telemetry_20210401\|telemetry_20210401_service_type_fkey\|3$/m, 'and in a partition');
+like($found, qr/^swarm_reward\.beacon_rtt\|beacon_rtt_beacon_id_fkey\|$rtts$/m, 'and all that lost what they refer to');
+is($found =~ s/\|\d+$//gmr, value('parallel', "BEGIN; $orphans $again ROLLBACK"), 'where PostgreSQL finds them, and nowhere else');
 
 # Logical replication: what a service needs to serve statements.
 is(value('ledger', q{

@@ -91,6 +91,8 @@ like(as('oscar', q{UPDATE swarm_reward.policy SET supply_target = 1 WHERE policy
 is(as('ana', q{SELECT count(DISTINCT provider_id) > 3 FROM swarm_reward.reward}), 't', 'an analyst reads all rewards');
 is(as('ana', q{SELECT count(DISTINCT provider_id) > 3 FROM swarm_reward.provider_statement}), 't', 'and all statements');
 is(as('ana', q{SELECT count(*) FROM swarm_reward.verify_epoch(1002) WHERE NOT ok}), '0', 'and verifies epochs');
+is(as($_, q{SELECT count(*) > 40, sum(missing) FROM swarm_reward.verify_references()}), 't|0', "$_ verifies references, also of partitions") for qw(ana oscar);
+like(as($_, q{SELECT * FROM swarm_reward.verify_references()}), $denied, "$_ must not") for qw(sven paula);
 is(as('sven', q{SELECT count(DISTINCT provider_id) > 3 FROM swarm_reward.provider_statement}), 't', 'a service reads all statements');
 is(as('sven', q{SELECT count(*) FROM swarm_reward.epoch_progress}), '0', 'and the progress');
 like(as('sven', 'SELECT * FROM swarm_reward.reward'), $denied, 'but no table');

@@ -48,6 +48,11 @@ my $money = 'SELECT epoch_id, node_id, component, score, amount FROM reward WHER
 my $paid = value('used', $money);
 my $digest = value('used', 'SELECT digest FROM epoch WHERE epoch_id = 1001');
 cmp_ok(length $paid, '>', 1000, 'it has paid something');
+local $ENV{PGHOST} = $node->host;
+local $ENV{PGPORT} = $node->port;
+# the test library's, which nobody's environment has; a restore is known by its name
+delete $ENV{PGAPPNAME};
+command_ok(['pg_dump', '-Fc', '-f', "${\ $node->basedir}/old.dump", 'used'], 'a dump of 0.1.0');
 $node->safe_psql('used', 'ALTER EXTENSION swarm_reward UPDATE');
 is(value('used', $money), $paid, 'its rewards come through the update');
 is(value('used', "SELECT string_agg(check_name, ', ' ORDER BY check_name) FROM verify_epoch(1001) WHERE NOT ok AND check_name NOT IN ('seal of epoch_beacon', 'seal of epoch_reach', 'seal of epoch_metric',
@@ -58,6 +63,22 @@ is(value('used', $money), $paid, 'with the same amounts');
 is(value('used', 'CALL run_epoch(1003); SELECT count(*) FROM verify_epoch(1003) WHERE NOT ok'), '0', 'the next one is computed');
 is(value('used', "SELECT count(*) > 0 FROM pg_trigger t JOIN telemetry_partition('telemetry') p ON p.partition = t.tgrelid WHERE t.tgname = 'mark_telemetry_insert'"), 't',
 	'partitions of before are watched for late rows');
+is(value('used', "SELECT count(*) || ' ' || bool_or(c.convalidated) FROM pg_constraint c JOIN telemetry_partition('telemetry') p ON p.partition = c.conrelid WHERE c.contype = 'f'"),
+	value('used', "SELECT 2 * count(*) || ' false' FROM telemetry_partition('telemetry')"), 'and their foreign keys do not depend on the order of a restore');
+is(value('used', 'SELECT sum(missing) FROM verify_references()'), '0', 'and hold');
+$node->safe_psql('postgres', 'CREATE DATABASE restored');
+my $rows = 'SELECT (SELECT count(*) FROM telemetry), (SELECT count(*) FROM reward), (SELECT string_agg(digest::text, chr(32) ORDER BY epoch_id) FROM epoch)';
+command_ok(['sh', '-c', "pg_dump -Fc -f ${\ $node->basedir}/used.dump used && pg_restore -j 2 -d restored ${\ $node->basedir}/used.dump"], 'it is dumped, and restored by two jobs');
+is(value('restored', $rows), value('used', $rows), 'with all its rows');
+# the dump of 0.1.0, as doc/operations.md has it
+my ($commands) = grep { /VERSION '0.1.0'/ } slurp_file("$root/doc/operations.md") =~ /```sh\n(.*?)```/gs;
+$commands =~ s/\bold\.dump\b/${\ $node->basedir}\/old.dump/g;
+$commands =~ s/\brestored\b/of_old/g;
+IPC::Run::run(['sh', '-c', $commands], '2>', \my $said);
+is(join(', ', $said =~ /ERROR: +(.*)/g), 'schema "swarm_reward" already exists', 'the dump of before is restored under its version and updated');
+is(value('of_old', $money), $paid, 'with its rewards');
+is(value('of_old', 'SELECT sum(missing) FROM verify_references()'), '0', 'and references');
+is_deeply([ grep { !/^rows/ } @{catalogue('of_old')} ], [ grep { !/^rows/ } @$wanted ], 'and all that a fresh one has');
 $node->safe_psql('used', 'DROP EXTENSION swarm_reward CASCADE');
 is($node->safe_psql('used', "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'swarm_reward'"), '0', 'nothing is left of it');
 
