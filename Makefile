@@ -84,7 +84,8 @@ endif
 # the reference HEALPix library chealpix is installed, HAVE_CHEALPIX too.
 PURE_C = $(wildcard $(addprefix src/,healpix.c edge.c scan.c locate.c disc.c tiles.c gaps.c outline.c diff.c latency.c wilson.c parse.c))
 C_TESTS = $(patsubst test/c/%.c,tmp_check/c/%,$(sort $(wildcard test/c/*.c)))
-C_TEST_FLAGS = $(SAME_BITS) $(WARNINGS) -O2 -g -Isrc -DSR_STANDALONE
+# COPT comes last, as for the extension itself: test/slow/sanitize adds to the flags by it.
+C_TEST_FLAGS = $(SAME_BITS) $(WARNINGS) -O2 -g -Isrc -DSR_STANDALONE $(COPT)
 C_TEST_LIBS = -lm
 ifneq ($(wildcard /usr/include/chealpix.h),)
 C_TEST_FLAGS += -DHAVE_CHEALPIX

@@ -68,11 +68,11 @@ sub finish
 	return ($session->{out}, $session->{err}, $ok);
 }
 
-# Waits, at most a minute, until a query says t; asks every so many seconds.
+# Waits, at most as long as PG_TEST_TIMEOUT_DEFAULT says, until a query says t; asks every so many seconds.
 sub wait_until
 {
 	my ($node, $query, $seconds, $pause) = @_;
-	my $end = time + ($seconds // 60);
+	my $end = time + ($seconds // $PostgreSQL::Test::Utils::timeout_default);
 
 	while (time < $end)
 	{

@@ -36,7 +36,7 @@ my $run = IPC::Run::start(['env', 'PGHOST=' . $node->host, 'PGPORT=' . $node->po
 sub said
 {
 	my ($pattern) = @_;
-	my $end = time + 30;
+	my $end = time + $PostgreSQL::Test::Utils::timeout_default;
 
 	while (time < $end && $out !~ $pattern)
 	{
@@ -49,7 +49,7 @@ sub said
 
 ok(said(qr/"connected":true/), 'it listens') or diag($err);
 my ($port) = $out =~ /"port":(\d+)/;
-my $http = HTTP::Tiny->new(timeout => 20);
+my $http = HTTP::Tiny->new(timeout => $PostgreSQL::Test::Utils::timeout_default);
 sub get { my ($path) = @_; my $answer = $http->get("http://127.0.0.1:$port/$path"); return ($answer->{status}, eval { decode_json($answer->{content}) }); }
 
 my ($status, $got) = get('progress');

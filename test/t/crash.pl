@@ -58,7 +58,8 @@ $node->safe_psql('postgres', q{
 # Waits until the server answers again.
 sub wait_for_server
 {
-	for (1 .. 600)
+	my $end = time + $PostgreSQL::Test::Utils::timeout_default;
+	while (time < $end)
 	{
 		my ($code, $out) = $node->psql('postgres', 'SELECT NOT pg_is_in_recovery()');
 		return 1 if defined $code && $code == 0 && ($out // '') eq 't';
@@ -110,7 +111,7 @@ for my $point (0 .. $points - 1)
 	my $session = start_sql($node, $by_clock ? "SET application_name = 'victim';\nCALL swarm_reward.run_epoch($next);\n"
 		: "SET application_name = 'victim';\nCALL swarm_reward.run_due_epochs();\n");
 	my $pid;
-	my $end = time + 30;
+	my $end = time + $PostgreSQL::Test::Utils::timeout_default;
 	while (!$pid && time < $end)
 	{
 		my ($code, $out) = $node->psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE application_name = 'victim' AND } . ($by_clock ? 'true' : q{wait_event = 'PgSleep'}));

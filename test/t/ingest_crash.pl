@@ -12,7 +12,7 @@ my $random_points = $ENV{SR_CRASH_POINTS} || 6;
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init;
-$node->append_conf('postgresql.conf', "restart_after_crash = on\njit = off\nautovacuum = off\nlog_min_messages = fatal");
+$node->append_conf('postgresql.conf', "restart_after_crash = on\njit = off\nautovacuum = off\nlog_min_messages = log");
 $node->start;
 $node->safe_psql('postgres', q{
 	SET client_min_messages = error;
@@ -88,8 +88,9 @@ sub victim
 {
 	my ($wanted) = @_;
 	my $pid = '';
+	my $end = time + $PostgreSQL::Test::Utils::timeout_default;
 
-	for (1 .. 600)
+	while (time < $end)
 	{
 		$pid = $node->safe_psql('postgres', "SELECT pid FROM pg_stat_activity WHERE application_name = 'victim' AND $wanted");
 		return $pid if $pid ne '';
@@ -105,7 +106,8 @@ sub kill_backend
 	kill 'KILL', $pid;
 	eval { $run->finish };
 	# the server comes back by itself
-	for (1 .. 600)
+	my $end = time + $PostgreSQL::Test::Utils::timeout_default;
+	while (time < $end)
 	{
 		my $ret = $node->psql('postgres', 'SELECT 1', stderr => \my $err);
 		last if $ret == 0;

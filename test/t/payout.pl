@@ -34,7 +34,7 @@ sub session
 {
 	my %s = (in => '', out => '', n => 0);
 	$s{run} = IPC::Run::start(['psql', '-X', '-A', '-t', '-q', '-d', $node->connstr('main')], '<', \$s{in}, '>&', \$s{out},
-		IPC::Run::timeout(120));
+		IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
 	return \%s;
 }
 
