@@ -2751,7 +2751,8 @@ BEGIN
 			FOR half IN SELECT h.part, h.released FROM epoch_release_part($1, pool.code, pool.released) h LOOP
 				INSERT INTO reward_part (epoch_id, node_id, provider_id, component, part, score, amount)
 				SELECT $1, s.node_id, s.provider_id, pool.code, half.part, s.score, s.amount
-				FROM epoch_share($1, pool.code, half.part, half.released) s;
+				FROM epoch_share($1, pool.code, half.part, half.released) s
+				ORDER BY s.node_id;
 				INSERT INTO epoch_pool_part (epoch_id, component, part, released, paid, score)
 				SELECT $1, pool.code, half.part, half.released, coalesce(sum(r.amount), 0), coalesce(sum(r.score), 0)
 				FROM reward_part r WHERE r.epoch_id = $1 AND r.component = pool.code AND r.part = half.part;
@@ -2759,7 +2760,8 @@ BEGIN
 			INSERT INTO reward (epoch_id, node_id, provider_id, component, score, amount)
 			SELECT $1, r.node_id, r.provider_id, r.component, sum(r.score), sum(r.amount)
 			FROM reward_part r WHERE r.epoch_id = $1 AND r.component = pool.code
-			GROUP BY r.node_id, r.provider_id, r.component;
+			GROUP BY r.node_id, r.provider_id, r.component
+			ORDER BY r.node_id;
 			SELECT coalesce(sum(h.paid), 0), coalesce(sum(h.score), 0) INTO paid, score
 			FROM epoch_pool_part h WHERE h.epoch_id = $1 AND h.component = pool.code;
 			UPDATE epoch_pool t SET paid = pay.paid, score = pay.score,
@@ -2772,6 +2774,7 @@ BEGIN
 				INSERT INTO reward (epoch_id, node_id, provider_id, component, score, amount)
 				SELECT $1, s.node_id, s.provider_id, pool.code, s.score, s.amount
 				FROM epoch_share($1, pool.code, NULL, pool.released) s
+				ORDER BY s.node_id
 				RETURNING amount, score
 			)
 			SELECT coalesce(sum(put.amount), 0), coalesce(sum(put.score), 0) INTO paid, score FROM put;
@@ -2785,6 +2788,8 @@ BEGIN
 	END LOOP;
 	RETURN total;
 END $$;
+COMMENT ON FUNCTION pay_epoch(bigint) IS
+'run_epoch step, last: splits the budget over the pools, apportions each and writes epoch_pool, epoch_pool_part, reward and reward_part; returns the base units paid';
 
 CREATE PROCEDURE run_epoch(epoch_id bigint, reason text DEFAULT NULL)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET jit = off
