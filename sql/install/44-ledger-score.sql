@@ -2,12 +2,9 @@
 -- rows. Scores are exact numerics, additive in the node: the parts of a node
 -- have the scores that add up to its score.
 
--- The nodes of a slice, of which there are slices (a power of two), are those whose
--- number has slice as its last bits; the condition is written so that the planner
--- expects many of them.
-CREATE FUNCTION epoch_score_slice(epoch_id bigint, component text, part text, slice int, slices int)
+CREATE FUNCTION epoch_score(epoch_id bigint, component text, part text DEFAULT NULL)
 RETURNS TABLE (node_id bigint, provider_id bigint, score numeric)
-LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 100000 COST 1000000 SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 100000 SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch;
@@ -27,7 +24,7 @@ BEGIN
 		RETURN QUERY
 		SELECT n.node_id, n.provider_id, n.contribution * freshness(n.age, p.freshness_epochs) * (r.multiplier - 1)
 		FROM epoch_node n JOIN epoch_region r ON r.epoch_id = n.epoch_id AND r.region = n.region
-		WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.contribution > 0 AND n.age < p.freshness_epochs AND r.multiplier > 1;
+		WHERE n.epoch_id = $1 AND n.contribution > 0 AND n.age < p.freshness_epochs AND r.multiplier > 1;
 
 	WHEN 'coverage_gaps/geographic' THEN
 		-- what each unit of contribution over a cell gets of the gap there
@@ -36,18 +33,18 @@ BEGIN
 		WITH site AS MATERIALIZED (
 			SELECT s.spot, s.service_radius_m, exact_numeric(greatest(0, coverage_sum(gap, ST_GeogFromWKB(s.spot), s.service_radius_m))) AS share
 			FROM (SELECT DISTINCT ST_AsBinary(n.location) AS spot, n.service_radius_m FROM epoch_node n
-				WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.contribution > 0) s
+				WHERE n.epoch_id = $1 AND n.contribution > 0) s
 		)
 		SELECT n.node_id, n.provider_id, n.contribution * s.share
 		FROM epoch_node n JOIN site s ON s.spot = ST_AsBinary(n.location) AND s.service_radius_m = n.service_radius_m
-		WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.contribution > 0 AND s.share > 0;
+		WHERE n.epoch_id = $1 AND n.contribution > 0 AND s.share > 0;
 
 	WHEN 'coverage_gaps/resource' THEN
 		RETURN QUERY
 		SELECT n.node_id, n.provider_id, sum(n.quality * r.units * g.rate)
 		FROM epoch_node n JOIN epoch_node_resource r ON r.epoch_id = n.epoch_id AND r.node_id = n.node_id
 			JOIN epoch_region_resource g ON g.epoch_id = n.epoch_id AND g.region = n.region AND g.resource_type = r.resource_type
-		WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.quality > 0 AND abs((r.node_id & ($5 - 1)) - $4) < 1 AND r.units > 0 AND g.rate > 0
+		WHERE n.epoch_id = $1 AND n.quality > 0 AND r.units > 0 AND g.rate > 0
 		GROUP BY n.node_id, n.provider_id;
 
 	WHEN 'resource_types' THEN
@@ -55,7 +52,7 @@ BEGIN
 		SELECT n.node_id, n.provider_id, n.quality * sum(t.unit_value * r.units * (t.price - 1))
 		FROM epoch_node n JOIN epoch_node_resource r ON r.epoch_id = n.epoch_id AND r.node_id = n.node_id
 			JOIN epoch_resource t ON t.epoch_id = n.epoch_id AND t.resource_type = r.resource_type
-		WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.quality > 0 AND abs((r.node_id & ($5 - 1)) - $4) < 1 AND r.units > 0 AND t.price > 1 AND t.unit_value > 0
+		WHERE n.epoch_id = $1 AND n.quality > 0 AND r.units > 0 AND t.price > 1 AND t.unit_value > 0
 		GROUP BY n.node_id, n.provider_id, n.quality;
 
 	WHEN 'network_capacity' THEN
@@ -66,12 +63,12 @@ BEGIN
 		FROM (SELECT n.node_id, n.provider_id, r.resource_type, n.quality * r.units AS offer, r.opening_mark, m.units
 				FROM epoch_node n JOIN epoch_node_resource r ON r.epoch_id = n.epoch_id AND r.node_id = n.node_id
 					JOIN epoch_mark m ON m.epoch_id = n.epoch_id AND m.hardware_id = n.hardware_id AND m.resource_type = r.resource_type
-				WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.quality > 0 AND abs((r.node_id & ($5 - 1)) - $4) < 1 AND r.units > 0
+				WHERE n.epoch_id = $1 AND n.quality > 0 AND r.units > 0
 				UNION ALL
 				SELECT n.node_id, n.provider_id, r.resource_type, n.quality * r.units, r.opening_mark, m.units
 				FROM epoch_node n JOIN epoch_node_resource r ON r.epoch_id = n.epoch_id AND r.node_id = n.node_id
 					JOIN epoch_mark m ON m.epoch_id = n.epoch_id AND m.provider_id = n.provider_id AND m.resource_type = r.resource_type
-				WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.hardware_id IS NULL AND n.quality > 0 AND abs((r.node_id & ($5 - 1)) - $4) < 1 AND r.units > 0) g
+				WHERE n.epoch_id = $1 AND n.hardware_id IS NULL AND n.quality > 0 AND r.units > 0) g
 			JOIN epoch_resource t ON t.epoch_id = $1 AND t.resource_type = g.resource_type
 		WHERE t.pot > 0
 		GROUP BY g.node_id, g.provider_id
@@ -83,7 +80,7 @@ BEGIN
 		FROM epoch_node n JOIN epoch_node_service s ON s.epoch_id = n.epoch_id AND s.node_id = n.node_id
 			JOIN (SELECT v.service_type, round(round(v.pot, 60) / v.quality_work, 60) AS rate
 				FROM epoch_service v WHERE v.epoch_id = $1 AND v.pot > 0 AND v.quality_work > 0) t ON t.service_type = s.service_type
-		WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.quality > 0 AND abs((s.node_id & ($5 - 1)) - $4) < 1 AND s.work > 0
+		WHERE n.epoch_id = $1 AND n.quality > 0 AND s.work > 0
 		GROUP BY n.node_id, n.provider_id;
 
 	WHEN 'specialization' THEN
@@ -94,7 +91,7 @@ BEGIN
 					LATERAL (VALUES ('p50_latency_ms', s.p50_latency_ms), ('p95_latency_ms', s.p95_latency_ms),
 						('p99_latency_ms', s.p99_latency_ms), ('error_rate_upper', s.error_rate_upper),
 						('energy_per_work', (round(s.energy_mwh, 20) / nullif(s.work, 0))::double precision)) x (name, metric)
-				WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.trust > 0 AND abs((s.node_id & ($5 - 1)) - $4) < 1 AND s.work > 0) m
+				WHERE n.epoch_id = $1 AND n.trust > 0 AND s.work > 0) m
 			JOIN specialization k ON k.policy_id = p.policy_id AND k.metric = m.name
 				AND (k.service_type = m.service_type OR k.service_type IS NULL) AND m.samples >= k.min_samples
 		GROUP BY m.node_id, m.provider_id
@@ -105,31 +102,12 @@ BEGIN
 				HINT = 'Components are new_regions, coverage_gaps (part geographic or resource), resource_types, network_capacity, service_types and specialization.';
 	END CASE;
 END $$;
-COMMENT ON FUNCTION epoch_score_slice(bigint, text, text, int, int) IS
-'epoch_score of the nodes whose number has slice as its last bits, slice from 0 to below slices, which is a power of two: what one of as many parallel workers does. Errors: as epoch_score';
-
-CREATE FUNCTION epoch_score(epoch_id bigint, component text, part text DEFAULT NULL)
-RETURNS TABLE (node_id bigint, provider_id bigint, score numeric)
-LANGUAGE plpgsql STABLE ROWS 100000 SET search_path FROM CURRENT SET jit = off
-SET parallel_setup_cost = 0 SET parallel_tuple_cost = 0 AS $$
-#variable_conflict use_column
-DECLARE
-	slices int := 1;
-BEGIN
-	-- a worker begins by planning all of it anew, which fewer nodes are not worth
-	IF EXISTS (SELECT FROM epoch_node n WHERE n.epoch_id = $1 OFFSET 300000) THEN
-		slices := (SELECT count(*) FROM node_slice('node_id'));
-	END IF;
-	RETURN QUERY EXECUTE (SELECT string_agg(format('SELECT * FROM epoch_score_slice($1, $2, $3, %s, %s)', i, slices), ' UNION ALL ')
-		FROM generate_series(0, slices - 1) i)
-	USING epoch_id, component, part;
-END $$;
 COMMENT ON FUNCTION epoch_score(bigint, text, text) IS
 'scores above 0 of an epoch''s nodes in a component, and for coverage_gaps in its part geographic or resource, by the formulas of the reward documentation, from the frozen rows alone. Errors: unknown epoch, component or part';
 
 CREATE FUNCTION epoch_share(epoch_id bigint, component text, part text, released numeric)
 RETURNS TABLE (node_id bigint, provider_id bigint, score numeric, amount numeric)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 100000 COST 1000000 SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	cap_bps int;
@@ -193,3 +171,25 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION epoch_release_part(bigint, text, numeric) IS
 'how what a pool of an epoch has to apportion is split over its halves, for coverage_gaps; no row for a pool that is not split. Base units';
+
+CREATE FUNCTION epoch_shares(epoch_id bigint)
+RETURNS TABLE (component text, part text, node_id bigint, provider_id bigint, score numeric, amount numeric)
+LANGUAGE plpgsql STABLE ROWS 500000 SET search_path FROM CURRENT SET jit = off
+SET parallel_setup_cost = 0 SET parallel_tuple_cost = 0 SET parallel_leader_participation = off AS $$
+#variable_conflict use_column
+DECLARE
+	lots text;
+BEGIN
+	-- a worker begins by planning everything anew, which few nodes are not worth
+	IF NOT EXISTS (SELECT FROM epoch_node n WHERE n.epoch_id = $1 OFFSET 5000) THEN
+		PERFORM set_config('parallel_setup_cost', '1e12', true);
+	END IF;
+	-- workers take one lot after the other, so what takes longest comes first
+	SELECT string_agg(format('SELECT %1$L::text, %2$L::text, s.* FROM epoch_share($1, %1$L, %2$L, %3$L) s', l.component, l.part, l.released),
+		' UNION ALL ' ORDER BY array_position(ARRAY['network_capacity', 'coverage_gaps', 'specialization', 'service_types'], l.component), l.part) INTO lots
+	FROM (SELECT r.component, h.part, coalesce(h.released, r.released) AS released
+		FROM epoch_release($1) r LEFT JOIN LATERAL epoch_release_part($1, r.component, r.released) h ON true) l;
+	RETURN QUERY EXECUTE lots USING epoch_id;
+END $$;
+COMMENT ON FUNCTION epoch_shares(bigint) IS
+'epoch_share of every pool of an epoch, and of both halves of coverage_gaps, with what epoch_release has for each; parallel workers take a pool at a time. Errors: unknown epoch, or one that is planned';

@@ -30,11 +30,11 @@ COMMENT ON SEQUENCE progress_phase_started IS 'see epoch_progress: when the phas
 CREATE FUNCTION epoch_phases() RETURNS TABLE (phase_no int, phase text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT u.o::int, u.p FROM unnest(ARRAY['clear', 'nodes', 'fields', 'market', 'pay new_regions', 'pay coverage_gaps', 'pay resource_types',
+	SELECT u.o::int, u.p FROM unnest(ARRAY['clear', 'nodes', 'fields', 'market', 'rewards', 'pay new_regions', 'pay coverage_gaps', 'pay resource_types',
 		'pay network_capacity', 'pay service_types', 'pay specialization', 'seal', 'verify']) WITH ORDINALITY u (p, o);
 END;
 COMMENT ON FUNCTION epoch_phases() IS
-'the phases of an epoch in their order. clear: what an earlier computation left is deleted; nodes: telemetry is read and the inputs of nodes are frozen; fields: demand and supply are drawn; market: regions, prices, marks; pay: a pool is apportioned; seal: everything is hashed; verify: checked before it becomes final';
+'the phases of an epoch in their order. clear: what an earlier computation left is deleted; nodes: telemetry is read and the inputs of nodes are frozen; fields: demand and supply are drawn; market: regions, prices, marks; rewards: nodes are scored and every pool is apportioned; pay: the account of a pool is closed; seal: everything is hashed; verify: checked before it becomes final';
 
 CREATE TABLE epoch_timing (
 	epoch_id bigint NOT NULL REFERENCES epoch ON DELETE CASCADE,

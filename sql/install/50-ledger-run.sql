@@ -7,57 +7,46 @@ DECLARE
 	e epoch := opened_epoch($1);
 	p policy;
 	pool record;
-	half record;
 	available numeric;
-	paid numeric;
-	score numeric;
 	total numeric := 0;
 BEGIN
 	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
-	FOR pool IN SELECT r.component AS code, r.budget, r.carried_in, r.released FROM epoch_release($1) r LOOP
+	PERFORM epoch_phase($1, 'rewards');
+	-- in the order of the keys, which their indexes like
+	WITH shared AS MATERIALIZED (
+		SELECT * FROM epoch_shares($1)
+	), put_part AS (
+		INSERT INTO reward_part (epoch_id, node_id, provider_id, component, part, score, amount)
+		SELECT $1, s.node_id, s.provider_id, s.component, s.part, s.score, s.amount
+		FROM shared s WHERE s.part IS NOT NULL
+		ORDER BY s.node_id, s.part
+	)
+	INSERT INTO reward (epoch_id, node_id, provider_id, component, score, amount)
+	SELECT $1, s.node_id, s.provider_id, s.component, s.score, s.amount
+	FROM (SELECT w.node_id, w.provider_id, w.component, w.score, w.amount FROM shared w WHERE w.part IS NULL
+		UNION ALL
+		SELECT h.node_id, h.provider_id, h.component, sum(h.score), sum(h.amount) FROM shared h WHERE h.part IS NOT NULL
+		GROUP BY h.node_id, h.provider_id, h.component) s
+	ORDER BY s.node_id, s.component;
+
+	FOR pool IN
+		SELECT r.component AS code, r.budget, r.carried_in, r.released, coalesce(w.paid, 0) AS paid, coalesce(w.score, 0) AS score
+		FROM epoch_release($1) r LEFT JOIN (SELECT x.component, sum(x.amount) AS paid, sum(x.score) AS score FROM reward x
+			WHERE x.epoch_id = $1 GROUP BY x.component) w ON w.component = r.component
+	LOOP
 		PERFORM epoch_phase($1, 'pay ' || pool.code);
 		available := pool.budget + pool.carried_in;
-		IF pool.code = 'coverage_gaps' THEN
-			-- the pool first, as the halves refer to it; its sums follow
-			INSERT INTO epoch_pool (epoch_id, component, budget, carried_in, released, paid, carried_out, treasury, score)
-			VALUES ($1, pool.code, pool.budget, pool.carried_in, pool.released, 0, available, 0, 0);
-			FOR half IN SELECT h.part, h.released FROM epoch_release_part($1, pool.code, pool.released) h LOOP
-				INSERT INTO reward_part (epoch_id, node_id, provider_id, component, part, score, amount)
-				SELECT $1, s.node_id, s.provider_id, pool.code, half.part, s.score, s.amount
-				FROM epoch_share($1, pool.code, half.part, half.released) s
-				ORDER BY s.node_id;
-				INSERT INTO epoch_pool_part (epoch_id, component, part, released, paid, score)
-				SELECT $1, pool.code, half.part, half.released, coalesce(sum(r.amount), 0), coalesce(sum(r.score), 0)
-				FROM reward_part r WHERE r.epoch_id = $1 AND r.component = pool.code AND r.part = half.part;
-			END LOOP;
-			INSERT INTO reward (epoch_id, node_id, provider_id, component, score, amount)
-			SELECT $1, r.node_id, r.provider_id, r.component, sum(r.score), sum(r.amount)
-			FROM reward_part r WHERE r.epoch_id = $1 AND r.component = pool.code
-			GROUP BY r.node_id, r.provider_id, r.component
-			ORDER BY r.node_id;
-			SELECT coalesce(sum(h.paid), 0), coalesce(sum(h.score), 0) INTO paid, score
-			FROM epoch_pool_part h WHERE h.epoch_id = $1 AND h.component = pool.code;
-			UPDATE epoch_pool t SET paid = pay.paid, score = pay.score,
-				carried_out = CASE p.unpaid_to WHEN 'carry' THEN available - pay.paid ELSE 0 END,
-				treasury = CASE p.unpaid_to WHEN 'treasury' THEN available - pay.paid ELSE 0 END
-			FROM (SELECT paid, score) pay
-			WHERE t.epoch_id = $1 AND t.component = pool.code;
-		ELSE
-			WITH put AS (
-				INSERT INTO reward (epoch_id, node_id, provider_id, component, score, amount)
-				SELECT $1, s.node_id, s.provider_id, pool.code, s.score, s.amount
-				FROM epoch_share($1, pool.code, NULL, pool.released) s
-				ORDER BY s.node_id
-				RETURNING amount, score
-			)
-			SELECT coalesce(sum(put.amount), 0), coalesce(sum(put.score), 0) INTO paid, score FROM put;
-			INSERT INTO epoch_pool (epoch_id, component, budget, carried_in, released, paid, carried_out, treasury, score)
-			VALUES ($1, pool.code, pool.budget, pool.carried_in, pool.released, paid,
-				CASE p.unpaid_to WHEN 'carry' THEN available - paid ELSE 0 END,
-				CASE p.unpaid_to WHEN 'treasury' THEN available - paid ELSE 0 END, score);
-		END IF;
-		total := total + paid;
-		RAISE NOTICE 'epoch %: % pays % of %', $1, pool.code, paid, available;
+		INSERT INTO epoch_pool (epoch_id, component, budget, carried_in, released, paid, carried_out, treasury, score)
+		VALUES ($1, pool.code, pool.budget, pool.carried_in, pool.released, pool.paid,
+			CASE p.unpaid_to WHEN 'carry' THEN available - pool.paid ELSE 0 END,
+			CASE p.unpaid_to WHEN 'treasury' THEN available - pool.paid ELSE 0 END, pool.score);
+		INSERT INTO epoch_pool_part (epoch_id, component, part, released, paid, score)
+		SELECT $1, pool.code, h.part, h.released, coalesce(w.paid, 0), coalesce(w.score, 0)
+		FROM epoch_release_part($1, pool.code, pool.released) h
+			LEFT JOIN (SELECT x.component, x.part, sum(x.amount) AS paid, sum(x.score) AS score FROM reward_part x
+				WHERE x.epoch_id = $1 GROUP BY x.component, x.part) w ON w.component = pool.code AND w.part = h.part;
+		total := total + pool.paid;
+		RAISE NOTICE 'epoch %: % pays % of %', $1, pool.code, pool.paid, available;
 	END LOOP;
 	RETURN total;
 END $$;

@@ -146,20 +146,12 @@ DECLARE
 BEGIN
 	-- each after those that it calls
 	FOREACH original IN ARRAY ARRAY['supply_field(bigint, int)', 'epoch_capacity(bigint)', 'epoch_region_supply(bigint)',
-		'epoch_work(bigint)', 'epoch_weight(bigint)', 'epoch_score_slice(bigint, text, text, int, int)', 'epoch_release(bigint)',
-		'epoch_release_part(bigint, text, numeric)']::regprocedure[]
+		'epoch_work(bigint)', 'epoch_weight(bigint)', 'epoch_score(bigint, text, text)', 'epoch_share(bigint, text, text, numeric)',
+		'epoch_release(bigint)', 'epoch_release_part(bigint, text, numeric)']::regprocedure[]
 	LOOP
 		PERFORM derive_scenario_function(original);
 	END LOOP;
 END $$;
-
-CREATE FUNCTION epoch_score(epoch_id bigint, component text, part text, scenario scenario)
-RETURNS TABLE (node_id bigint, provider_id bigint, score numeric)
-LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
-	SELECT s.* FROM epoch_score_slice($1, $2, $3, 0, 1, $4) s
-$$;
-COMMENT ON FUNCTION epoch_score(bigint, text, text, scenario) IS 'the same as epoch_score(bigint,text,text) over the rows of a scenario, which workers cannot share';
-SELECT derive_scenario_function('epoch_share(bigint, text, text, numeric)');
 
 -- ---- what a scenario pays ----
 

@@ -1896,12 +1896,9 @@ END $$;
 COMMENT ON FUNCTION freeze_market(bigint) IS
 'run_epoch step, after freeze_node and the fields: writes epoch_region, epoch_region_resource, epoch_resource, epoch_service, epoch_mark and epoch_first of an open epoch';
 
--- The nodes of a slice, of which there are slices (a power of two), are those whose
--- number has slice as its last bits; the condition is written so that the planner
--- expects many of them.
-CREATE FUNCTION epoch_score_slice(epoch_id bigint, component text, part text, slice int, slices int)
+CREATE OR REPLACE FUNCTION epoch_score(epoch_id bigint, component text, part text DEFAULT NULL)
 RETURNS TABLE (node_id bigint, provider_id bigint, score numeric)
-LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 100000 COST 1000000 SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 100000 SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch;
@@ -1921,7 +1918,7 @@ BEGIN
 		RETURN QUERY
 		SELECT n.node_id, n.provider_id, n.contribution * freshness(n.age, p.freshness_epochs) * (r.multiplier - 1)
 		FROM epoch_node n JOIN epoch_region r ON r.epoch_id = n.epoch_id AND r.region = n.region
-		WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.contribution > 0 AND n.age < p.freshness_epochs AND r.multiplier > 1;
+		WHERE n.epoch_id = $1 AND n.contribution > 0 AND n.age < p.freshness_epochs AND r.multiplier > 1;
 
 	WHEN 'coverage_gaps/geographic' THEN
 		-- what each unit of contribution over a cell gets of the gap there
@@ -1930,18 +1927,18 @@ BEGIN
 		WITH site AS MATERIALIZED (
 			SELECT s.spot, s.service_radius_m, exact_numeric(greatest(0, coverage_sum(gap, ST_GeogFromWKB(s.spot), s.service_radius_m))) AS share
 			FROM (SELECT DISTINCT ST_AsBinary(n.location) AS spot, n.service_radius_m FROM epoch_node n
-				WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.contribution > 0) s
+				WHERE n.epoch_id = $1 AND n.contribution > 0) s
 		)
 		SELECT n.node_id, n.provider_id, n.contribution * s.share
 		FROM epoch_node n JOIN site s ON s.spot = ST_AsBinary(n.location) AND s.service_radius_m = n.service_radius_m
-		WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.contribution > 0 AND s.share > 0;
+		WHERE n.epoch_id = $1 AND n.contribution > 0 AND s.share > 0;
 
 	WHEN 'coverage_gaps/resource' THEN
 		RETURN QUERY
 		SELECT n.node_id, n.provider_id, sum(n.quality * r.units * g.rate)
 		FROM epoch_node n JOIN epoch_node_resource r ON r.epoch_id = n.epoch_id AND r.node_id = n.node_id
 			JOIN epoch_region_resource g ON g.epoch_id = n.epoch_id AND g.region = n.region AND g.resource_type = r.resource_type
-		WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.quality > 0 AND abs((r.node_id & ($5 - 1)) - $4) < 1 AND r.units > 0 AND g.rate > 0
+		WHERE n.epoch_id = $1 AND n.quality > 0 AND r.units > 0 AND g.rate > 0
 		GROUP BY n.node_id, n.provider_id;
 
 	WHEN 'resource_types' THEN
@@ -1949,7 +1946,7 @@ BEGIN
 		SELECT n.node_id, n.provider_id, n.quality * sum(t.unit_value * r.units * (t.price - 1))
 		FROM epoch_node n JOIN epoch_node_resource r ON r.epoch_id = n.epoch_id AND r.node_id = n.node_id
 			JOIN epoch_resource t ON t.epoch_id = n.epoch_id AND t.resource_type = r.resource_type
-		WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.quality > 0 AND abs((r.node_id & ($5 - 1)) - $4) < 1 AND r.units > 0 AND t.price > 1 AND t.unit_value > 0
+		WHERE n.epoch_id = $1 AND n.quality > 0 AND r.units > 0 AND t.price > 1 AND t.unit_value > 0
 		GROUP BY n.node_id, n.provider_id, n.quality;
 
 	WHEN 'network_capacity' THEN
@@ -1960,12 +1957,12 @@ BEGIN
 		FROM (SELECT n.node_id, n.provider_id, r.resource_type, n.quality * r.units AS offer, r.opening_mark, m.units
 				FROM epoch_node n JOIN epoch_node_resource r ON r.epoch_id = n.epoch_id AND r.node_id = n.node_id
 					JOIN epoch_mark m ON m.epoch_id = n.epoch_id AND m.hardware_id = n.hardware_id AND m.resource_type = r.resource_type
-				WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.quality > 0 AND abs((r.node_id & ($5 - 1)) - $4) < 1 AND r.units > 0
+				WHERE n.epoch_id = $1 AND n.quality > 0 AND r.units > 0
 				UNION ALL
 				SELECT n.node_id, n.provider_id, r.resource_type, n.quality * r.units, r.opening_mark, m.units
 				FROM epoch_node n JOIN epoch_node_resource r ON r.epoch_id = n.epoch_id AND r.node_id = n.node_id
 					JOIN epoch_mark m ON m.epoch_id = n.epoch_id AND m.provider_id = n.provider_id AND m.resource_type = r.resource_type
-				WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.hardware_id IS NULL AND n.quality > 0 AND abs((r.node_id & ($5 - 1)) - $4) < 1 AND r.units > 0) g
+				WHERE n.epoch_id = $1 AND n.hardware_id IS NULL AND n.quality > 0 AND r.units > 0) g
 			JOIN epoch_resource t ON t.epoch_id = $1 AND t.resource_type = g.resource_type
 		WHERE t.pot > 0
 		GROUP BY g.node_id, g.provider_id
@@ -1977,7 +1974,7 @@ BEGIN
 		FROM epoch_node n JOIN epoch_node_service s ON s.epoch_id = n.epoch_id AND s.node_id = n.node_id
 			JOIN (SELECT v.service_type, round(round(v.pot, 60) / v.quality_work, 60) AS rate
 				FROM epoch_service v WHERE v.epoch_id = $1 AND v.pot > 0 AND v.quality_work > 0) t ON t.service_type = s.service_type
-		WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.quality > 0 AND abs((s.node_id & ($5 - 1)) - $4) < 1 AND s.work > 0
+		WHERE n.epoch_id = $1 AND n.quality > 0 AND s.work > 0
 		GROUP BY n.node_id, n.provider_id;
 
 	WHEN 'specialization' THEN
@@ -1988,7 +1985,7 @@ BEGIN
 					LATERAL (VALUES ('p50_latency_ms', s.p50_latency_ms), ('p95_latency_ms', s.p95_latency_ms),
 						('p99_latency_ms', s.p99_latency_ms), ('error_rate_upper', s.error_rate_upper),
 						('energy_per_work', (round(s.energy_mwh, 20) / nullif(s.work, 0))::double precision)) x (name, metric)
-				WHERE n.epoch_id = $1 AND abs((n.node_id & ($5 - 1)) - $4) < 1 AND n.trust > 0 AND abs((s.node_id & ($5 - 1)) - $4) < 1 AND s.work > 0) m
+				WHERE n.epoch_id = $1 AND n.trust > 0 AND s.work > 0) m
 			JOIN specialization k ON k.policy_id = p.policy_id AND k.metric = m.name
 				AND (k.service_type = m.service_type OR k.service_type IS NULL) AND m.samples >= k.min_samples
 		GROUP BY m.node_id, m.provider_id
@@ -1998,25 +1995,6 @@ BEGIN
 			USING ERRCODE = 'invalid_parameter_value',
 				HINT = 'Components are new_regions, coverage_gaps (part geographic or resource), resource_types, network_capacity, service_types and specialization.';
 	END CASE;
-END $$;
-COMMENT ON FUNCTION epoch_score_slice(bigint, text, text, int, int) IS
-'epoch_score of the nodes whose number has slice as its last bits, slice from 0 to below slices, which is a power of two: what one of as many parallel workers does. Errors: as epoch_score';
-
-CREATE OR REPLACE FUNCTION epoch_score(epoch_id bigint, component text, part text DEFAULT NULL)
-RETURNS TABLE (node_id bigint, provider_id bigint, score numeric)
-LANGUAGE plpgsql STABLE ROWS 100000 SET search_path FROM CURRENT SET jit = off
-SET parallel_setup_cost = 0 SET parallel_tuple_cost = 0 AS $$
-#variable_conflict use_column
-DECLARE
-	slices int := 1;
-BEGIN
-	-- a worker begins by planning all of it anew, which fewer nodes are not worth
-	IF EXISTS (SELECT FROM epoch_node n WHERE n.epoch_id = $1 OFFSET 300000) THEN
-		slices := (SELECT count(*) FROM node_slice('node_id'));
-	END IF;
-	RETURN QUERY EXECUTE (SELECT string_agg(format('SELECT * FROM epoch_score_slice($1, $2, $3, %s, %s)', i, slices), ' UNION ALL ')
-		FROM generate_series(0, slices - 1) i)
-	USING epoch_id, component, part;
 END $$;
 COMMENT ON FUNCTION epoch_score(bigint, text, text) IS
 'scores above 0 of an epoch''s nodes in a component, and for coverage_gaps in its part geographic or resource, by the formulas of the reward documentation, from the frozen rows alone. Errors: unknown epoch, component or part';
@@ -2180,12 +2158,11 @@ COMMENT ON SEQUENCE progress_phase_started IS 'see epoch_progress: when the phas
 CREATE FUNCTION epoch_phases() RETURNS TABLE (phase_no int, phase text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT u.o::int, u.p FROM unnest(ARRAY['clear', 'nodes', 'fields', 'market', 'pay new_regions', 'pay coverage_gaps', 'pay resource_types',
+	SELECT u.o::int, u.p FROM unnest(ARRAY['clear', 'nodes', 'fields', 'market', 'rewards', 'pay new_regions', 'pay coverage_gaps', 'pay resource_types',
 		'pay network_capacity', 'pay service_types', 'pay specialization', 'seal', 'verify']) WITH ORDINALITY u (p, o);
 END;
-
 COMMENT ON FUNCTION epoch_phases() IS
-'the phases of an epoch in their order. clear: what an earlier computation left is deleted; nodes: telemetry is read and the inputs of nodes are frozen; fields: demand and supply are drawn; market: regions, prices, marks; pay: a pool is apportioned; seal: everything is hashed; verify: checked before it becomes final';
+'the phases of an epoch in their order. clear: what an earlier computation left is deleted; nodes: telemetry is read and the inputs of nodes are frozen; fields: demand and supply are drawn; market: regions, prices, marks; rewards: nodes are scored and every pool is apportioned; pay: the account of a pool is closed; seal: everything is hashed; verify: checked before it becomes final';
 
 CREATE TABLE epoch_timing (
 	epoch_id bigint NOT NULL REFERENCES epoch ON DELETE CASCADE,
@@ -2727,6 +2704,56 @@ BEGIN
 	RETURN NEW;
 END $$;
 
+CREATE OR REPLACE FUNCTION epoch_share(epoch_id bigint, component text, part text, released numeric)
+RETURNS TABLE (node_id bigint, provider_id bigint, score numeric, amount numeric)
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 100000 COST 1000000 SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
+#variable_conflict use_column
+DECLARE
+	cap_bps int;
+BEGIN
+	SELECT p.provider_cap_bps INTO cap_bps FROM policy p JOIN epoch e USING (policy_id) WHERE e.epoch_id = $1;
+	IF cap_bps IS NULL THEN
+		RETURN QUERY
+		SELECT s.node_id, s.provider_id, s.score, allocate(s.score, $4) OVER (ORDER BY s.node_id)
+		FROM epoch_score($1, $2, $3) s;
+	ELSE
+		RETURN QUERY
+		WITH s AS MATERIALIZED (
+			SELECT * FROM epoch_score($1, $2, $3)
+		), total AS (
+			SELECT s.provider_id, sum(s.score) AS score FROM s GROUP BY s.provider_id
+		), capped AS (
+			SELECT t.provider_id, allocate(t.score, $4, div($4 * cap_bps, 10000)) OVER (ORDER BY t.provider_id) AS amount FROM total t
+		)
+		SELECT s.node_id, s.provider_id, s.score, allocate(s.score, c.amount) OVER (PARTITION BY s.provider_id ORDER BY s.node_id)
+		FROM s JOIN capped c USING (provider_id);
+	END IF;
+END $$;
+COMMENT ON FUNCTION epoch_share(bigint, text, text, numeric) IS
+'apportions base units over the scores of a component (and part): largest remainders in the order of node_id; with a provider cap first over providers, capped, then over the nodes of each. NULL part for components without parts';
+
+CREATE FUNCTION epoch_shares(epoch_id bigint)
+RETURNS TABLE (component text, part text, node_id bigint, provider_id bigint, score numeric, amount numeric)
+LANGUAGE plpgsql STABLE ROWS 500000 SET search_path FROM CURRENT SET jit = off
+SET parallel_setup_cost = 0 SET parallel_tuple_cost = 0 SET parallel_leader_participation = off AS $$
+#variable_conflict use_column
+DECLARE
+	lots text;
+BEGIN
+	-- a worker begins by planning everything anew, which few nodes are not worth
+	IF NOT EXISTS (SELECT FROM epoch_node n WHERE n.epoch_id = $1 OFFSET 5000) THEN
+		PERFORM set_config('parallel_setup_cost', '1e12', true);
+	END IF;
+	-- workers take one lot after the other, so what takes longest comes first
+	SELECT string_agg(format('SELECT %1$L::text, %2$L::text, s.* FROM epoch_share($1, %1$L, %2$L, %3$L) s', l.component, l.part, l.released),
+		' UNION ALL ' ORDER BY array_position(ARRAY['network_capacity', 'coverage_gaps', 'specialization', 'service_types'], l.component), l.part) INTO lots
+	FROM (SELECT r.component, h.part, coalesce(h.released, r.released) AS released
+		FROM epoch_release($1) r LEFT JOIN LATERAL epoch_release_part($1, r.component, r.released) h ON true) l;
+	RETURN QUERY EXECUTE lots USING epoch_id;
+END $$;
+COMMENT ON FUNCTION epoch_shares(bigint) IS
+'epoch_share of every pool of an epoch, and of both halves of coverage_gaps, with what epoch_release has for each; parallel workers take a pool at a time. Errors: unknown epoch, or one that is planned';
+
 CREATE OR REPLACE FUNCTION pay_epoch(epoch_id bigint) RETURNS numeric
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
@@ -2734,57 +2761,46 @@ DECLARE
 	e epoch := opened_epoch($1);
 	p policy;
 	pool record;
-	half record;
 	available numeric;
-	paid numeric;
-	score numeric;
 	total numeric := 0;
 BEGIN
 	SELECT * INTO STRICT p FROM policy WHERE policy.policy_id = e.policy_id;
-	FOR pool IN SELECT r.component AS code, r.budget, r.carried_in, r.released FROM epoch_release($1) r LOOP
+	PERFORM epoch_phase($1, 'rewards');
+	-- in the order of the keys, which their indexes like
+	WITH shared AS MATERIALIZED (
+		SELECT * FROM epoch_shares($1)
+	), put_part AS (
+		INSERT INTO reward_part (epoch_id, node_id, provider_id, component, part, score, amount)
+		SELECT $1, s.node_id, s.provider_id, s.component, s.part, s.score, s.amount
+		FROM shared s WHERE s.part IS NOT NULL
+		ORDER BY s.node_id, s.part
+	)
+	INSERT INTO reward (epoch_id, node_id, provider_id, component, score, amount)
+	SELECT $1, s.node_id, s.provider_id, s.component, s.score, s.amount
+	FROM (SELECT w.node_id, w.provider_id, w.component, w.score, w.amount FROM shared w WHERE w.part IS NULL
+		UNION ALL
+		SELECT h.node_id, h.provider_id, h.component, sum(h.score), sum(h.amount) FROM shared h WHERE h.part IS NOT NULL
+		GROUP BY h.node_id, h.provider_id, h.component) s
+	ORDER BY s.node_id, s.component;
+
+	FOR pool IN
+		SELECT r.component AS code, r.budget, r.carried_in, r.released, coalesce(w.paid, 0) AS paid, coalesce(w.score, 0) AS score
+		FROM epoch_release($1) r LEFT JOIN (SELECT x.component, sum(x.amount) AS paid, sum(x.score) AS score FROM reward x
+			WHERE x.epoch_id = $1 GROUP BY x.component) w ON w.component = r.component
+	LOOP
 		PERFORM epoch_phase($1, 'pay ' || pool.code);
 		available := pool.budget + pool.carried_in;
-		IF pool.code = 'coverage_gaps' THEN
-			-- the pool first, as the halves refer to it; its sums follow
-			INSERT INTO epoch_pool (epoch_id, component, budget, carried_in, released, paid, carried_out, treasury, score)
-			VALUES ($1, pool.code, pool.budget, pool.carried_in, pool.released, 0, available, 0, 0);
-			FOR half IN SELECT h.part, h.released FROM epoch_release_part($1, pool.code, pool.released) h LOOP
-				INSERT INTO reward_part (epoch_id, node_id, provider_id, component, part, score, amount)
-				SELECT $1, s.node_id, s.provider_id, pool.code, half.part, s.score, s.amount
-				FROM epoch_share($1, pool.code, half.part, half.released) s
-				ORDER BY s.node_id;
-				INSERT INTO epoch_pool_part (epoch_id, component, part, released, paid, score)
-				SELECT $1, pool.code, half.part, half.released, coalesce(sum(r.amount), 0), coalesce(sum(r.score), 0)
-				FROM reward_part r WHERE r.epoch_id = $1 AND r.component = pool.code AND r.part = half.part;
-			END LOOP;
-			INSERT INTO reward (epoch_id, node_id, provider_id, component, score, amount)
-			SELECT $1, r.node_id, r.provider_id, r.component, sum(r.score), sum(r.amount)
-			FROM reward_part r WHERE r.epoch_id = $1 AND r.component = pool.code
-			GROUP BY r.node_id, r.provider_id, r.component
-			ORDER BY r.node_id;
-			SELECT coalesce(sum(h.paid), 0), coalesce(sum(h.score), 0) INTO paid, score
-			FROM epoch_pool_part h WHERE h.epoch_id = $1 AND h.component = pool.code;
-			UPDATE epoch_pool t SET paid = pay.paid, score = pay.score,
-				carried_out = CASE p.unpaid_to WHEN 'carry' THEN available - pay.paid ELSE 0 END,
-				treasury = CASE p.unpaid_to WHEN 'treasury' THEN available - pay.paid ELSE 0 END
-			FROM (SELECT paid, score) pay
-			WHERE t.epoch_id = $1 AND t.component = pool.code;
-		ELSE
-			WITH put AS (
-				INSERT INTO reward (epoch_id, node_id, provider_id, component, score, amount)
-				SELECT $1, s.node_id, s.provider_id, pool.code, s.score, s.amount
-				FROM epoch_share($1, pool.code, NULL, pool.released) s
-				ORDER BY s.node_id
-				RETURNING amount, score
-			)
-			SELECT coalesce(sum(put.amount), 0), coalesce(sum(put.score), 0) INTO paid, score FROM put;
-			INSERT INTO epoch_pool (epoch_id, component, budget, carried_in, released, paid, carried_out, treasury, score)
-			VALUES ($1, pool.code, pool.budget, pool.carried_in, pool.released, paid,
-				CASE p.unpaid_to WHEN 'carry' THEN available - paid ELSE 0 END,
-				CASE p.unpaid_to WHEN 'treasury' THEN available - paid ELSE 0 END, score);
-		END IF;
-		total := total + paid;
-		RAISE NOTICE 'epoch %: % pays % of %', $1, pool.code, paid, available;
+		INSERT INTO epoch_pool (epoch_id, component, budget, carried_in, released, paid, carried_out, treasury, score)
+		VALUES ($1, pool.code, pool.budget, pool.carried_in, pool.released, pool.paid,
+			CASE p.unpaid_to WHEN 'carry' THEN available - pool.paid ELSE 0 END,
+			CASE p.unpaid_to WHEN 'treasury' THEN available - pool.paid ELSE 0 END, pool.score);
+		INSERT INTO epoch_pool_part (epoch_id, component, part, released, paid, score)
+		SELECT $1, pool.code, h.part, h.released, coalesce(w.paid, 0), coalesce(w.score, 0)
+		FROM epoch_release_part($1, pool.code, pool.released) h
+			LEFT JOIN (SELECT x.component, x.part, sum(x.amount) AS paid, sum(x.score) AS score FROM reward_part x
+				WHERE x.epoch_id = $1 GROUP BY x.component, x.part) w ON w.component = pool.code AND w.part = h.part;
+		total := total + pool.paid;
+		RAISE NOTICE 'epoch %: % pays % of %', $1, pool.code, pool.paid, available;
 	END LOOP;
 	RETURN total;
 END $$;
@@ -3956,20 +3972,12 @@ DECLARE
 BEGIN
 	-- each after those that it calls
 	FOREACH original IN ARRAY ARRAY['supply_field(bigint, int)', 'epoch_capacity(bigint)', 'epoch_region_supply(bigint)',
-		'epoch_work(bigint)', 'epoch_weight(bigint)', 'epoch_score_slice(bigint, text, text, int, int)', 'epoch_release(bigint)',
-		'epoch_release_part(bigint, text, numeric)']::regprocedure[]
+		'epoch_work(bigint)', 'epoch_weight(bigint)', 'epoch_score(bigint, text, text)', 'epoch_share(bigint, text, text, numeric)',
+		'epoch_release(bigint)', 'epoch_release_part(bigint, text, numeric)']::regprocedure[]
 	LOOP
 		PERFORM derive_scenario_function(original);
 	END LOOP;
 END $$;
-
-CREATE FUNCTION epoch_score(epoch_id bigint, component text, part text, scenario scenario)
-RETURNS TABLE (node_id bigint, provider_id bigint, score numeric)
-LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
-	SELECT s.* FROM epoch_score_slice($1, $2, $3, 0, 1, $4) s
-$$;
-COMMENT ON FUNCTION epoch_score(bigint, text, text, scenario) IS 'the same as epoch_score(bigint,text,text) over the rows of a scenario, which workers cannot share';
-SELECT derive_scenario_function('epoch_share(bigint, text, text, numeric)');
 
 
 CREATE FUNCTION scenario_market(scenario scenario) RETURNS scenario

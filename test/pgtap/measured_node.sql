@@ -9,7 +9,7 @@ CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS swarm_reward CASCADE;
 \ir ledger_network.psql
 SET LOCAL timezone = 'UTC';
-SELECT plan(34);
+SELECT plan(31);
 
 \o /dev/null
 SELECT pg_temp.build(11, 40);
@@ -126,14 +126,23 @@ SELECT ok(bool_or(p ~ 'Parallel Append'), 'the slices are for parallel workers')
 SELECT is(sliced_query('a {slice t.node_id} b', false), 'a (true) b', 'one slice of everything');
 SELECT is(sliced_query(NULL), NULL, 'NULL');
 
--- and of scores
+-- and the pools
 \o /dev/null
 CALL run_epoch(1001);
 CALL run_epoch(1002);
 \o
-SELECT bag_eq(format('SELECT s::text FROM generate_series(0, %s) i, epoch_score_slice(1002, %L, %L, i, %s) s', k - 1, c.component, c.part, k),
-	format('SELECT s::text FROM epoch_score(1002, %L, %L) s', c.component, c.part), format('%s in %s slices', concat_ws(' ', c.component, c.part), k))
-FROM (VALUES ('coverage_gaps', 'geographic'), ('coverage_gaps', 'resource'), ('network_capacity', NULL)) c (component, part), unnest(ARRAY[2, 16]) k;
-SELECT cmp_ok(count(*), '>', 10::bigint, 'there are scores') FROM epoch_score(1002, 'network_capacity');
+CREATE TEMP VIEW one_by_one AS
+SELECT r.component, h.part, s.*
+FROM epoch_release(1002) r LEFT JOIN LATERAL epoch_release_part(1002, r.component, r.released) h ON true,
+	LATERAL epoch_share(1002, r.component, h.part, coalesce(h.released, r.released)) s;
+SELECT cmp_ok(count(DISTINCT concat(component, part)), '>=', 5::bigint, 'there are shares of pools') FROM one_by_one;
+SET LOCAL max_parallel_workers_per_gather = 0;
+SELECT bag_eq('SELECT s::text FROM epoch_shares(1002) s', 'SELECT o::text FROM one_by_one o', 'shares of all pools at once are those of each');
+SET LOCAL max_parallel_workers_per_gather = 2;
+SELECT bag_eq($$ SELECT s::text FROM (
+		SELECT 'network_capacity' AS component, NULL AS part, s.* FROM epoch_share(1002, 'network_capacity', NULL, (SELECT released FROM epoch_release(1002) WHERE component = 'network_capacity')) s
+		UNION ALL SELECT 'service_types', NULL, s.* FROM epoch_share(1002, 'service_types', NULL, (SELECT released FROM epoch_release(1002) WHERE component = 'service_types')) s) s $$,
+	$$ SELECT o::text FROM one_by_one o WHERE component IN ('network_capacity', 'service_types') $$, 'also where workers take one each');
+SELECT ok(bool_and(p.proparallel = 's'), 'as they may') FROM pg_proc p WHERE p.oid IN ('epoch_share(bigint, text, text, numeric)'::regprocedure, 'epoch_score(bigint, text, text)'::regprocedure);
 SELECT * FROM finish();
 ROLLBACK;

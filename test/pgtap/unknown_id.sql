@@ -60,7 +60,7 @@ INSERT INTO asked VALUES
 	($$ SELECT record_epoch_failure(%s, 'compute', 'XX000', '', '', '', '') $$, 'epoch', 'error', 'error'),
 	('SELECT epoch_release(%s)', 'epoch', 'error', 'error'),
 	($$ SELECT epoch_score(%s, 'new_regions') $$, 'epoch', 'error', 'error'),
-	($$ SELECT epoch_score_slice(%s, 'new_regions', NULL, 0, 1) $$, 'epoch', 'error', 'error'),
+	($$ SELECT epoch_shares(%s) $$, 'epoch', 'error', 'error'),
 	($$ SELECT epoch_share(%s, 'new_regions', NULL, 1) $$, 'epoch', 'error', 'error'),
 	('SELECT verify_seal(%s)', 'epoch', 'error', 'error'),
 	('SELECT verify_money(%s)', 'epoch', 'error', 'error'),
