@@ -37,7 +37,7 @@ is(value($node, q{SELECT string_agg(concat_ws(' ', epoch_id, status, state, phas
 	'1002 planned running market,1003 planned waiting,1004 planned waiting', 'another session sees which epoch it works on, and in which phase');
 my $progress = value($node, q{SELECT concat_ws(' ', p.rows > 0, p.elapsed > interval '0', p.estimate > interval '0', p.pid = l.pid, p.phase_no, p.phases)
 	FROM swarm_reward.epoch_progress p, pg_locks l WHERE p.state = 'running' AND l.objid = 77 AND NOT l.granted});
-is($progress, 't t t t 4 12', 'with rows, time gone by, an estimate, and the process that does it');
+is($progress, 't t t t 4 13', 'with rows, time gone by, an estimate, and the process that does it');
 
 my $before = state_of($node);
 ($code, $out, $err) = $node->psql('postgres', "SET statement_timeout = '10s';\nCALL swarm_reward.run_due_epochs()");
@@ -55,7 +55,7 @@ is(value($node, q{SELECT string_agg(status, ' ' ORDER BY computed_at) || ' ' || 
 	'computed computed computed computed 1001 1002 1003 1004', 'all are computed, in order');
 is(value($node, 'SELECT count(*) FROM swarm_reward.epoch_progress'), '0', 'nothing is left to be done');
 is(value($node, q{SELECT count(*) FROM swarm_reward.epoch e, LATERAL swarm_reward.verify_epoch(e.epoch_id) v WHERE NOT v.ok}), '0', 'and all verify');
-is(value($node, 'SELECT count(*) FROM swarm_reward.epoch_timing'), '44', 'the time of each phase is recorded');
+is(value($node, 'SELECT count(*) FROM swarm_reward.epoch_timing'), '48', 'the time of each phase is recorded');
 
 # Notifications: every change of status, in order, as JSON. Read back by the server itself.
 my @payloads = $out =~ /Asynchronous notification "swarm_reward" with payload "(.*)" received/g;
