@@ -93,5 +93,3 @@ INSERT INTO epoch (epoch_id, period, budget)
 SELECT 1 + e, tstzrange(timestamptz '2025-01-01' + e * :hours * interval '1 hour', timestamptz '2025-01-01' + (e + 1) * :hours * interval '1 hour'),
 	e * 1000000000000000
 FROM generate_series(0, 1) e;
-VACUUM ANALYZE;
-CHECKPOINT; -- what was just loaded is not to be written out while an epoch is timed
