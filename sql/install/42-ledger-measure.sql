@@ -135,7 +135,10 @@ COMMENT ON FUNCTION telemetry_plan(tstzrange, interval) IS
 -- them: which hours are clean, their summaries, and the raw rows of the others fit.
 CREATE FUNCTION telemetry_window(period tstzrange, slot interval)
 RETURNS TABLE (node_id bigint, service_type code, summary telemetry_summary, work numeric, energy_mwh numeric)
-LANGUAGE plpgsql STABLE STRICT ROWS 100000 SET search_path FROM CURRENT SET enable_nestloop = on SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
+LANGUAGE plpgsql STABLE STRICT ROWS 100000 SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO'
+-- the server's defaults: raw rows are many, and of no use sorted, whatever suits the query that they are for
+SET enable_nestloop = on SET enable_hashagg = on SET parallel_leader_participation = on
+SET min_parallel_table_scan_size = '8MB' SET min_parallel_index_scan_size = '512kB' AS $$
 #variable_conflict use_column
 DECLARE
 	plan record;
