@@ -39,7 +39,7 @@ my @doors = (
 	['nodes', 'epoch_node', 'BEFORE INSERT', 'ROW'], ['nodes', 'epoch_node_resource', 'AFTER INSERT', 'ROW'],
 	['fields', 'epoch', 'BEFORE UPDATE', 'ROW', 'OLD.demand IS NULL AND NEW.demand IS NOT NULL'],
 	['market', 'epoch_region', 'AFTER INSERT', 'ROW'], ['market', 'epoch_resource', 'BEFORE INSERT', 'ROW'], ['market', 'epoch_first', 'AFTER INSERT', 'STATEMENT'],
-	['rewards', 'reward_part', 'BEFORE INSERT', 'ROW'], ['rewards', 'reward', 'AFTER INSERT', 'ROW'],
+	['rewards', 'reward_part', 'BEFORE INSERT', 'STATEMENT'], ['rewards', 'reward', 'AFTER INSERT', 'STATEMENT'],
 	['pay new_regions', 'epoch_pool', 'AFTER INSERT', 'ROW', q{NEW.component = 'new_regions'}], ['pay coverage_gaps', 'epoch_pool_part', 'AFTER INSERT', 'ROW'],
 	['pay resource_types', 'epoch_pool', 'AFTER INSERT', 'ROW', q{NEW.component = 'resource_types'}], ['pay network_capacity', 'epoch_pool', 'BEFORE INSERT', 'ROW', q{NEW.component = 'network_capacity'}],
 	['pay service_types', 'epoch_pool', 'AFTER INSERT', 'ROW', q{NEW.component = 'service_types'}], ['pay specialization', 'epoch_pool', 'AFTER INSERT', 'ROW', q{NEW.component = 'specialization'}],
