@@ -12,15 +12,14 @@
 #   make setup                              only installs the packages that make test needs
 #   make check-c                            the unit tests of the pure C, which need no server
 EXTENSION = swarm_reward
-EXTVERSION = 0.2.0
+EXTVERSION = 1.0.0
 
 MODULE_big = swarm_reward
-OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
-SOURCE_HEADERS = $(wildcard src/*.h)
+OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
+SOURCE_HEADERS = $(wildcard src/*/*.h)
 
 INSTALL_SQL = sql/$(EXTENSION)--$(EXTVERSION).sql
 DATA_built = $(INSTALL_SQL)
-DATA = $(wildcard sql/updates/*.sql)
 EXTRA_CLEAN = $(INSTALL_SQL) .build-id tmp_check demo/output
 
 # pg_regress reads test/sql and expected/, pg_isolation_regress test/specs and expected/.
@@ -45,6 +44,7 @@ ifdef WERROR
 PG_CFLAGS += $(WARNINGS)
 PG_CPPFLAGS = -isystem $(shell $(PG_CONFIG) --includedir-server)
 endif
+PG_CPPFLAGS += -I$(CURDIR)/src
 
 .DEFAULT_GOAL = all
 
@@ -67,9 +67,9 @@ BITCODE_CFLAGS += $(SAME_BITS)
 $(OBJS) $(OBJS:.o=.bc): $(SOURCE_HEADERS) .build-id
 
 # Loops made for vectors. Errors and traps of arithmetic are not looked at, values stay.
-src/disc.o src/tiles.o: CFLAGS += -O3 -fno-math-errno -fno-trapping-math
+src/grid/disc.o src/grid/tiles.o: CFLAGS += -O3 -fno-math-errno -fno-trapping-math
 
-$(INSTALL_SQL): $(sort $(wildcard sql/install/*.sql))
+$(INSTALL_SQL): $(sort $(wildcard sql/1-kernel/*.sql)) $(sort $(wildcard sql/install/*.sql))
 	cat $^ > $@
 
 # Objects made for another server or with other flags are made anew.
@@ -82,7 +82,7 @@ endif
 # The files that know nothing of the server, and the programs that test them:
 # test/c/NAME.c is linked with all of PURE_C, with SR_STANDALONE defined and, where
 # the reference HEALPix library chealpix is installed, HAVE_CHEALPIX too.
-PURE_C = $(wildcard $(addprefix src/,healpix.c edge.c scan.c locate.c disc.c tiles.c gaps.c outline.c diff.c latency.c wilson.c parse.c))
+PURE_C = $(wildcard src/grid/*.c) $(addprefix src/,base/parse.c telemetry/latency.c telemetry/wilson.c)
 C_TESTS = $(patsubst test/c/%.c,tmp_check/c/%,$(sort $(wildcard test/c/*.c)))
 # COPT comes last, as for the extension itself: test/slow/sanitize adds to the flags by it.
 C_TEST_FLAGS = $(SAME_BITS) $(WARNINGS) -O2 -g -Isrc -DSR_STANDALONE $(COPT)

@@ -16,7 +16,7 @@
 #include <math.h>
 #include <time.h>
 
-#include "healpix.h"
+#include "grid/healpix.h"
 
 typedef struct Node
 {

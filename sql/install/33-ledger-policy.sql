@@ -131,7 +131,7 @@ COMMENT ON COLUMN specialization.min_samples IS 'fewest samples of node and serv
 COMMENT ON COLUMN specialization.is_builtin IS 'shipped with the extension and never dumped';
 
 INSERT INTO policy (policy_id, name, effective_from, note, sealed_rules, is_builtin)
-VALUES (1, 'default', '-infinity', 'shipped with swarm_reward 0.1.0', 2, true);
+VALUES (1, 'default', '-infinity', 'shipped with swarm_reward', 2, true);
 INSERT INTO specialization (policy_id, code, name, metric, bound, target, weight, min_samples, is_builtin)
 VALUES (1, 'low_latency', 'low-latency service', 'p95_latency_ms', 200, 50, 1, 30, true),
 	(1, 'energy', 'little energy per unit of work', 'energy_per_work', 1000, 100, 1, 30, true);

@@ -2,7 +2,7 @@
  * Faces and gaps against what is known of every cell by other ways: positions of
  * corners, and flooding cell by cell.
  */
-#include "gaps.h"
+#include "grid/gaps.h"
 
 #include <math.h>
 

@@ -3,11 +3,11 @@
  * formula of the test's own, and against itself: every way to and from a cell
  * must agree with every other.
  */
-#include "healpix.h"
+#include "grid/healpix.h"
 
 #include <math.h>
 
-#include "dmath.h"
+#include "base/dmath.h"
 #include "tap.h"
 
 #ifdef HAVE_CHEALPIX

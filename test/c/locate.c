@@ -3,11 +3,11 @@
  * cell both must say the same, and where a locator is not sure it must be because
  * an edge is near.
  */
-#include "locate.h"
+#include "grid/locate.h"
 
 #include <math.h>
 
-#include "dmath.h"
+#include "base/dmath.h"
 #include "tap.h"
 
 /* A jagged ring around a centre, radius in degrees of arc. */

@@ -3,7 +3,7 @@
  */
 #include <math.h>
 
-#include "outline.h"
+#include "grid/outline.h"
 #include "tap.h"
 
 #define MAX_OUT 100000

@@ -3,7 +3,7 @@
  * must be refused without a byte read beyond its end.
  */
 #define _GNU_SOURCE
-#include "parse.h"
+#include "base/parse.h"
 
 #include <errno.h>
 #include <math.h>

@@ -3,12 +3,12 @@
  * by methods that know nothing of rings: a chord in space for discs, the sum of
  * the angles that the edges subtend for polygons.
  */
-#include "disc.h"
-#include "scan.h"
+#include "grid/disc.h"
+#include "grid/scan.h"
 
 #include <math.h>
 
-#include "dmath.h"
+#include "base/dmath.h"
 #include "tap.h"
 
 typedef struct Point

@@ -2,9 +2,9 @@
  * Sums over cells of rings against adding up the cells one by one, for fields of
  * every density, whose runs end anywhere and reach over rings.
  */
-#include "tiles.h"
+#include "grid/tiles.h"
 
-#include "fixed.h"
+#include "base/fixed.h"
 
 #include "tap.h"
 

@@ -5,7 +5,7 @@
 #ifndef SR_FUZZ_SHIM_H
 #define SR_FUZZ_SHIM_H
 
-#include "coverage.h"
+#include "coverage/coverage.h"
 
 #include <setjmp.h>
 

@@ -1,0 +1,86 @@
+/*
+ * port.h: memory, errors and interrupts for the pure C files, which are built
+ * twice: into the extension, and with SR_STANDALONE into plain test programs.
+ */
+#ifndef SR_PORT_H
+#define SR_PORT_H
+
+#ifdef SR_STANDALONE
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef int32_t int32;
+typedef int64_t int64;
+typedef uint16_t uint16;
+typedef uint32_t uint32;
+typedef uint64_t uint64;
+typedef __int128 int128;
+
+#define Assert(x) do { if (!(x)) { fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x); abort(); } } while (0)
+#define FLEXIBLE_ARRAY_MEMBER
+#define unlikely(x) __builtin_expect((x) != 0, 0)
+#define Min(a, b) ((a) < (b) ? (a) : (b))
+#define Max(a, b) ((a) > (b) ? (a) : (b))
+
+static inline void *
+sr_alloc(size_t size)
+{
+	void	   *p = malloc(size ? size : 1);
+
+	if (p == NULL)
+		abort();
+	return p;
+}
+
+static inline void *
+sr_realloc(void *p, size_t size)
+{
+	p = realloc(p, size);
+	if (p == NULL)
+		abort();
+	return p;
+}
+
+#define sr_alloc_scattered(size) sr_alloc(size)
+#define sr_out_of_memory() abort()
+#define sr_free(p) free(p)
+#define sr_check_interrupts() ((void) 0)
+
+#else
+
+#include "postgres.h"
+#include "base/compat.h"
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+static inline void *
+sr_alloc(size_t size)
+{
+	return MemoryContextAllocHuge(CurrentMemoryContext, size ? size : 1);
+}
+
+static inline void *
+sr_realloc(void *p, size_t size)
+{
+	return repalloc_huge(p, size);
+}
+
+extern void *sr_alloc_scattered(size_t size);
+
+#define sr_out_of_memory() \
+	ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")))
+#define sr_free(p) pfree(p)
+#define sr_check_interrupts() CHECK_FOR_INTERRUPTS()
+
+#endif							/* SR_STANDALONE */
+
+/* Asks for memory that will be read soon; any address will do. */
+#define sr_prefetch(p) __builtin_prefetch(p)
+
+#endif							/* SR_PORT_H */

@@ -1,0 +1,487 @@
+/*
+ * geog.c: reads points and polygons out of GSERIALIZED, the storage format of
+ * PostGIS's geography, which has no C API for other extensions. Nothing here
+ * knows about cells.
+ *
+ * Both versions of the format are read. Every count is checked against the size
+ * of the value before anything is read through it.
+ */
+#include "coverage/geog.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "nodes/value.h"
+#include "parser/parse_func.h"
+#include "storage/shmem.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+#include "base/dmath.h"
+
+#define SRID_WGS84 4326
+
+#define FLAG_Z 0x01
+#define FLAG_M 0x02
+#define FLAG_BBOX 0x04
+#define FLAG_GEODETIC 0x08
+#define FLAG_EXTENDED 0x10
+#define FLAG_VERSION2 0x40
+
+#define TYPE_POINT 1
+#define TYPE_POLYGON 3
+#define TYPE_MULTIPOINT 4
+#define TYPE_MULTIPOLYGON 6
+
+/* What is left to read of a value. */
+typedef struct Reader
+{
+	const char *at;
+	const char *end;
+	int			ndims;
+} Reader;
+
+static const char *const type_names[] = {
+	"Unknown", "Point", "LineString", "Polygon", "MultiPoint", "MultiLineString",
+	"MultiPolygon", "GeometryCollection", "CircularString", "CompoundCurve",
+	"CurvePolygon", "MultiCurve", "MultiSurface", "PolyhedralSurface", "Triangle", "Tin"
+};
+
+static void
+corrupt(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("malformed geography value")));
+}
+
+/* Checks that count items of a size are left. */
+static void
+check_left(const Reader *r, uint64 count, uint64 size)
+{
+	if (count > (uint64) (r->end - r->at) / size)
+		corrupt();
+}
+
+static uint32
+read_uint32(Reader *r)
+{
+	uint32		v;
+
+	check_left(r, 1, sizeof(v));
+	memcpy(&v, r->at, sizeof(v));
+	r->at += sizeof(v);
+	return v;
+}
+
+/* Reads the header; returns the geometry type and leaves the reader behind it. */
+static uint32
+read_header(struct varlena *value, Reader *r)
+{
+	uint8		head[4];
+	int32		srid;
+	uint8		flags;
+	uint64		skip = 0;
+
+	r->at = VARDATA_ANY(value);
+	r->end = r->at + VARSIZE_ANY_EXHDR(value);
+	check_left(r, 1, sizeof(head));
+	memcpy(head, r->at, sizeof(head));
+	r->at += sizeof(head);
+
+	/* 21 bits, sign-extended */
+	srid = ((int32) head[0] << 16) | ((int32) head[1] << 8) | (int32) head[2];
+	srid = (int32) ((uint32) srid << 11) >> 11;
+	if (srid == 0)
+		srid = SRID_WGS84;		/* geography's default, kept as 0 by some paths */
+	if (srid != SRID_WGS84)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("geography has SRID %d, but only SRID %d is supported", srid, SRID_WGS84),
+				 errhint("Transform it with ST_Transform(value::geometry, %d)::geography.", SRID_WGS84)));
+
+	flags = head[3];
+	r->ndims = 2 + ((flags & FLAG_Z) ? 1 : 0) + ((flags & FLAG_M) ? 1 : 0);
+	if ((flags & FLAG_VERSION2) && (flags & FLAG_EXTENDED))
+		skip += 8;
+	if (flags & FLAG_BBOX)
+		skip += (flags & FLAG_GEODETIC) ? 6 * sizeof(float4) : 2 * r->ndims * sizeof(float4);
+	check_left(r, 1, Max(skip, 1));
+	r->at += skip;
+	return read_uint32(r);
+}
+
+/* Rejects what is not a position on the Earth. */
+static void
+check_position(double lon, double lat)
+{
+	if (isnan(lon) || isnan(lat) || isinf(lon) || isinf(lat) || fabs(lat) > 90.0)
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("invalid position: longitude %.15g, latitude %.15g", lon, lat),
+				 errhint("Coordinates are finite degrees, latitude between -90 and 90.")));
+}
+
+/* Copies npoints positions, dropping Z and M. */
+static double *
+read_positions(Reader *r, uint32 npoints)
+{
+	double	   *xy;
+	size_t		stride = (size_t) r->ndims * sizeof(double);
+
+	check_left(r, npoints, stride);
+	xy = sr_alloc((size_t) npoints * 2 * sizeof(double));
+	for (uint32 i = 0; i < npoints; i++)
+	{
+		if (i % 65536 == 0)
+			CHECK_FOR_INTERRUPTS();
+		memcpy(&xy[2 * (size_t) i], r->at, 2 * sizeof(double));
+		check_position(xy[2 * (size_t) i], xy[2 * (size_t) i + 1]);
+		r->at += stride;
+	}
+	return xy;
+}
+
+static void
+wrong_type(uint32 type, const char *wanted)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("geography is a %s, but a %s is needed",
+					type < lengthof(type_names) ? type_names[type] : "geometry of unknown type",
+					wanted)));
+}
+
+/* Longitude and latitude of a point, degrees; an error for anything else. */
+void
+geog_read_point(Datum geography, double *lon, double *lat)
+{
+	/* as it lies in the table, not copied to where it would be aligned */
+	struct varlena *value = PG_DETOAST_DATUM_PACKED(geography);
+	Reader		r;
+	uint32		type = read_header(value, &r);
+	double		xy[2];
+
+	if (type != TYPE_POINT)
+		wrong_type(type, "Point");
+	if (read_uint32(&r) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("location is an empty point: POINT EMPTY"),
+				 errhint("Use NULL where a location is not known.")));
+	check_left(&r, 1, (uint64) r.ndims * sizeof(double));
+	memcpy(xy, r.at, sizeof(xy));
+	check_position(xy[0], xy[1]);
+	*lon = xy[0];
+	*lat = xy[1];
+	if ((Pointer) value != DatumGetPointer(geography))
+		pfree(value);
+}
+
+/* Reads what follows the type number of one polygon. */
+static void
+read_polygon(Reader *r, Polygon *polygon)
+{
+	uint32		nrings = read_uint32(r);
+	uint32	   *npoints;
+	LinearRing *rings;
+
+	check_left(r, nrings, sizeof(uint32));
+	npoints = sr_alloc(nrings * sizeof(uint32));
+	memcpy(npoints, r->at, nrings * sizeof(uint32));
+	r->at += nrings * sizeof(uint32);
+	if (nrings % 2)
+		(void) read_uint32(r);	/* padding */
+	rings = sr_alloc(nrings * sizeof(LinearRing));
+	for (uint32 i = 0; i < nrings; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		rings[i].xy = read_positions(r, npoints[i]);
+		rings[i].npoints = (int32) npoints[i];
+	}
+	polygon->nrings = (int32) nrings;
+	polygon->rings = rings;
+	pfree(npoints);
+}
+
+/*
+ * Area of a linear ring on the unit sphere, roughly: good enough to tell which
+ * of several parts is the largest.
+ */
+static double
+ring_area(const LinearRing *ring)
+{
+	double		sum = 0;
+
+	for (int32 i = 0; i + 1 < ring->npoints; i++)
+	{
+		const double *a = &ring->xy[2 * (size_t) i];
+		double		sa,
+					sb,
+					c;
+		double		dlon = a[2] - a[0];
+
+		if (i % 65536 == 0)
+			CHECK_FOR_INTERRUPTS();
+		dlon -= 360.0 * rint(dlon / 360.0);
+		sr_sincos_deg(a[1], &sa, &c);
+		sr_sincos_deg(a[3], &sb, &c);
+		sum += dlon * SR_DEGREE * (2.0 - sa - sb) / 2.0;
+	}
+	sum = fabs(sum);
+	/* a ring that winds around a pole several times sums up to more than the sphere */
+	return Max(0.0, Min(sum, 4 * SR_PI - sum));
+}
+
+/* The polygons of a Polygon or MultiPolygon; an error for anything else. */
+void
+geog_read_region(Datum geography, GeogRegion *region)
+{
+	struct varlena *value = PG_DETOAST_DATUM(geography);
+	Reader		r;
+	uint32		type = read_header(value, &r);
+	uint32		n = 1;
+	double		most = -1;
+
+	if (type != TYPE_POLYGON && type != TYPE_MULTIPOLYGON)
+		wrong_type(type, "Polygon or MultiPolygon");
+	if (type == TYPE_MULTIPOLYGON)
+	{
+		n = read_uint32(&r);
+		/* a part takes at least its type and its number of rings */
+		check_left(&r, n, 2 * sizeof(uint32));
+	}
+	region->npolygons = (int32) n;
+	region->polygons = sr_alloc(n * sizeof(Polygon));
+	region->largest = -1;
+	for (uint32 i = 0; i < n; i++)
+	{
+		Polygon    *polygon = &region->polygons[i];
+		double		area;
+
+		if (type == TYPE_MULTIPOLYGON && read_uint32(&r) != TYPE_POLYGON)
+			corrupt();
+		read_polygon(&r, polygon);
+		if (polygon->nrings == 0 || polygon->rings[0].npoints == 0)
+			continue;
+		area = ring_area(&polygon->rings[0]);
+		if (area > most)
+		{
+			most = area;
+			region->largest = (int32) i;
+		}
+	}
+	if ((Pointer) value != DatumGetPointer(geography))
+		pfree(value);
+}
+
+/* Is the geography a Point or a MultiPoint? */
+bool
+geog_is_puntal(Datum geography)
+{
+	struct varlena *value = PG_DETOAST_DATUM(geography);
+	Reader		r;
+	uint32		type = read_header(value, &r);
+
+	if ((Pointer) value != DatumGetPointer(geography))
+		pfree(value);
+	return type == TYPE_POINT || type == TYPE_MULTIPOINT;
+}
+
+/* The positions of a Point or MultiPoint as lon, lat pairs; returns how many, and leaves out empty points. */
+int32
+geog_read_points(Datum geography, double **lonlat)
+{
+	struct varlena *value = PG_DETOAST_DATUM(geography);
+	Reader		r;
+	uint32		type = read_header(value, &r);
+	uint32		n = 1;
+	int32		found = 0;
+
+	if (type != TYPE_POINT && type != TYPE_MULTIPOINT)
+		wrong_type(type, "Point or MultiPoint");
+	if (type == TYPE_MULTIPOINT)
+	{
+		n = read_uint32(&r);
+		/* a point takes at least its type and its number of positions */
+		check_left(&r, n, 2 * sizeof(uint32));
+	}
+	*lonlat = sr_alloc((size_t) n * 2 * sizeof(double));
+	for (uint32 i = 0; i < n; i++)
+	{
+		double	   *xy;
+		uint32		npoints;
+
+		if (i % 4096 == 0)
+			CHECK_FOR_INTERRUPTS();
+		if (type == TYPE_MULTIPOINT && read_uint32(&r) != TYPE_POINT)
+			corrupt();
+		npoints = read_uint32(&r);
+		if (npoints == 0)
+			continue;
+		if (npoints > 1)
+			corrupt();
+		xy = read_positions(&r, 1);
+		memcpy(*lonlat + 2 * (size_t) found++, xy, 2 * sizeof(double));
+		pfree(xy);
+	}
+	if ((Pointer) value != DatumGetPointer(geography))
+		pfree(value);
+	return found;
+}
+
+/* Starts little-endian EWKB with an SRID. */
+static char *
+wkb_start(char *at, uint32 type)
+{
+	uint32		srid = SRID_WGS84;
+
+	type |= 0x20000000;
+#ifdef WORDS_BIGENDIAN
+	*at++ = 0;
+#else
+	*at++ = 1;
+#endif
+	memcpy(at, &type, sizeof(type));
+	memcpy(at + 4, &srid, sizeof(srid));
+	return at + 8;
+}
+
+/* EWKB of a point, for ST_GeogFromWKB. */
+bytea *
+geog_point_wkb(double lon, double lat)
+{
+	Size		size = VARHDRSZ + 9 + 2 * sizeof(double);
+	bytea	   *out = palloc(size);
+	char	   *at;
+
+	SET_VARSIZE(out, size);
+	at = wkb_start(VARDATA(out), TYPE_POINT);
+	memcpy(at, &lon, sizeof(lon));
+	memcpy(at + sizeof(lon), &lat, sizeof(lat));
+	return out;
+}
+
+/* Bytes of a polygon's rings in WKB. */
+static Size
+polygon_size(const Polygon *polygon)
+{
+	Size		size = sizeof(uint32);
+
+	for (int32 i = 0; i < polygon->nrings; i++)
+		size = add_size(size, sizeof(uint32) + (Size) polygon->rings[i].npoints * 2 * sizeof(double));
+	return size;
+}
+
+/* Writes a polygon's rings, and returns where they end. */
+static char *
+write_polygon(char *at, const Polygon *polygon)
+{
+	memcpy(at, &polygon->nrings, sizeof(uint32));
+	at += sizeof(uint32);
+	for (int32 i = 0; i < polygon->nrings; i++)
+	{
+		Size		bytes = (Size) polygon->rings[i].npoints * 2 * sizeof(double);
+
+		CHECK_FOR_INTERRUPTS();
+		memcpy(at, &polygon->rings[i].npoints, sizeof(uint32));
+		at += sizeof(uint32);
+		memcpy(at, polygon->rings[i].xy, bytes);
+		at += bytes;
+	}
+	return at;
+}
+
+/* EWKB of a polygon. */
+static bytea *
+polygon_wkb(const Polygon *polygon)
+{
+	Size		size = VARHDRSZ + 9 + polygon_size(polygon);
+	bytea	   *out = palloc(size);
+
+	SET_VARSIZE(out, size);
+	(void) write_polygon(wkb_start(VARDATA(out), TYPE_POLYGON), polygon);
+	return out;
+}
+
+/* EWKB of polygons. */
+bytea *
+geog_multipolygon_wkb(int32 npolygons, const Polygon *polygons)
+{
+	Size		size = VARHDRSZ + 9 + sizeof(uint32);
+	uint32		type = TYPE_POLYGON;
+	bytea	   *out;
+	char	   *at;
+
+	for (int32 i = 0; i < npolygons; i++)
+		size = add_size(size, 5 + polygon_size(&polygons[i]));
+	if (size > MaxAllocSize)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("geography needs more than 1 GB"),
+				 errhint("Use a lower grid_order.")));
+	out = palloc(size);
+	SET_VARSIZE(out, size);
+	at = wkb_start(VARDATA(out), TYPE_MULTIPOLYGON);
+	memcpy(at, &npolygons, sizeof(uint32));
+	at += sizeof(uint32);
+	for (int32 i = 0; i < npolygons; i++)
+	{
+		*at++ = VARDATA(out)[0];	/* byte order */
+		memcpy(at, &type, sizeof(uint32));
+		at = write_polygon(at + sizeof(uint32), &polygons[i]);
+	}
+	return out;
+}
+
+/* EWKB of a polygon with one closed ring. */
+bytea *
+geog_polygon_wkb(int32 npoints, const double *xy)
+{
+	LinearRing	ring = {npoints, xy};
+	Polygon		polygon = {1, &ring};
+
+	return polygon_wkb(&polygon);
+}
+
+/* One of PostGIS's functions: they live where its type geography does. */
+Oid
+geog_function(Oid geography_type, const char *name, int nargs, const Oid *argtypes)
+{
+	HeapTuple	tup = SearchSysCache1(TYPEOID, ObjectIdGetDatum(geography_type));
+	char	   *schema;
+
+	if (!HeapTupleIsValid(tup))
+		elog(ERROR, "cache lookup failed for type %u", geography_type);
+	schema = get_namespace_name(((Form_pg_type) GETSTRUCT(tup))->typnamespace);
+	ReleaseSysCache(tup);
+	return LookupFuncName(list_make2(makeString(schema), makeString(pstrdup(name))),
+						  nargs, argtypes, false);
+}
+
+/* ST_Centroid of the largest polygon of a region that is not empty. */
+void
+geog_region_centroid(const GeogRegion *region, Oid geography_type, double *lon, double *lat)
+{
+	const Polygon *largest = &region->polygons[region->largest];
+	Oid			wkb_args[1] = {BYTEAOID};
+	Oid			centroid_args[2] = {geography_type, BOOLOID};
+	Datum		geography;
+
+	geography = OidFunctionCall1(geog_function(geography_type, "st_geogfromwkb", 1, wkb_args),
+								 PointerGetDatum(polygon_wkb(largest)));
+	geography = OidFunctionCall2(geog_function(geography_type, "st_centroid", 2, centroid_args),
+								 geography, BoolGetDatum(true));
+	geog_read_point(geography, lon, lat);
+}
+
+/* Returns its argument when it is a point on the Earth, else an error. */
+SR_FUNCTION(geog_checked_point);
+Datum
+geog_checked_point(PG_FUNCTION_ARGS)
+{
+	double		lon,
+				lat;
+
+	geog_read_point(PG_GETARG_DATUM(0), &lon, &lat);
+	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
+}

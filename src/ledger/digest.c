@@ -1,0 +1,243 @@
+/*
+ * digest.c: what makes a changed bit of a computed epoch visible: SHA-256 of a
+ * row, and of a set of rows whatever their order.
+ */
+#include "postgres.h"
+#include "base/compat.h"
+
+#include "common/cryptohash.h"
+#include "common/sha2.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/fmgroids.h"
+#include "utils/memutils.h"
+
+#include "base/port.h"
+
+#define GROUPS 256				/* by the first byte of a hash */
+
+typedef struct Hash
+{
+	uint8		bytes[PG_SHA256_DIGEST_LENGTH];
+} Hash;
+
+/* The hashes of a set, in the order in which they came. */
+typedef struct HashSet
+{
+	MemoryContext context;
+	Hash	   *hashes;
+	Size		count;
+	Size		capacity;
+} HashSet;
+
+/* SHA-256 of some bytes. */
+static Hash
+sha256_of(const void *data, Size length)
+{
+	pg_cryptohash_ctx *context = pg_cryptohash_create(PG_SHA256);
+	Hash		hash;
+
+	if (context == NULL)
+		sr_out_of_memory();
+	if (pg_cryptohash_init(context) < 0 ||
+		pg_cryptohash_update(context, data, length) < 0 ||
+		sr_cryptohash_final(context, hash.bytes, sizeof(hash.bytes)) < 0)
+		elog(ERROR, "could not compute a SHA-256 hash");
+	pg_cryptohash_free(context);
+	return hash;
+}
+
+static bytea *
+hash_bytea(Hash hash)
+{
+	bytea	   *result = palloc(VARHDRSZ + sizeof(Hash));
+
+	SET_VARSIZE(result, VARHDRSZ + sizeof(Hash));
+	memcpy(VARDATA(result), hash.bytes, sizeof(Hash));
+	return result;
+}
+
+/* SHA-256 of a row's text in UTF-8. */
+SR_FUNCTION(row_sha256);
+Datum
+row_sha256(PG_FUNCTION_ARGS)
+{
+	FmgrInfo   *out = fcinfo->flinfo->fn_extra;
+	char	   *text;
+	char	   *utf8;
+	int			length;
+
+	if (out == NULL)
+	{
+		out = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(FmgrInfo));
+		fmgr_info_cxt(F_RECORD_OUT, out, fcinfo->flinfo->fn_mcxt);
+		fcinfo->flinfo->fn_extra = out;
+	}
+	text = DatumGetCString(FunctionCall1(out, PG_GETARG_DATUM(0)));
+	length = (int) strlen(text);
+	utf8 = pg_server_to_any(text, length, PG_UTF8);
+	if (utf8 != text)
+		length = (int) strlen(utf8);
+	PG_RETURN_BYTEA_P(hash_bytea(sha256_of(utf8, (Size) length)));
+}
+
+/* Makes room for so many more hashes. */
+static void
+make_room(HashSet *set, Size more)
+{
+	Size		wanted = add_size(set->count, more);
+
+	if (wanted <= set->capacity)
+		return;
+	set->capacity = Max(wanted, Max(64, mul_size(2, set->capacity)));
+	set->hashes = set->hashes == NULL
+		? MemoryContextAllocHuge(set->context, mul_size(set->capacity, sizeof(Hash)))
+		: repalloc_huge(set->hashes, mul_size(set->capacity, sizeof(Hash)));
+}
+
+static HashSet *
+new_set(MemoryContext context)
+{
+	HashSet    *set = MemoryContextAllocZero(context, sizeof(HashSet));
+
+	set->context = context;
+	return set;
+}
+
+static MemoryContext
+aggregate_context(FunctionCallInfo fcinfo)
+{
+	MemoryContext context;
+
+	if (!AggCheckCallContext(fcinfo, &context))
+		elog(ERROR, "aggregate function called in non-aggregate context");
+	return context;
+}
+
+/* Adds a SHA-256 to a set. */
+SR_FUNCTION(sha256_agg_transfn);
+Datum
+sha256_agg_transfn(PG_FUNCTION_ARGS)
+{
+	HashSet    *set = PG_ARGISNULL(0) ? NULL : (HashSet *) PG_GETARG_POINTER(0);
+	MemoryContext context = aggregate_context(fcinfo);
+	bytea	   *value;
+
+	if (set == NULL)
+		set = new_set(context);
+	if (PG_ARGISNULL(1))
+		PG_RETURN_POINTER(set);
+
+	value = PG_GETARG_BYTEA_PP(1);
+	if (VARSIZE_ANY_EXHDR(value) != sizeof(Hash))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%d bytes are not a SHA-256", (int) VARSIZE_ANY_EXHDR(value)),
+				 errhint("A SHA-256 has 32 bytes.")));
+	make_room(set, 1);
+	memcpy(set->hashes[set->count++].bytes, VARDATA_ANY(value), sizeof(Hash));
+	PG_FREE_IF_COPY(value, 1);
+	PG_RETURN_POINTER(set);
+}
+
+/* Adds the second set to the first. */
+SR_FUNCTION(sha256_agg_combine);
+Datum
+sha256_agg_combine(PG_FUNCTION_ARGS)
+{
+	MemoryContext context = aggregate_context(fcinfo);
+	HashSet    *set = PG_ARGISNULL(0) ? new_set(context) : (HashSet *) PG_GETARG_POINTER(0);
+	HashSet    *other = PG_ARGISNULL(1) ? NULL : (HashSet *) PG_GETARG_POINTER(1);
+
+	if (other != NULL && other->count > 0)
+	{
+		make_room(set, other->count);
+		memcpy(set->hashes + set->count, other->hashes, other->count * sizeof(Hash));
+		set->count += other->count;
+	}
+	PG_RETURN_POINTER(set);
+}
+
+/* The hashes of a set, one after the other. */
+SR_FUNCTION(sha256_agg_serialize);
+Datum
+sha256_agg_serialize(PG_FUNCTION_ARGS)
+{
+	HashSet    *set = (HashSet *) PG_GETARG_POINTER(0);
+	Size		size;
+	bytea	   *result;
+
+	(void) aggregate_context(fcinfo);
+	size = set->count * sizeof(Hash);
+	if (size > MaxAllocSize - VARHDRSZ)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("more than %zu rows are too many for a parallel worker", (MaxAllocSize - VARHDRSZ) / sizeof(Hash)),
+				 errhint("SET max_parallel_workers_per_gather = 0.")));
+	result = palloc(VARHDRSZ + size);
+	SET_VARSIZE(result, VARHDRSZ + size);
+	if (size > 0)
+		memcpy(VARDATA(result), set->hashes, size);
+	PG_RETURN_BYTEA_P(result);
+}
+
+SR_FUNCTION(sha256_agg_deserialize);
+Datum
+sha256_agg_deserialize(PG_FUNCTION_ARGS)
+{
+	HashSet    *set;
+	bytea	   *value;
+
+	(void) aggregate_context(fcinfo);
+	value = PG_GETARG_BYTEA_PP(0);
+	if (VARSIZE_ANY_EXHDR(value) % sizeof(Hash) != 0)
+		elog(ERROR, "malformed state of sha256_agg");
+	set = new_set(CurrentMemoryContext);
+	make_room(set, VARSIZE_ANY_EXHDR(value) / sizeof(Hash));
+	set->count = VARSIZE_ANY_EXHDR(value) / sizeof(Hash);
+	memcpy(set->hashes, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
+	PG_RETURN_POINTER(set);
+}
+
+static int
+compare_hashes(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(Hash));
+}
+
+/*
+ * SHA-256 of a set: its hashes are sorted, those with the same first byte
+ * hashed together, and the up to 256 hashes of these hashed again.
+ */
+SR_FUNCTION(sha256_agg_finalfn);
+Datum
+sha256_agg_finalfn(PG_FUNCTION_ARGS)
+{
+	HashSet    *set = PG_ARGISNULL(0) ? NULL : (HashSet *) PG_GETARG_POINTER(0);
+	Size		count = set == NULL ? 0 : set->count;
+	Size		start[GROUPS + 2] = {0};
+	Hash		groups[GROUPS];
+	Size		ngroups = 0;
+	Hash	   *sorted;
+
+	/* counted two places on, so that filling moves each start to its place */
+	for (Size i = 0; i < count; i++)
+		start[set->hashes[i].bytes[0] + 2]++;
+	for (int g = 2; g <= GROUPS + 1; g++)
+		start[g] += start[g - 1];
+	sorted = MemoryContextAllocHuge(CurrentMemoryContext, Max(1, mul_size(count, sizeof(Hash))));
+	for (Size i = 0; i < count; i++)
+		sorted[start[set->hashes[i].bytes[0] + 1]++] = set->hashes[i];
+	for (int g = 0; g < GROUPS; g++)
+	{
+		Size		n = start[g + 1] - start[g];
+
+		CHECK_FOR_INTERRUPTS();
+		if (n == 0)
+			continue;
+		qsort(sorted + start[g], n, sizeof(Hash), compare_hashes);
+		groups[ngroups++] = sha256_of(sorted + start[g], n * sizeof(Hash));
+	}
+	pfree(sorted);
+	PG_RETURN_BYTEA_P(hash_bytea(sha256_of(groups, ngroups * sizeof(Hash))));
+}
