@@ -49,7 +49,7 @@ PG_CPPFLAGS += -I$(CURDIR)/src
 .DEFAULT_GOAL = all
 
 # What needs no server's makefiles: these also run where none is installed yet.
-SELF_CONTAINED = demo demo-psql bench bench-epoch accuracy fuzz test test-slow setup check-c
+SELF_CONTAINED = demo demo-psql bench bench-epoch accuracy fuzz test test-slow setup check-c print-pure-c
 NEEDS_PGXS = $(filter-out $(SELF_CONTAINED),$(or $(MAKECMDGOALS),all))
 
 ifneq ($(NEEDS_PGXS),)
@@ -82,7 +82,7 @@ endif
 # The files that know nothing of the server, and the programs that test them:
 # test/c/NAME.c is linked with all of PURE_C, with SR_STANDALONE defined and, where
 # the reference HEALPix library chealpix is installed, HAVE_CHEALPIX too.
-PURE_C = $(wildcard src/grid/*.c) $(addprefix src/,base/parse.c telemetry/latency.c telemetry/wilson.c)
+PURE_C = $(wildcard src/grid/*.c) $(addprefix src/,base/array.c base/parse.c telemetry/latency.c telemetry/wilson.c)
 C_TESTS = $(patsubst test/c/%.c,tmp_check/c/%,$(sort $(wildcard test/c/*.c)))
 # COPT comes last, as for the extension itself: test/slow/sanitize adds to the flags by it.
 C_TEST_FLAGS = $(SAME_BITS) $(WARNINGS) -O2 -g -Isrc -DSR_STANDALONE $(COPT)
@@ -98,6 +98,10 @@ tmp_check/c/%: test/c/%.c $(PURE_C) $(SOURCE_HEADERS) $(wildcard test/c/*.h)
 
 check-c: $(C_TESTS)
 	@set -e; for t in $(C_TESTS); do echo "# $$t"; $$t; done
+
+# for test/layers
+print-pure-c:
+	@echo $(PURE_C)
 
 demo demo-psql bench bench-epoch accuracy fuzz test test-slow setup: export SR_PG_CONFIG = $(if $(filter file,$(origin PG_CONFIG)),,$(PG_CONFIG))
 demo:
@@ -119,4 +123,4 @@ test-slow:
 setup:
 	@tools/setup test
 
-.PHONY: demo demo-psql bench bench-epoch accuracy fuzz test test-slow setup check-c
+.PHONY: demo demo-psql bench bench-epoch accuracy fuzz test test-slow setup check-c print-pure-c

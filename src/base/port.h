@@ -23,6 +23,7 @@ typedef __int128 int128;
 
 #define Assert(x) do { if (!(x)) { fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x); abort(); } } while (0)
 #define FLEXIBLE_ARRAY_MEMBER
+#define likely(x) __builtin_expect((x) != 0, 1)
 #define unlikely(x) __builtin_expect((x) != 0, 0)
 #define Min(a, b) ((a) < (b) ? (a) : (b))
 #define Max(a, b) ((a) > (b) ? (a) : (b))
@@ -79,6 +80,9 @@ extern void *sr_alloc_scattered(size_t size);
 #define sr_check_interrupts() CHECK_FOR_INTERRUPTS()
 
 #endif							/* SR_STANDALONE */
+
+/* The most bytes that one allocation may have. */
+#define SR_MAX_ALLOC (SIZE_MAX / 2)
 
 /* Asks for memory that will be read soon; any address will do. */
 #define sr_prefetch(p) __builtin_prefetch(p)

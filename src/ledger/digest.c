@@ -12,7 +12,7 @@
 #include "utils/fmgroids.h"
 #include "utils/memutils.h"
 
-#include "base/port.h"
+#include "base/array.h"
 
 #define GROUPS 256				/* by the first byte of a hash */
 
@@ -22,13 +22,7 @@ typedef struct Hash
 } Hash;
 
 /* The hashes of a set, in the order in which they came. */
-typedef struct HashSet
-{
-	MemoryContext context;
-	Hash	   *hashes;
-	Size		count;
-	Size		capacity;
-} HashSet;
+typedef SR_ARRAY(Hash) HashSet;
 
 /* SHA-256 of some bytes. */
 static Hash
@@ -81,26 +75,15 @@ row_sha256(PG_FUNCTION_ARGS)
 	PG_RETURN_BYTEA_P(hash_bytea(sha256_of(utf8, (Size) length)));
 }
 
-/* Makes room for so many more hashes. */
-static void
-make_room(HashSet *set, Size more)
-{
-	Size		wanted = add_size(set->count, more);
-
-	if (wanted <= set->capacity)
-		return;
-	set->capacity = Max(wanted, Max(64, mul_size(2, set->capacity)));
-	set->hashes = set->hashes == NULL
-		? MemoryContextAllocHuge(set->context, mul_size(set->capacity, sizeof(Hash)))
-		: repalloc_huge(set->hashes, mul_size(set->capacity, sizeof(Hash)));
-}
-
+/* An empty set with room for so many hashes, all of it in a memory context. */
 static HashSet *
-new_set(MemoryContext context)
+new_set(MemoryContext context, int64 room)
 {
-	HashSet    *set = MemoryContextAllocZero(context, sizeof(HashSet));
+	MemoryContext before = MemoryContextSwitchTo(context);
+	HashSet    *set = palloc0(sizeof(HashSet));
 
-	set->context = context;
+	sr_array_reserve(set, room);
+	MemoryContextSwitchTo(before);
 	return set;
 }
 
@@ -124,7 +107,7 @@ sha256_agg_transfn(PG_FUNCTION_ARGS)
 	bytea	   *value;
 
 	if (set == NULL)
-		set = new_set(context);
+		set = new_set(context, 1);
 	if (PG_ARGISNULL(1))
 		PG_RETURN_POINTER(set);
 
@@ -134,8 +117,7 @@ sha256_agg_transfn(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%d bytes are not a SHA-256", (int) VARSIZE_ANY_EXHDR(value)),
 				 errhint("A SHA-256 has 32 bytes.")));
-	make_room(set, 1);
-	memcpy(set->hashes[set->count++].bytes, VARDATA_ANY(value), sizeof(Hash));
+	memcpy(sr_array_add(set)->bytes, VARDATA_ANY(value), sizeof(Hash));
 	PG_FREE_IF_COPY(value, 1);
 	PG_RETURN_POINTER(set);
 }
@@ -146,15 +128,11 @@ Datum
 sha256_agg_combine(PG_FUNCTION_ARGS)
 {
 	MemoryContext context = aggregate_context(fcinfo);
-	HashSet    *set = PG_ARGISNULL(0) ? new_set(context) : (HashSet *) PG_GETARG_POINTER(0);
+	HashSet    *set = PG_ARGISNULL(0) ? new_set(context, 1) : (HashSet *) PG_GETARG_POINTER(0);
 	HashSet    *other = PG_ARGISNULL(1) ? NULL : (HashSet *) PG_GETARG_POINTER(1);
 
-	if (other != NULL && other->count > 0)
-	{
-		make_room(set, other->count);
-		memcpy(set->hashes + set->count, other->hashes, other->count * sizeof(Hash));
-		set->count += other->count;
-	}
+	if (other != NULL)
+		sr_array_append(set, other->items, other->count);
 	PG_RETURN_POINTER(set);
 }
 
@@ -168,7 +146,7 @@ sha256_agg_serialize(PG_FUNCTION_ARGS)
 	bytea	   *result;
 
 	(void) aggregate_context(fcinfo);
-	size = set->count * sizeof(Hash);
+	size = (Size) set->count * sizeof(Hash);
 	if (size > MaxAllocSize - VARHDRSZ)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -177,7 +155,7 @@ sha256_agg_serialize(PG_FUNCTION_ARGS)
 	result = palloc(VARHDRSZ + size);
 	SET_VARSIZE(result, VARHDRSZ + size);
 	if (size > 0)
-		memcpy(VARDATA(result), set->hashes, size);
+		memcpy(VARDATA(result), set->items, size);
 	PG_RETURN_BYTEA_P(result);
 }
 
@@ -187,15 +165,15 @@ sha256_agg_deserialize(PG_FUNCTION_ARGS)
 {
 	HashSet    *set;
 	bytea	   *value;
+	int64		count;
 
 	(void) aggregate_context(fcinfo);
 	value = PG_GETARG_BYTEA_PP(0);
 	if (VARSIZE_ANY_EXHDR(value) % sizeof(Hash) != 0)
 		elog(ERROR, "malformed state of sha256_agg");
-	set = new_set(CurrentMemoryContext);
-	make_room(set, VARSIZE_ANY_EXHDR(value) / sizeof(Hash));
-	set->count = VARSIZE_ANY_EXHDR(value) / sizeof(Hash);
-	memcpy(set->hashes, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
+	count = (int64) (VARSIZE_ANY_EXHDR(value) / sizeof(Hash));
+	set = new_set(CurrentMemoryContext, count);
+	sr_array_append(set, VARDATA_ANY(value), count);
 	PG_RETURN_POINTER(set);
 }
 
@@ -214,7 +192,7 @@ Datum
 sha256_agg_finalfn(PG_FUNCTION_ARGS)
 {
 	HashSet    *set = PG_ARGISNULL(0) ? NULL : (HashSet *) PG_GETARG_POINTER(0);
-	Size		count = set == NULL ? 0 : set->count;
+	Size		count = set == NULL ? 0 : (Size) set->count;
 	Size		start[GROUPS + 2] = {0};
 	Hash		groups[GROUPS];
 	Size		ngroups = 0;
@@ -222,12 +200,12 @@ sha256_agg_finalfn(PG_FUNCTION_ARGS)
 
 	/* counted two places on, so that filling moves each start to its place */
 	for (Size i = 0; i < count; i++)
-		start[set->hashes[i].bytes[0] + 2]++;
+		start[set->items[i].bytes[0] + 2]++;
 	for (int g = 2; g <= GROUPS + 1; g++)
 		start[g] += start[g - 1];
-	sorted = MemoryContextAllocHuge(CurrentMemoryContext, Max(1, mul_size(count, sizeof(Hash))));
+	sorted = sr_alloc(count * sizeof(Hash));
 	for (Size i = 0; i < count; i++)
-		sorted[start[set->hashes[i].bytes[0] + 1]++] = set->hashes[i];
+		sorted[start[set->items[i].bytes[0] + 1]++] = set->items[i];
 	for (int g = 0; g < GROUPS; g++)
 	{
 		Size		n = start[g + 1] - start[g];

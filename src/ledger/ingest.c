@@ -37,6 +37,7 @@
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
+#include "base/array.h"
 #include "ledger/sample.h"
 #include "ledger/source.h"
 
@@ -62,9 +63,8 @@ typedef struct Span
 
 typedef struct Spans
 {
-	Span	   *span;			/* in order */
-	int			count;
-	int			last;			/* the one found last */
+	SR_ARRAY(Span) in_order;
+	int64		last;			/* the one found last */
 } Spans;
 
 typedef struct Ingest
@@ -272,23 +272,24 @@ describe_stores(Ingest *ingest)
 static Span *
 find_span(Spans *spans, TimestampTz at)
 {
-	int			low = 0;
-	int			high = spans->count - 1;
+	Span	   *span = spans->in_order.items;
+	int64		low = 0;
+	int64		high = spans->in_order.count - 1;
 
-	if (spans->last < spans->count && at >= spans->span[spans->last].from && at < spans->span[spans->last].to)
-		return &spans->span[spans->last];
+	if (spans->last <= high && at >= span[spans->last].from && at < span[spans->last].to)
+		return &span[spans->last];
 	while (low <= high)
 	{
-		int			middle = (low + high) / 2;
+		int64		middle = (low + high) / 2;
 
-		if (at < spans->span[middle].from)
+		if (at < span[middle].from)
 			high = middle - 1;
-		else if (at >= spans->span[middle].to)
+		else if (at >= span[middle].to)
 			low = middle + 1;
 		else
 		{
 			spans->last = middle;
-			return &spans->span[middle];
+			return &span[middle];
 		}
 	}
 	return NULL;
@@ -301,8 +302,7 @@ add_span(void *state, TupleTableSlot *slot)
 	Span	   *span;
 
 	slot_getallattrs(slot);
-	spans->span = repalloc(spans->span, sizeof(Span) * (spans->count + 1));
-	span = &spans->span[spans->count++];
+	span = sr_array_add(&spans->in_order);
 	memset(span, 0, sizeof(Span));
 	span->from = slot->tts_isnull[0] ? DT_NOBEGIN : DatumGetTimestampTz(slot->tts_values[0]);
 	span->to = slot->tts_isnull[1] ? DT_NOEND : DatumGetTimestampTz(slot->tts_values[1]);
@@ -315,7 +315,7 @@ read_spans(Ingest *ingest, Spans *spans, const char *statement)
 	RowReceiver receiver = row_receiver(ingest, NULL, add_span, spans);
 
 	memset(spans, 0, sizeof(Spans));
-	spans->span = palloc(sizeof(Span));
+	sr_array_reserve(&spans->in_order, 1);	/* here, not in the memory of a row */
 	execute(statement, NULL, &receiver, SPI_OK_SELECT);
 }
 
@@ -947,9 +947,9 @@ ingest_rows(FunctionCallInfo fcinfo, bool again)
 		take_rejects(ingest, PG_GETARG_DATUM(0));
 	else
 		take_source(ingest, PG_GETARG_OID(0));
-	for (int i = 0; i < ingest->partitions.count; i++)
-		if (ingest->partitions.span[i].count > 0)
-			ingest_partition(ingest, &ingest->partitions.span[i]);
+	for (int64 i = 0; i < ingest->partitions.in_order.count; i++)
+		if (ingest->partitions.in_order.items[i].count > 0)
+			ingest_partition(ingest, &ingest->partitions.in_order.items[i]);
 	if (ingest->rest != NULL && ingest->rest->count > 0)
 		ingest_partition(ingest, ingest->rest);
 	reject_all(ingest);

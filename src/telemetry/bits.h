@@ -9,11 +9,11 @@
 #include "port/pg_bitutils.h"
 #include "port/pg_bswap.h"
 
+#include "base/array.h"
+
 typedef struct BitWriter
 {
-	uint8	   *data;
-	Size		size;			/* whole bytes written */
-	Size		capacity;
+	SR_ARRAY(uint8) bytes;		/* written whole */
 	uint64		pending;
 	int			pending_bits;	/* < 64 */
 } BitWriter;
@@ -57,14 +57,8 @@ bits_put(BitWriter *writer, uint64 value, int count)
 		return;
 	}
 
-	if (writer->size + 2 * sizeof(uint64) > writer->capacity)
-	{
-		writer->capacity = Max(writer->capacity * 2, 64);
-		writer->data = writer->data ? repalloc_huge(writer->data, writer->capacity) : palloc(writer->capacity);
-	}
 	writer->pending = bits_swap(writer->pending);
-	memcpy(writer->data + writer->size, &writer->pending, sizeof(uint64));
-	writer->size += sizeof(uint64);
+	sr_array_append(&writer->bytes, &writer->pending, sizeof(uint64));
 	writer->pending = writer->pending_bits > 0 ? value >> (64 - writer->pending_bits) : 0;
 	writer->pending_bits += count - 64;
 }
@@ -95,6 +89,26 @@ bits_put_double(BitWriter *writer, double value)
 	bits_put(writer, bits, 64);
 }
 
+/* Appends all that another writer has, and empties that. */
+static inline void
+bits_move(BitWriter *from, BitWriter *to)
+{
+	for (int64 i = 0; i < from->bytes.count; i += sizeof(uint64))
+	{
+		uint64		word;
+
+		if (i % 65536 == 0)
+			sr_check_interrupts();
+		memcpy(&word, from->bytes.items + i, sizeof(word));
+		bits_put(to, bits_swap(word), 64);
+	}
+	if (from->pending_bits > 0)
+		bits_put(to, from->pending, from->pending_bits);
+	sr_array_free(&from->bytes);
+	from->pending = 0;
+	from->pending_bits = 0;
+}
+
 /* Pads with zeros to a whole byte and returns the length in bytes. */
 static inline Size
 bits_finish(BitWriter *writer)
@@ -104,14 +118,14 @@ bits_finish(BitWriter *writer)
 	/* makes room by way of a whole word that is then taken back */
 	if (rest > 0)
 	{
-		Size		size = writer->size;
+		int64		whole = writer->bytes.count;
 
 		bits_put(writer, 0, 64);
-		writer->size = size + rest;
+		writer->bytes.count = whole + rest;
 		writer->pending_bits = 0;
 		writer->pending = 0;
 	}
-	return writer->size;
+	return (Size) writer->bytes.count;
 }
 
 /* The next 64 bits, as zeros where there are none. */

@@ -250,15 +250,7 @@ read_latencies(TextReader *reader, BitWriter *out)
 	bits_put_gamma(out, count + 1);
 	bits_put_double(out, min);
 	bits_put_double(out, max);
-	for (Size i = 0; i < buckets.size; i += sizeof(uint64))
-	{
-		uint64		word;
-
-		memcpy(&word, buckets.data + i, sizeof(word));
-		bits_put(out, bits_swap(word), 64);
-	}
-	if (buckets.pending_bits > 0)
-		bits_put(out, buckets.pending, buckets.pending_bits);
+	bits_move(&buckets, out);
 }
 
 /* telemetry_summary_in(cstring): the JSON that telemetry_summary_out writes. */
@@ -412,7 +404,7 @@ sr_telemetry_recv(PG_FUNCTION_ARGS)
 	StringInfo	in = (StringInfo) PG_GETARG_POINTER(0);
 	int			version = pq_getmsgbyte(in);
 	TelemetrySummary *summary;
-	BitWriter	none = {0};
+	BitWriter	bits = {0};
 	int64		slot_us;
 	int64		samples;
 	int64		errors;
@@ -427,10 +419,8 @@ sr_telemetry_recv(PG_FUNCTION_ARGS)
 	samples = pq_getmsgint64(in);
 	errors = pq_getmsgint64(in);
 	length = in->len - in->cursor;
-	none.data = palloc(length + 1);
-	none.size = (Size) length;
-	memcpy(none.data, pq_getmsgbytes(in, length), length);
-	summary = sr_summary_build(slot_us, samples, errors, &none);
+	sr_array_append(&bits.bytes, pq_getmsgbytes(in, length), length);
+	summary = sr_summary_build(slot_us, samples, errors, &bits);
 	sr_summary_check(summary, ERRCODE_INVALID_BINARY_REPRESENTATION);
 	PG_RETURN_POINTER(summary);
 }

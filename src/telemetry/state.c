@@ -626,6 +626,8 @@ write_slots(const TelemetryStore *store, BitWriter *out)
 		qsort(sorted, count, sizeof(NumberedChunk), compare_chunks);
 	for (uint32 i = 0; i < count; i++)
 	{
+		if (i % 4096 == 0)
+			CHECK_FOR_INTERRUPTS();
 		for (int j = 0; j < CHUNK_WORDS; j++)
 			sr_slots_add(&writer, sorted[i].number * CHUNK_WORDS + j, sorted[i].chunk->words[j]);
 	}

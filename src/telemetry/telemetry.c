@@ -55,11 +55,11 @@ close_segment(SlotWriter *writer)
 	else
 		bits_put_gamma(&writer->segments, (uint64) (writer->word - writer->end) + 1);
 	bits_put_gamma(&writer->segments, writer->full + 1);
-	bits_put_gamma(&writer->segments, writer->nliterals + 1);
-	for (uint64 i = 0; i < writer->nliterals; i++)
-		bits_put(&writer->segments, writer->literals[i], 64);
+	bits_put_gamma(&writer->segments, (uint64) writer->literals.count + 1);
+	for (int64 i = 0; i < writer->literals.count; i++)
+		bits_put(&writer->segments, writer->literals.items[i], 64);
 
-	writer->end = writer->word + (int64) (writer->full + writer->nliterals);
+	writer->end = writer->word + (int64) writer->full + writer->literals.count;
 	writer->count++;
 	writer->open = false;
 }
@@ -68,7 +68,7 @@ close_segment(SlotWriter *writer)
 static bool
 continues(const SlotWriter *writer, int64 word)
 {
-	return writer->open && word == writer->word + (int64) (writer->full + writer->nliterals);
+	return writer->open && word == writer->word + (int64) writer->full + writer->literals.count;
 }
 
 static void
@@ -78,7 +78,7 @@ open_segment(SlotWriter *writer, int64 word)
 	writer->open = true;
 	writer->word = word;
 	writer->full = 0;
-	writer->nliterals = 0;
+	writer->literals.count = 0;
 }
 
 /* Adds count full words; words come in ascending order. */
@@ -87,7 +87,7 @@ sr_slots_add_full(SlotWriter *writer, int64 word, uint64 count)
 {
 	if (count == 0)
 		return;
-	if (!continues(writer, word) || writer->nliterals > 0)
+	if (!continues(writer, word) || writer->literals.count > 0)
 		open_segment(writer, word);
 	writer->full += count;
 }
@@ -106,38 +106,17 @@ sr_slots_add(SlotWriter *writer, int64 word, uint64 bits)
 
 	if (!continues(writer, word))
 		open_segment(writer, word);
-	if (writer->nliterals == writer->capacity)
-	{
-		writer->capacity = Max(writer->capacity * 2, 16);
-		writer->literals = writer->literals ?
-			repalloc_huge(writer->literals, writer->capacity * sizeof(uint64)) :
-			palloc(writer->capacity * sizeof(uint64));
-	}
-	writer->literals[writer->nliterals++] = bits;
+	sr_array_push(&writer->literals, bits);
 }
 
 /* Writes all segments; the writer is spent. */
 void
 sr_slots_write(SlotWriter *writer, BitWriter *out)
 {
-	BitWriter  *segments = &writer->segments;
-
 	close_segment(writer);
 	bits_put_gamma(out, writer->count + 1);
-	for (Size i = 0; i < segments->size; i += sizeof(uint64))
-	{
-		uint64		word;
-
-		memcpy(&word, segments->data + i, sizeof(word));
-		bits_put(out, bits_swap(word), 64);
-	}
-	if (segments->pending_bits > 0)
-		bits_put(out, segments->pending, segments->pending_bits);
-
-	if (segments->data)
-		pfree(segments->data);
-	if (writer->literals)
-		pfree(writer->literals);
+	bits_move(&writer->segments, out);
+	sr_array_free(&writer->literals);
 }
 
 /* Puts header and bits together. */
@@ -160,9 +139,8 @@ sr_summary_build(int64 slot_us, int64 samples, int64 errors, BitWriter *bits)
 	summary->samples = samples;
 	summary->errors = errors;
 	if (length > 0)
-		memcpy(summary->bits, bits->data, length);
-	if (bits->data)
-		pfree(bits->data);
+		memcpy(summary->bits, bits->bytes.items, length);
+	sr_array_free(&bits->bytes);
 	return summary;
 }
 

@@ -73,9 +73,7 @@ typedef struct SlotWriter
 	bool		open;
 	int64		word;			/* of the open segment */
 	uint64		full;
-	uint64	   *literals;
-	uint64		nliterals;
-	uint64		capacity;
+	SR_ARRAY(uint64) literals;
 } SlotWriter;
 
 extern const TelemetrySummary *sr_summary_checked(Datum value);

@@ -36,7 +36,7 @@ tap_done(void)
 }
 
 /* A uniform number in [0, 1), the same sequence everywhere (splitmix64). */
-static double
+static inline double
 tap_random(void)
 {
 	static uint64_t state = 20190101;
