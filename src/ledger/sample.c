@@ -19,7 +19,7 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
-#include "base/parse.h"
+#include "base/iso8601.h"
 #include "ledger/sample.h"
 
 #define LARGEST_REJECT 200000000	/* bytes of text; a jsonb object holds 2^28, names and all */

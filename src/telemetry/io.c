@@ -5,9 +5,6 @@
 
 #include "base/compat.h"
 
-#include <ctype.h>
-#include <math.h>
-
 #include "common/hashfn.h"
 #include "common/shortest_dec.h"
 #include "lib/stringinfo.h"
@@ -15,6 +12,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
+#include "base/text.h"
 #include "telemetry/latency.h"
 #include "telemetry/telemetry.h"
 
@@ -31,46 +29,21 @@ SR_FUNCTION(sr_telemetry_hash_extended);
 
 /* ---- text ---- */
 
-typedef struct TextReader
-{
-	const char *text;
-	const char *at;
-} TextReader;
-
+/* Stops where the reader is, which expected something else. */
 static void
 text_fail(const TextReader *reader, const char *expected)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 			 errmsg("invalid input syntax for type %s at character %zu", "telemetry_summary",
-					(size_t) (reader->at - reader->text) + 1),
+					sr_text_position(reader) + 1),
 			 errdetail("Expected %s.", expected)));
-}
-
-static void
-skip_space(TextReader *reader)
-{
-	while (*reader->at == ' ' || *reader->at == '\t' || *reader->at == '\n' || *reader->at == '\r')
-		reader->at++;
-}
-
-/* Steps over a token if it comes next. */
-static bool
-accept(TextReader *reader, const char *token)
-{
-	size_t		length = strlen(token);
-
-	skip_space(reader);
-	if (strncmp(reader->at, token, length) != 0)
-		return false;
-	reader->at += length;
-	return true;
 }
 
 static void
 expect(TextReader *reader, const char *token)
 {
-	if (!accept(reader, token))
+	if (!sr_take_token(reader, token))
 		text_fail(reader, token);
 }
 
@@ -82,34 +55,19 @@ expect_key(TextReader *reader, const char *name)
 	expect(reader, ":");
 }
 
-/* An integer of 64 bits. */
-static int64
-expect_integer(TextReader *reader)
-{
-	char	   *end;
-	long long	value;
-
-	skip_space(reader);
-	errno = 0;
-	value = strtoll(reader->at, &end, 10);
-	if (end == reader->at || errno != 0 || *reader->at == '+')
-		text_fail(reader, "an integer of 64 bits");
-	reader->at = end;
-	return value;
-}
-
 /* An integer ≥ least. */
 static int64
 expect_at_least(TextReader *reader, int64 least)
 {
-	const char *before = reader->at;
-	int64		value = expect_integer(reader);
+	TextReader	before;
+	int64		value;
 
+	sr_skip_space(reader);
+	before = *reader;
+	if (sr_take_integer(reader, &value) != FAULT_NONE)
+		text_fail(&before, "an integer of 64 bits");
 	if (value < least)
-	{
-		reader->at = before;
-		text_fail(reader, psprintf("an integer of at least %lld", (long long) least));
-	}
+		text_fail(&before, psprintf("an integer of at least %lld", (long long) least));
 	return value;
 }
 
@@ -117,14 +75,13 @@ expect_at_least(TextReader *reader, int64 least)
 static double
 expect_number(TextReader *reader)
 {
-	char	   *end;
+	TextReader	before;
 	double		value;
 
-	skip_space(reader);
-	value = strtod(reader->at, &end);
-	if (end == reader->at || !isdigit((unsigned char) *reader->at) || !isfinite(value))
-		text_fail(reader, "a finite number of at least 0");
-	reader->at = end;
+	sr_skip_space(reader);
+	before = *reader;
+	if (sr_text_ended(reader) || !sr_is_digit(*reader->at) || sr_take_number(reader, &value) != FAULT_NONE)
+		text_fail(&before, "a finite number of at least 0");
 	return value;
 }
 
@@ -164,7 +121,7 @@ read_slots(TextReader *reader, BitWriter *out)
 	uint64		bits = 0;
 
 	expect(reader, "[");
-	if (!accept(reader, "]"))
+	if (!sr_take_token(reader, "]"))
 	{
 		do
 		{
@@ -181,7 +138,7 @@ read_slots(TextReader *reader, BitWriter *out)
 				text_fail(reader, "a slot in the range of timestamps");
 			add_range(&writer, first, first + count - 1, &word, &bits);
 			next = first + count;
-		} while (accept(reader, ","));
+		} while (sr_take_token(reader, ","));
 		expect(reader, "]");
 	}
 	sr_slots_add(&writer, word, bits);
@@ -200,7 +157,7 @@ read_latencies(TextReader *reader, BitWriter *out)
 	double		min;
 	double		max;
 
-	if (accept(reader, "null"))
+	if (sr_take_token(reader, "null"))
 	{
 		for (int i = 0; i < 3; i++)
 			bits_put_gamma(out, 1);
@@ -222,7 +179,7 @@ read_latencies(TextReader *reader, BitWriter *out)
 	expect(reader, ",");
 	expect_key(reader, "\"buckets\"");
 	expect(reader, "[");
-	if (!accept(reader, "]"))
+	if (!sr_take_token(reader, "]"))
 	{
 		do
 		{
@@ -238,7 +195,7 @@ read_latencies(TextReader *reader, BitWriter *out)
 			expect(reader, "]");
 			before = bucket;
 			count++;
-		} while (accept(reader, ","));
+		} while (sr_take_token(reader, ","));
 		expect(reader, "]");
 	}
 	expect(reader, "}");
@@ -257,15 +214,14 @@ read_latencies(TextReader *reader, BitWriter *out)
 Datum
 sr_telemetry_in(PG_FUNCTION_ARGS)
 {
-	TextReader	reader;
+	const char *text = PG_GETARG_CSTRING(0);
+	TextReader	reader = sr_text_reader(text, strlen(text));
 	BitWriter	bits = {0};
 	TelemetrySummary *summary;
 	int64		slot_us;
 	int64		samples;
 	int64		errors;
 
-	reader.text = PG_GETARG_CSTRING(0);
-	reader.at = reader.text;
 	expect(&reader, "{");
 	expect_key(&reader, "\"slot_us\"");
 	slot_us = expect_at_least(&reader, 1);
@@ -282,8 +238,8 @@ sr_telemetry_in(PG_FUNCTION_ARGS)
 	expect_key(&reader, "\"latency\"");
 	read_latencies(&reader, &bits);
 	expect(&reader, "}");
-	skip_space(&reader);
-	if (*reader.at != '\0')
+	sr_skip_space(&reader);
+	if (!sr_text_ended(&reader))
 		text_fail(&reader, "the end");
 
 	summary = sr_summary_build(slot_us, samples, errors, &bits);

@@ -3,7 +3,7 @@
  * must be refused without a byte read beyond its end.
  */
 #define _GNU_SOURCE
-#include "base/parse.h"
+#include "base/iso8601.h"
 
 #include <errno.h>
 #include <math.h>
@@ -204,9 +204,39 @@ test_times(void)
 	ok(accepted > NRANDOM / 10 && accepted < 5 * NRANDOM, "of changed times some are times, %d", accepted);
 }
 
+/* What is read of a structured text, and where that ends. */
+static void
+test_parts(void)
+{
+	const char *text = " { \"a\" :-12,3.5e2]1e,99999999999999999999x.e1";
+	char	   *copy = exact(text);
+	TextReader	reader = sr_text_reader(copy, strlen(text));
+	int64		whole_value = 0;
+	double		value = 0;
+
+	ok(sr_take_token(&reader, "{") && !sr_take_token(&reader, "\"b\"") && sr_take_token(&reader, "\"a\"") && sr_take_token(&reader, ":") &&
+	   sr_text_position(&reader) == 8, "tokens, with white space before them");
+	ok(sr_take_integer(&reader, &whole_value) == FAULT_NONE && whole_value == -12 && sr_take_char(&reader, ','), "an integer ends where the digits do");
+	ok(sr_take_integer(&reader, &whole_value) == FAULT_NONE && whole_value == 3, "also before a point");
+	reader.at--;
+	ok(sr_take_number(&reader, &value) == FAULT_NONE && value == 350 && sr_take_token(&reader, "]"), "a number with its exponent");
+	ok(sr_take_number(&reader, &value) == FAULT_FORM && *reader.at == '1', "an exponent without digits moves nothing");
+	reader.at += 3;
+	ok(sr_take_integer(&reader, &whole_value) == FAULT_RANGE && whole_value == 3 && *reader.at == 'x', "what does not fit is stepped over");
+	ok(sr_take_integer(&reader, &whole_value) == FAULT_FORM && *reader.at == 'x', "what is no integer is not");
+	reader.at++;
+	ok(sr_take_number(&reader, &value) == FAULT_FORM && *reader.at == '.' && value == 350, "a point without digits is no number");
+	reader.at = reader.end - 1;
+	ok(!sr_take_token(&reader, "12") && sr_take_number(&reader, &value) == FAULT_NONE && value == 1 && sr_text_ended(&reader), "nothing is read beyond the end");
+	ok(sr_take_integer(&reader, &whole_value) == FAULT_FORM && sr_take_number(&reader, &value) == FAULT_FORM && !sr_take_char(&reader, '1') &&
+	   sr_take_token(&reader, "") && sr_rest_is(&reader, ""), "at the end there is nothing");
+	free(copy);
+}
+
 int
 main(void)
 {
+	test_parts();
 	test_wholes();
 	test_numbers();
 	test_times();
