@@ -1,11 +1,12 @@
 /*
- * coverage_ops.c: the algebra, cell by cell. A number stands for the field that
+ * algebra.c: the algebra, cell by cell. A number stands for the field that
  * has it everywhere.
  *
  * Each operation is one loop over merged runs, instantiated per operator so that
  * the compiler sees the arithmetic inside the loop.
  */
-#include "coverage/coverage.h"
+#include "coverage/builder.h"
+#include "coverage/check.h"
 
 /* One side of an operation: runs, or a single one for a number. */
 typedef struct Operand
@@ -188,4 +189,28 @@ coverage_mask(PG_FUNCTION_ARGS)
 				 errmsg("threshold %.15g is not a finite number above 0", at_least)));
 	scalar_operand(&r, at_least);
 	PG_RETURN_POINTER(combine_mask(c->order, &l, &r));
+}
+
+/* Rounds to the nearest multiple of 2^-16, ties to even. */
+SR_FUNCTION(coverage_round);
+Datum
+coverage_round(PG_FUNCTION_ARGS)
+{
+	Coverage   *c = PG_GETARG_COVERAGE(0);
+	const uint32 *starts = COVERAGE_STARTS(c);
+	CoverageBuilder b;
+
+	builder_init(&b, c->order, c->nruns);
+	for (uint32 i = 0; i < c->nruns; i++)
+	{
+		double		v = c->values[i];
+
+		if (i % 4096 == 0)
+			CHECK_FOR_INTERRUPTS();
+		/* from 2^37 on every float8 is such a multiple */
+		if (fabs(v) < WEIGHT_LIMIT)
+			v = rint(v * WEIGHT_SCALE) / WEIGHT_SCALE;
+		builder_add(&b, starts[i], v);
+	}
+	PG_RETURN_POINTER(builder_finish(&b));
 }

@@ -3,6 +3,9 @@
  */
 #include "coverage/coverage.h"
 
+#include "coverage/check.h"
+#include "coverage/geog.h"
+
 #include "funcapi.h"
 
 /*

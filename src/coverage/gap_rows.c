@@ -4,6 +4,8 @@
  */
 #include "coverage/coverage.h"
 
+#include "coverage/geog.h"
+
 #include "funcapi.h"
 #include "miscadmin.h"
 

@@ -17,6 +17,10 @@
  */
 #include "coverage/coverage.h"
 
+#include "coverage/check.h"
+#include "coverage/geog.h"
+#include "coverage/region.h"
+
 #include "access/detoast.h"
 
 #include "base/fixed.h"

@@ -24,6 +24,7 @@
 
 #include "base/dmath.h"
 #include "grid/outline.h"
+#include "coverage/geog.h"
 #include "coverage/runs.h"
 
 /* The picture, in units of the view box. */

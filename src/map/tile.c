@@ -12,6 +12,7 @@
 #include "funcapi.h"
 
 #include "base/dmath.h"
+#include "coverage/geog.h"
 #include "coverage/runs.h"
 
 #define MAX_ZOOM 24

@@ -4,6 +4,10 @@
  */
 #include "shim.h"
 
+#include "coverage/check.h"
+#include "coverage/geog.h"
+#include "coverage/region.h"
+
 int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 size_t		LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 size_t		LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed);

@@ -1,0 +1,135 @@
+/*
+ * accumulate.c: adding up discs, points and fields in one difference array.
+ *
+ * Every number that enters is a multiple of 2^-16 and their sum is at most 2^37,
+ * so each addition is exact: the result does not depend on the order of rows, nor
+ * on how workers shared them.
+ *
+ * Discs wait in a buffer until there are many, and are then swept together.
+ */
+#include "coverage/accumulate.h"
+
+#include "coverage/check.h"
+#include "coverage/wire.h"
+
+/* Discs that wait at most: 64 MB of them. */
+#define MAX_PENDING (1024 * 1024)
+
+/* An empty state in the current context. */
+FieldState *
+state_create(int order)
+{
+	FieldState *state = palloc(sizeof(FieldState));
+
+	state->order = order;
+	state->total = 0;
+	state->diff = diff_create(INT64_C(12) << (2 * order));
+	state->context = CurrentMemoryContext;
+	state->pending = NULL;
+	state->npending = state->capacity = 0;
+	state->npacked = 0;
+	return state;
+}
+
+/* Adds the waiting discs to the difference array; what the state means stays the same. */
+void
+state_flush(FieldState *state)
+{
+	MemoryContext old;
+
+	if (state->npending == 0)
+		return;
+	old = MemoryContextSwitchTo(state->context);
+	sweep_discs(hpx_grid(state->order), state->pending, state->npending, state->diff, NULL, NULL);
+	state->npending = 0;
+	MemoryContextSwitchTo(old);
+}
+
+/* Makes room for more discs. */
+void
+state_make_room(FieldState *state)
+{
+	MemoryContext old;
+
+	if (state->npending >= MAX_PENDING)
+	{
+		state_flush(state);
+		return;
+	}
+	old = MemoryContextSwitchTo(state->context);
+	state->capacity = state->capacity ? 4 * state->capacity : 16;
+	state->pending = state->pending == NULL
+		? sr_alloc(state->capacity * sizeof(WeightedDisc))
+		: sr_realloc(state->pending, state->capacity * sizeof(WeightedDisc));
+	MemoryContextSwitchTo(old);
+}
+
+/* Counts weights towards the limit that keeps sums exact. */
+void
+state_add_total(FieldState *state, double weight)
+{
+	state->total += weight;
+	if (state->total > WEIGHT_LIMIT)
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("weights add up to more than 2^37"),
+				 errdetail("Sums are exact up to this limit only."),
+				 errhint("Use a larger unit.")));
+}
+
+/* Keeps packed rows, in memory of the state's own; when they are many, adds them up. */
+static void
+keep_packed(FieldState *state, Packed packed)
+{
+	MemoryContext old;
+	char	   *copy;
+
+	if (packed.at == packed.end)
+		return;
+	old = MemoryContextSwitchTo(state->context);
+	if (state->npacked == MAX_PACKED)
+	{
+		for (int i = 0; i < MAX_PACKED; i++)
+		{
+			unpack_rows(state->diff, INT64_C(12) << (2 * state->order), state->packed[i]);
+			pfree((char *) state->packed[i].at);
+		}
+		state->npacked = 0;
+	}
+	copy = sr_alloc(packed.end - packed.at);
+	memcpy(copy, packed.at, packed.end - packed.at);
+	state->packed[state->npacked].at = copy;
+	state->packed[state->npacked].end = copy + (packed.end - packed.at);
+	state->npacked++;
+	MemoryContextSwitchTo(old);
+}
+
+/* Adds what one state holds to another of the same order. */
+void
+state_merge(FieldState *into, const FieldState *from)
+{
+	int64		nleaves = from->diff->nbranches << DIFF_BRANCH_BITS;
+
+	if (into->order != from->order)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("grid order varies within the aggregate: %d and %d",
+						into->order, from->order)));
+	state_add_total(into, from->total);
+	for (int64 i = 0; i < from->npending; i++)
+		*state_next_disc(into) = from->pending[i];
+	for (int i = 0; i < from->npacked; i++)
+		keep_packed(into, from->packed[i]);
+	for (int64 i = 0; i < nleaves && from->diff->nleaves > 0; i++)
+	{
+		const double *src = diff_leaf_if(from->diff, i);
+		double	   *dst;
+
+		if (src == NULL)
+			continue;
+		CHECK_FOR_INTERRUPTS();
+		dst = diff_leaf(into->diff, i);
+		for (int j = 0; j < DIFF_LEAF_SIZE; j++)
+			dst[j] += src[j];
+	}
+}

@@ -1,0 +1,48 @@
+/*
+ * accumulate.h: the state of the aggregates that make fields.
+ */
+#ifndef SR_ACCUMULATE_H
+#define SR_ACCUMULATE_H
+
+#include "grid/diff.h"
+#include "grid/disc.h"
+
+/* Packed states that wait at most. */
+#define MAX_PACKED 8
+
+/* Rows of a serialised state, see StateHead. */
+typedef struct Packed
+{
+	const char *at;
+	const char *end;
+} Packed;
+
+typedef struct FieldState
+{
+	int			order;
+	double		total;			/* of the weights so far; exact */
+	Diff	   *diff;
+	MemoryContext context;
+	WeightedDisc *pending;		/* not in diff yet */
+	int64		npending;
+	int64		capacity;
+	Packed		packed[MAX_PACKED];	/* not in diff yet */
+	int			npacked;
+} FieldState;
+
+extern FieldState *state_create(int order);
+extern void state_make_room(FieldState *state);
+extern void state_add_total(FieldState *state, double weight);
+extern void state_flush(FieldState *state);
+extern void state_merge(FieldState *into, const FieldState *from);
+
+/* Where one more disc goes. */
+static inline WeightedDisc *
+state_next_disc(FieldState *state)
+{
+	if (unlikely(state->npending == state->capacity))
+		state_make_room(state);
+	return &state->pending[state->npending++];
+}
+
+#endif							/* SR_ACCUMULATE_H */

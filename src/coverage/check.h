@@ -1,0 +1,21 @@
+/*
+ * check.h: what arguments may be.
+ */
+#ifndef SR_CHECK_H
+#define SR_CHECK_H
+
+#include "coverage/coverage.h"
+#include "grid/disc.h"
+
+/* Weights are kept to the nearest multiple of 2^-16, and add up to at most 2^37. */
+#define WEIGHT_SCALE 65536.0
+#define WEIGHT_LIMIT 137438953472.0
+
+extern void check_order(int order);
+extern double check_weight(double weight);
+extern void check_same_order(const Coverage *a, const Coverage *b);
+extern double check_scalar(double x);
+extern void check_disc(const Disc *disc);
+extern int	order_argument(FunctionCallInfo fcinfo, int argno);
+
+#endif							/* SR_CHECK_H */

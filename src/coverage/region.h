@@ -1,0 +1,13 @@
+/*
+ * region.h: the cells of a region.
+ */
+#ifndef SR_REGION_H
+#define SR_REGION_H
+
+#include "coverage/coverage.h"
+#include "grid/scan.h"
+
+extern void scan_region(FunctionCallInfo fcinfo, int argno, int order, SpanList *out);
+extern Coverage *coverage_from_spans(int order, const SpanList *spans);
+
+#endif							/* SR_REGION_H */

@@ -1,0 +1,274 @@
+/*
+ * wire.c: the state of an aggregate as bytes, for another process of this server
+ * or of a like one: version and byte order, grid order, total, the discs that
+ * wait, then rows: neighbouring entries of the difference array.
+ *
+ * Entries are multiples of 2^-16, mostly of more, so they are sent as integers
+ * times 2^(shift - 16), of 2, 3, 4 or 8 bytes as the row needs; those of 3 as all
+ * the low 2 bytes and then all the high ones.
+ */
+#include "coverage/wire.h"
+
+#include "coverage/check.h"
+
+#include "port/pg_bitutils.h"
+
+#define STATE_VERSION 2
+
+/* So few discs travel between processes as they are: less than what they cover. */
+#define SEND_PENDING (8 * 1024)
+
+/* Room that is made for packed rows before there are any. */
+#define MAX_EXPECTED (64 * 1024 * 1024)
+
+typedef struct StateHead
+{
+	uint8		version;		/* reads as another one in the other byte order */
+	uint8		order;
+	uint16		reserved;
+	uint32		reserved2;
+	int64		npending;
+	double		total;
+} StateHead;
+
+typedef struct RowHead
+{
+	int64		start;			/* position of the first entry */
+	int32		count;
+	int16		width;			/* bytes per entry: 2, 3, 4 or 8 */
+	int16		shift;
+} RowHead;
+
+#ifdef WORDS_BIGENDIAN
+#define STATE_ID (STATE_VERSION | 0x80)
+#else
+#define STATE_ID STATE_VERSION
+#endif
+
+/* Entries to a row: few, so that one far place does not make many wide or many zeros travel. */
+#define ROW_SIZE 256
+
+/* Appends a row of at most ROW_SIZE entries, unless all of it is zero. */
+static void
+pack_row(StringInfo buf, int64 start, const double *row, int32 count)
+{
+	RowHead		head = {.start = start, .count = count};
+	int64		v[ROW_SIZE];
+	uint64		any = 0;
+	double		most = 0,
+				scale;
+	char	   *out;
+
+	for (int32 j = 0; j < count; j++)
+	{
+		any |= (uint64) (int64) (row[j] * WEIGHT_SCALE);
+		most = Max(most, fabs(row[j]));
+	}
+	if (any == 0)
+		return;
+	head.shift = (int16) pg_rightmost_one_pos64(any);
+	scale = ldexp(WEIGHT_SCALE, -head.shift);
+	most *= scale;
+	head.width = most < 0x7fff ? 2 : most < 0x7fffff ? 3 : most < 0x7fffffff ? 4 : 8;
+	enlargeStringInfo(buf, sizeof(RowHead) + count * head.width);
+	out = buf->data + buf->len;
+	memcpy(out, &head, sizeof(RowHead));
+	out += sizeof(RowHead);
+
+#define PACK(type, expression) \
+	for (int32 j = 0; j < count; j++) \
+	{ \
+		type		entry = (type) (expression); \
+		memcpy(out + j * sizeof(type), &entry, sizeof(type)); \
+	}
+	for (int32 j = 0; j < count; j++)
+		v[j] = (int64) (row[j] * scale);
+	if (head.width == 2)
+		PACK(int16, v[j])
+	else if (head.width == 3)
+	{
+		PACK(uint16, v[j] & 0xffff)
+		out += count * sizeof(uint16);
+		PACK(int8, v[j] >> 16)
+	}
+	else if (head.width == 4)
+		PACK(int32, v[j])
+	else
+		PACK(int64, v[j])
+	buf->len += sizeof(RowHead) + count * head.width;
+}
+
+/* Appends neighbouring entries, as rows. */
+static void
+pack_rows(StringInfo buf, int64 start, const double *entries, int32 count)
+{
+	CHECK_FOR_INTERRUPTS();
+	for (int32 j = 0; j < count; j += ROW_SIZE)
+		pack_row(buf, start + j, entries + j, Min(ROW_SIZE, count - j));
+}
+
+static void
+pack_ring(void *arg, const HpxRing *ring, const double *row)
+{
+	pack_rows((StringInfo) arg, ring->start, row, ring->ncell + 1);
+}
+
+/* Takes bytes off a serialised state; a state too short for them is none of ours. */
+static const char *
+take(const char **at, const char *end, Size size)
+{
+	const char *p = *at;
+
+	if ((Size) (end - p) < size)
+		elog(ERROR, "coverage state ends early");
+	*at = p + size;
+	return p;
+}
+
+/* Goes to the next row. */
+void
+next_row(RowReader *r, int64 ncell)
+{
+	RowHead		head;
+
+	r->count = 0;
+	while (r->count == 0 && r->rest.at < r->rest.end)
+	{
+		memcpy(&head, take(&r->rest.at, r->rest.end, sizeof(head)), sizeof(head));
+		if (head.start < 0 || head.count < 0 || head.start + head.count > ncell + DIFF_LEAF_SIZE ||
+			(head.width != 2 && head.width != 3 && head.width != 4 && head.width != 8))
+			elog(ERROR, "coverage state has " INT64_FORMAT " entries of %d bytes up to position " INT64_FORMAT " of " INT64_FORMAT,
+				 (int64) head.count, head.width, head.start + head.count, ncell);
+		r->start = head.start;
+		r->count = head.count;
+		r->width = head.width;
+		r->unit = ldexp(1.0 / WEIGHT_SCALE, head.shift);
+		r->in = take(&r->rest.at, r->rest.end, head.count * (Size) head.width);
+		r->high = r->in + head.count * sizeof(uint16);
+	}
+}
+
+/* Adds the next n entries of a row to an array. */
+void
+add_entries(RowReader *r, int64 ncell, double *to, int32 n)
+{
+#define UNPACK(type) \
+	for (int32 j = 0; j < n; j++) \
+	{ \
+		type		v; \
+		memcpy(&v, r->in + j * sizeof(type), sizeof(type)); \
+		to[j] += (double) v * r->unit; \
+	}
+	if (r->width == 2)
+		UNPACK(int16)
+	else if (r->width == 3)
+		for (int32 j = 0; j < n; j++)
+		{
+			uint16		low;
+
+			memcpy(&low, r->in + j * sizeof(low), sizeof(low));
+			to[j] += (double) (((int32) (int8) r->high[j]) * 65536 + low) * r->unit;
+		}
+	else if (r->width == 4)
+		UNPACK(int32)
+	else
+		UNPACK(int64)
+	r->in += n * (r->width == 3 ? sizeof(uint16) : (Size) r->width);
+	r->high += n;
+	r->start += n;
+	r->count -= n;
+	if (r->count == 0)
+		next_row(r, ncell);
+}
+
+/* Adds packed rows to a difference array. */
+void
+unpack_rows(Diff *diff, int64 ncell, Packed packed)
+{
+	RowReader	r = {.rest = packed};
+
+	for (next_row(&r, ncell); r.count > 0;)
+	{
+		int32		at = (int32) (r.start & (DIFF_LEAF_SIZE - 1));
+
+		CHECK_FOR_INTERRUPTS();
+		add_entries(&r, ncell, diff_leaf(diff, r.start >> DIFF_LEAF_BITS) + at, Min(r.count, DIFF_LEAF_SIZE - at));
+	}
+}
+
+/* Makes room at once for what many discs come to. */
+static void
+expect_rows(StringInfo buf, const FieldState *state)
+{
+	Size		size = Min(state->npending * 256, (INT64_C(12) << (2 * state->order)) * 3);
+
+	size = Min(size, MAX_EXPECTED);
+	if (size <= (Size) buf->maxlen)
+		return;
+	buf->data = sr_realloc(buf->data, size);
+	buf->maxlen = (int) size;
+}
+
+/* Appends a state; its waiting discs are swept where they are many. */
+void
+state_write(StringInfo buf, FieldState *state)
+{
+	StateHead	head = {.version = STATE_ID};
+
+	head.order = (uint8) state->order;
+	head.npending = state->npending > SEND_PENDING ? 0 : state->npending;
+	head.total = state->total;
+
+	if (state->npending > SEND_PENDING)
+		expect_rows(buf, state);
+	appendBinaryStringInfo(buf, (char *) &head, sizeof(head));
+	if (head.npending > 0)
+		appendBinaryStringInfo(buf, (char *) state->pending, (int) (state->npending * sizeof(WeightedDisc)));
+	else if (state->npending > 0)
+	{
+		/* swept into the buffer, not into the array: a state is serialised once, at its end */
+		sweep_discs(hpx_grid(state->order), state->pending, state->npending, state->diff, pack_ring, buf);
+		state->npending = 0;
+	}
+	for (int i = 0; i < state->npacked; i++)
+		appendBinaryStringInfo(buf, state->packed[i].at, (int) (state->packed[i].end - state->packed[i].at));
+	if (state->diff->nleaves > 0)
+	{
+		int64		nleaves = state->diff->nbranches << DIFF_BRANCH_BITS;
+
+		for (int64 i = 0; i < nleaves; i++)
+		{
+			const double *leaf = diff_leaf_if(state->diff, i);
+
+			if (leaf != NULL)
+				pack_rows(buf, i << DIFF_LEAF_BITS, leaf, DIFF_LEAF_SIZE);
+		}
+	}
+}
+
+/*
+ * The state that is in these bytes. Leaves the rows where they are: they stay
+ * valid until the state is combined with another, which follows at once.
+ */
+FieldState *
+state_read(const char *at, const char *end)
+{
+	FieldState *state;
+	StateHead	head;
+
+	memcpy(&head, take(&at, end, sizeof(head)), sizeof(head));
+	if (head.version != STATE_ID)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
+				 errmsg("unsupported coverage state version %d", head.version),
+				 errhint("All nodes of a cluster must run the same version of swarm_reward, on one kind of processor.")));
+	check_order(head.order);
+	state = state_create(head.order);
+	state->total = head.total;
+	for (int64 i = 0; i < head.npending; i++)
+		memcpy(state_next_disc(state), take(&at, end, sizeof(WeightedDisc)), sizeof(WeightedDisc));
+	state->packed[0].at = at;
+	state->packed[0].end = end;
+	state->npacked = 1;
+	return state;
+}
