@@ -103,7 +103,11 @@ coverage_shift(const Coverage *c, FieldKind kind)
 	double		largest = 0;
 
 	for (uint32 i = 0; i < c->nruns; i++)
+	{
+		if (unlikely(i % 65536 == 0))
+			CHECK_FOR_INTERRUPTS();
 		largest = Max(largest, fabs(c->values[i]));
+	}
 	return fixed_shift(measured(largest, kind));
 }
 
@@ -213,6 +217,7 @@ build_ring_runs(Field *field, const Coverage *c)
 	{
 		uint32		first = run;
 
+		CHECK_FOR_INTERRUPTS();
 		field->ring_run[i] = run;
 		while (run < c->nruns && starts[run] < grid->ring[i].start + grid->ring[i].ncell)
 			run++;
@@ -234,8 +239,12 @@ nonzero_cells(const Coverage *c)
 	int64		n = 0;
 
 	for (uint32 i = 0; i < c->nruns; i++)
+	{
+		if (unlikely(i % 65536 == 0))
+			CHECK_FOR_INTERRUPTS();
 		if (c->values[i] != 0)
 			n += run_length(c, i);
+	}
 	return n;
 }
 
@@ -485,7 +494,11 @@ sum_region(FunctionCallInfo fcinfo, FieldKind kind)
 
 	scan_region(fcinfo, 1, field->order, &spans);
 	for (int64 i = 0; i < spans.nspans; i++)
+	{
+		if (i % 4096 == 0)
+			CHECK_FOR_INTERRUPTS();
 		sum += sum_span(field, spans.spans[i].first, spans.spans[i].last);
+	}
 	span_list_free(&spans);
 	return from_fixed(sum, field->shift);
 }

@@ -146,13 +146,10 @@ over_p(const DiscScan *scan)
 	return 1.0 / Max(scan->p, 1e-100);
 }
 
-/*
- * Intervals of up to DISC_BLOCK rings from first_ring on, as ring_interval has them;
- * lo and hi have room for DISC_BLOCK.
- */
-VECTOR_CLONES void
-disc_intervals(const HpxGrid *grid, const DiscScan *scan, int32 first_ring, int32 count,
-			   int32 *restrict lo, int32 *restrict hi)
+/* Clones are static: their names would be exported otherwise. */
+VECTOR_CLONES static void
+intervals(const HpxGrid *grid, const DiscScan *scan, int32 first_ring, int32 count,
+		  int32 *restrict lo, int32 *restrict hi)
 {
 	const double *restrict p = grid->column.p + first_ring - 1;
 	const double *restrict z = grid->column.z + first_ring - 1;
@@ -176,6 +173,17 @@ disc_intervals(const HpxGrid *grid, const DiscScan *scan, int32 first_ring, int3
 		for (int32 i = 0; i < count; i++)
 			ring_interval(false, p[i], z[i], over_4p[i], ncell[i], shift[i], cells_per_radian[i],
 						  p0, z0, over_p0, chord2, turn, &lo[i], &hi[i]);
+}
+
+/*
+ * Intervals of up to DISC_BLOCK rings from first_ring on, as ring_interval has them;
+ * lo and hi have room for DISC_BLOCK.
+ */
+void
+disc_intervals(const HpxGrid *grid, const DiscScan *scan, int32 first_ring, int32 count,
+			   int32 *lo, int32 *hi)
+{
+	intervals(grid, scan, first_ring, count, lo, hi);
 }
 
 /* Adds cells lo .. hi of a ring, as ring_interval has them, to a list of spans. */

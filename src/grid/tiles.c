@@ -261,7 +261,7 @@ tile_find(const Tiles *t, int32 ring, int32 place)
 }
 
 /* Sum over the cells first .. last of a ring. */
-COUNT_CLONES int128
+int128
 tiles_sum(const Tiles *t, int32 ring, int32 first, int32 last)
 {
 	return t->sums[tile_find(t, ring, tile_place(t, ring, last + 1))] - t->sums[tile_find(t, ring, tile_place(t, ring, first))];
@@ -332,12 +332,11 @@ wrapped_places(const Tiles *t, int32 first_ring, int32 count, const int32 *lo, c
 }
 
 /*
- * Sum over the cells lo[k] .. hi[k] of count rings, at most DISC_BLOCK, from
- * first_ring on. What is read lies far apart in memory, so all of it is asked
- * for before the first of it is needed.
+ * What is read lies far apart in memory, so all of it is asked for before the first
+ * of it is needed. Clones are static: their names would be exported otherwise.
  */
-COUNT_CLONES int128
-tiles_sum_rings(const Tiles *t, int32 first_ring, int32 count, const int32 *lo, const int32 *hi)
+COUNT_CLONES static int128
+sum_rings(const Tiles *t, int32 first_ring, int32 count, const int32 *lo, const int32 *hi)
 {
 	int32		from[2 * DISC_BLOCK];
 	int32		to[2 * DISC_BLOCK];
@@ -366,4 +365,14 @@ tiles_sum_rings(const Tiles *t, int32 first_ring, int32 count, const int32 *lo, 
 	for (int32 k = 0; k < count; k++)
 		sum += *plus[k] - *minus[k];
 	return sum;
+}
+
+/*
+ * Sum over the cells lo[k] .. hi[k] of count rings, at most DISC_BLOCK, from
+ * first_ring on.
+ */
+int128
+tiles_sum_rings(const Tiles *t, int32 first_ring, int32 count, const int32 *lo, const int32 *hi)
+{
+	return sum_rings(t, first_ring, count, lo, hi);
 }
