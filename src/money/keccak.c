@@ -1,88 +1,121 @@
 /*
- * keccak.c: Keccak-256 as Ethereum uses it, on LibTomCrypt's Keccak sponge.
+ * keccak.c: the sponge Keccak[512] over the permutation Keccak-f[1600], FIPS 202.
  *
- * Ethereum's hash is Keccak as it was submitted to NIST: what FIPS 202 made of
- * it, SHA3-256, is the same sponge with other bits appended to the message. The
- * released versions of LibTomCrypt end a message only in the ways of FIPS 202,
- * so the ending of the submission is appended here, which fills the last block,
- * and the hash is read from the state that the library has then permuted.
+ * A message is absorbed in blocks of 136 bytes, the last one filled up with an
+ * ending and a one bit; the hash is the first 32 bytes of the state.
  */
-#include "postgres.h"
-#include "base/compat.h"
-
-#include "miscadmin.h"
-
 #include "money/keccak.h"
 
-#if defined(__has_include)
-#if !__has_include(<tomcrypt.h>)
-#error "LibTomCrypt's header tomcrypt.h is missing: install libtomcrypt-dev (make setup does it on Debian)"
-#endif
-#endif
-#include <tomcrypt.h>
+#define LANES 25				/* of 64 bits: lane (x, y) is number x + 5 y */
+#define ROUNDS 24
+#define RATE (8 * LANES - 2 * KECCAK_BYTES) /* bytes of a block */
+#define BLOCKS_AT_ONCE 8192		/* between two looks at interrupts */
 
-#ifndef LTC_SHA3
-#error "this LibTomCrypt was built without SHA-3"
-#endif
+/* FIPS 202, 3.2.5: added to lane (0, 0), one in each round. */
+static const uint64 round_constant[ROUNDS] = {
+	UINT64_C(0x0000000000000001), UINT64_C(0x0000000000008082), UINT64_C(0x800000000000808a), UINT64_C(0x8000000080008000),
+	UINT64_C(0x000000000000808b), UINT64_C(0x0000000080000001), UINT64_C(0x8000000080008081), UINT64_C(0x8000000000008009),
+	UINT64_C(0x000000000000008a), UINT64_C(0x0000000000000088), UINT64_C(0x0000000080008009), UINT64_C(0x000000008000000a),
+	UINT64_C(0x000000008000808b), UINT64_C(0x800000000000008b), UINT64_C(0x8000000000008089), UINT64_C(0x8000000000008003),
+	UINT64_C(0x8000000000008002), UINT64_C(0x8000000000000080), UINT64_C(0x000000000000800a), UINT64_C(0x800000008000000a),
+	UINT64_C(0x8000000080008081), UINT64_C(0x8000000000008080), UINT64_C(0x0000000080000001), UINT64_C(0x8000000080008008)
+};
 
-/* A message goes to the library in blocks: bytes of state less twice those of the hash. */
-#define RATE (200 - 2 * KECCAK_BYTES)
-
-/* How much is hashed between two looks at interrupts. */
-#define PIECE ((size_t) RATE * 8192)
-
-static void
-check(bool good)
+/* Steps ρ and π on the way from lane to lane: where the lane before goes, and how far it is turned. */
+static const struct
 {
-	if (!good)
-		ereport(ERROR,
-				(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
-				 errmsg("the Keccak sponge of LibTomCrypt %s does not work as expected", SCRYPT)));
+	unsigned char lane;
+	unsigned char turn;
+}			path[LANES - 1] = {
+	{10, 1}, {7, 3}, {11, 6}, {17, 10}, {18, 15}, {3, 21}, {5, 28}, {16, 36}, {8, 45}, {21, 55}, {24, 2}, {4, 14},
+	{15, 27}, {23, 41}, {19, 56}, {13, 8}, {12, 25}, {2, 43}, {20, 62}, {14, 18}, {22, 39}, {9, 61}, {6, 20}, {1, 44}
+};
+
+static inline uint64
+turned(uint64 lane, int bits)
+{
+	return lane << bits | lane >> (64 - bits);
 }
 
+/* Keccak-f[1600]. */
 static void
-hash(const unsigned char *message, size_t length, unsigned char result[KECCAK_BYTES])
+permute(uint64 lane[LANES])
 {
-	hash_state	state;
-	unsigned char end[RATE] = {0};
-	size_t		missing = RATE - length % RATE;
-
-	check(sha3_256_init(&state) == CRYPT_OK);
-	while (length > 0)
+	for (int round = 0; round < ROUNDS; round++)
 	{
-		size_t		piece = Min(length, PIECE);
+		uint64		column[5];
+		uint64		moving;
 
-		CHECK_FOR_INTERRUPTS();
-		check(sha3_process(&state, message, piece) == CRYPT_OK);
-		message += piece;
-		length -= piece;
+		/* θ */
+		for (int x = 0; x < 5; x++)
+			column[x] = lane[x] ^ lane[x + 5] ^ lane[x + 10] ^ lane[x + 15] ^ lane[x + 20];
+		for (int x = 0; x < 5; x++)
+		{
+			uint64		parity = column[(x + 4) % 5] ^ turned(column[(x + 1) % 5], 1);
+
+			for (int y = 0; y < LANES; y += 5)
+				lane[x + y] ^= parity;
+		}
+
+		/* ρ and π */
+		moving = lane[1];
+		for (int i = 0; i < LANES - 1; i++)
+		{
+			uint64		next = lane[path[i].lane];
+
+			lane[path[i].lane] = turned(moving, path[i].turn);
+			moving = next;
+		}
+
+		/* χ and ι */
+		for (int y = 0; y < LANES; y += 5)
+		{
+			memcpy(column, lane + y, sizeof(column));
+			for (int x = 0; x < 5; x++)
+				lane[x + y] = column[x] ^ (~column[(x + 1) % 5] & column[(x + 2) % 5]);
+		}
+		lane[0] ^= round_constant[round];
 	}
+}
 
-	/* a one bit, zeros, and a one bit at the end of the block */
-	end[0] = 0x01;
-	end[missing - 1] |= 0x80;
-	check(sha3_process(&state, end, missing) == CRYPT_OK);
+/* Eight bytes, the least significant first; compilers make one load of it where that is the machine's order. */
+static inline uint64
+lane_of(const unsigned char *b)
+{
+	return (uint64) b[0] | (uint64) b[1] << 8 | (uint64) b[2] << 16 | (uint64) b[3] << 24 |
+		(uint64) b[4] << 32 | (uint64) b[5] << 40 | (uint64) b[6] << 48 | (uint64) b[7] << 56;
+}
+
+/* Adds a block to the state and mixes. */
+static void
+absorb(uint64 lane[LANES], const unsigned char *block)
+{
+	for (int i = 0; i < RATE / 8; i++)
+		lane[i] ^= lane_of(block + 8 * i);
+	permute(lane);
+}
+
+/* The first 256 bits of what the sponge gives for a message with an ending. */
+KeccakHash
+sr_keccak_sponge(const unsigned char *message, size_t length, unsigned char ending)
+{
+	uint64		lane[LANES] = {0};
+	unsigned char last[RATE] = {0};
+	KeccakHash	hash;
+
+	for (size_t block = 0; length >= RATE; block++, message += RATE, length -= RATE)
+	{
+		if (block % BLOCKS_AT_ONCE == 0)
+			sr_check_interrupts();
+		absorb(lane, message);
+	}
+	if (length > 0)
+		memcpy(last, message, length);
+	last[length] = ending;
+	last[RATE - 1] |= 0x80;
+	absorb(lane, last);
+
 	for (int i = 0; i < KECCAK_BYTES; i++)
-		result[i] = (unsigned char) (state.sha3.s[i / 8] >> (8 * (i % 8)));
-}
-
-/* Keccak-256 of a message. */
-void
-sr_keccak256(const unsigned char *message, size_t length, unsigned char result[KECCAK_BYTES])
-{
-	static bool tried = false;
-
-	/* The state of another version of the library could look otherwise: never a wrong hash. */
-	if (!tried)
-	{
-		static const unsigned char of_nothing[KECCAK_BYTES] = {
-			0xc5, 0xd2, 0x46, 0x01, 0x86, 0xf7, 0x23, 0x3c, 0x92, 0x7e, 0x7d, 0xb2, 0xdc, 0xc7, 0x03, 0xc0,
-			0xe5, 0x00, 0xb6, 0x53, 0xca, 0x82, 0x27, 0x3b, 0x7b, 0xfa, 0xd8, 0x04, 0x5d, 0x85, 0xa4, 0x70
-		};
-
-		hash(NULL, 0, result);
-		check(memcmp(result, of_nothing, KECCAK_BYTES) == 0);
-		tried = true;
-	}
-	hash(message, length, result);
+		hash.bytes[i] = (unsigned char) (lane[i / 8] >> (8 * (i % 8)));
+	return hash;
 }
