@@ -20,6 +20,7 @@ typedef uint16_t uint16;
 typedef uint32_t uint32;
 typedef uint64_t uint64;
 typedef __int128 int128;
+typedef unsigned __int128 uint128;
 
 #define Assert(x) do { if (!(x)) { fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x); abort(); } } while (0)
 #define FLEXIBLE_ARRAY_MEMBER

@@ -10,7 +10,8 @@
  *
  * A query usually asks one field many questions. Its prefix sums are therefore
  * kept for the life of the calling expression, and the field is recognised by
- * its TOAST pointer, or by the digest in the value's header. There are two forms:
+ * its TOAST pointer, or by its first bytes: all of a small one, and the digest of
+ * a large one. There are two forms:
  * one sum for each run, and a bit for each cell where a run starts, so that
  * counting bits finds the run; or, for fields of mostly short runs, sums for
  * cells (tiles.c).
@@ -58,12 +59,15 @@ typedef struct Chunk
 	uint32		rank;			/* runs that start before it */
 } Chunk;
 
+/* First bytes of a field that are compared: fields of 80 runs and less are compared whole. */
+#define HEAD_SIZE 1024
+
 typedef struct Field
 {
 	MemoryContext context;		/* all that depends on the current coverage */
 	bool		valid;			/* something is cached */
 	int			order;
-	char		head[offsetof(Coverage, values)];	/* its header, to tell it from others */
+	char		head[HEAD_SIZE];	/* its first bytes, to tell it from others */
 	bool		external;
 	struct varatt_external toast;
 	FieldKind	kind;
@@ -152,7 +156,8 @@ is_cached(const Field *field, struct varlena *value)
 		return field->external && memcmp(&toast, &field->toast, sizeof(toast)) == 0;
 	}
 	if (VARATT_IS_4B_U(value))
-		return memcmp(value, field->head, sizeof(field->head)) == 0;
+		return VARSIZE(value) == VARSIZE(field->head) &&
+			memcmp(value, field->head, Min(VARSIZE(value), HEAD_SIZE)) == 0;
 	return false;
 }
 
@@ -302,7 +307,7 @@ field_argument(FunctionCallInfo fcinfo, int argno, FieldKind kind)
 	field->ring_run = NULL;
 	field->by_cells = false;
 	field->order = c->order;
-	memcpy(field->head, c, sizeof(field->head));
+	memcpy(field->head, c, Min(VARSIZE(c), HEAD_SIZE));
 	field->external = VARATT_IS_EXTERNAL_ONDISK(value);
 	if (field->external)
 		VARATT_EXTERNAL_GET_POINTER(field->toast, value);

@@ -80,6 +80,9 @@ SELECT coverage_cell('POINT(13.4 52.5)'::geography, k) FROM generate_series(0, 1
 SELECT coverage_cell('POINT(0 0)'::geography, 14);
 SELECT coverage_cell('POINT(0 0)'::geography, -1);
 SELECT coverage_cell_area(14);
+-- two fields that once had the same digest
+SELECT n, coverage_value(c, 'POINT(45 60)') AS value, coverage_sum(c, 'POINT(45 60)', 1) AS disc, coverage_sum(c, 'POLYGON((-1 -40,1 -40,1 40,-1 40,-1 -40))') AS region
+FROM (VALUES (1, '0:{[0,1)=1,[1,12)=2}'::coverage), (2, '0:{[0,1)=-1,[1,12)=2.0000001192092896}')) v(n, c) ORDER BY n;
 
 -- cells for maps
 SELECT cell, value, ST_AsText(center::geometry, 6) AS center, ST_AsText(boundary::geometry, 3) AS boundary
