@@ -105,7 +105,7 @@ CREATE AGGREGATE sum(coverage) (
     PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE sum(coverage) IS
-'sum of fields, cell by cell. Values must be multiples of 2^-16 (see coverage_round) and the largest magnitudes of the summands may add up to 2^37, so that sums are exact in any order; grid orders must match. NULLs are skipped; no row gives NULL';
+'sum of fields, cell by cell. Values must be multiples of 2^-16 (see coverage_round) and the largest magnitudes of the summands may add up to 2^36, so that sums are exact in any order; grid orders must match. NULLs are skipped; no row gives NULL';
 
 CREATE FUNCTION region_coverage(region geography, grid_order integer DEFAULT 10) RETURNS coverage
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;

@@ -1,9 +1,9 @@
 /*
  * accumulate.c: adding up discs, points and fields in one difference array.
  *
- * Every number that enters is a multiple of 2^-16 and their sum is at most 2^37,
- * so each addition is exact: the result does not depend on the order of rows, nor
- * on how workers shared them.
+ * Each addition is exact (see diff.h): the result does not depend on the order of
+ * rows, nor on how workers shared them. Nor does it depend on either whether there is
+ * an error; of several mistakes, the one that is met first is named.
  *
  * Discs wait in a buffer until there are many, and are then swept together.
  */
@@ -17,11 +17,12 @@
 
 /* An empty state in the current context. */
 FieldState *
-state_create(int order)
+state_create(int order, bool of_fields)
 {
 	FieldState *state = palloc(sizeof(FieldState));
 
 	state->order = order;
+	state->of_fields = of_fields;
 	state->total = 0;
 	state->diff = diff_create(INT64_C(12) << (2 * order));
 	state->context = CurrentMemoryContext;
@@ -64,12 +65,29 @@ state_make_room(FieldState *state)
 	MemoryContextSwitchTo(old);
 }
 
-/* Counts weights towards the limit that keeps sums exact. */
+/*
+ * Counts a weight, or the largest magnitude of a field, towards the limit that keeps
+ * sums exact. It is the sum of all of them that decides, and that is exact as long as it
+ * is allowed: so an order of rows that passes cannot become one that fails.
+ */
 void
 state_add_total(FieldState *state, double weight)
 {
-	state->total += weight;
-	if (state->total > WEIGHT_LIMIT)
+	double		limit = state->of_fields ? FIELD_LIMIT : WEIGHT_LIMIT;
+
+	/* not by adding first: beyond the limit a sum may be rounded down to it */
+	if (weight <= limit - state->total)
+	{
+		state->total += weight;
+		return;
+	}
+	if (state->of_fields)
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("coverage values could add up to more than 2^36 in magnitude"),
+				 errdetail("The largest magnitude of each field counts. Sums are exact up to this limit only."),
+				 errhint("Use a larger unit.")));
+	else
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("weights add up to more than 2^37"),

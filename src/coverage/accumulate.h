@@ -20,7 +20,8 @@ typedef struct Packed
 typedef struct FieldState
 {
 	int			order;
-	double		total;			/* of the weights so far; exact */
+	bool		of_fields;		/* fields are summed, not weights */
+	double		total;			/* of the weights so far, or the largest magnitudes of the fields; exact */
 	Diff	   *diff;
 	MemoryContext context;
 	WeightedDisc *pending;		/* not in diff yet */
@@ -30,7 +31,7 @@ typedef struct FieldState
 	int			npacked;
 } FieldState;
 
-extern FieldState *state_create(int order);
+extern FieldState *state_create(int order, bool of_fields);
 extern void state_make_room(FieldState *state);
 extern void state_add_total(FieldState *state, double weight);
 extern void state_flush(FieldState *state);

@@ -26,12 +26,12 @@ aggregate_context(FunctionCallInfo fcinfo)
 
 /* The state of this group, made at its first row; every row must name one order. */
 static FieldState *
-state_for(FunctionCallInfo fcinfo, int order)
+state_for(FunctionCallInfo fcinfo, int order, bool of_fields)
 {
 	FieldState *state = PG_ARGISNULL(0) ? NULL : (FieldState *) PG_GETARG_POINTER(0);
 
 	if (state == NULL)
-		return state_create(order);
+		return state_create(order, of_fields);
 	if (state->order != order)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -67,7 +67,7 @@ coverage_agg_transfn(PG_FUNCTION_ARGS)
 		weight = check_weight(PG_GETARG_FLOAT8(3));
 
 	old = MemoryContextSwitchTo(context);
-	state = state_for(fcinfo, order_argument(fcinfo, 4));
+	state = state_for(fcinfo, order_argument(fcinfo, 4), false);
 	state_add_total(state, weight);
 	if (weight > 0)
 	{
@@ -98,7 +98,7 @@ density_agg_transfn(PG_FUNCTION_ARGS)
 	weight = check_weight(PG_GETARG_FLOAT8(2));
 
 	old = MemoryContextSwitchTo(context);
-	state = state_for(fcinfo, order_argument(fcinfo, 3));
+	state = state_for(fcinfo, order_argument(fcinfo, 3), false);
 	state_add_total(state, weight);
 	if (weight > 0)
 	{
@@ -114,10 +114,11 @@ density_agg_transfn(PG_FUNCTION_ARGS)
 static void
 check_summand(double value)
 {
-	if (fabs(value) > WEIGHT_LIMIT)
+	if (fabs(value) > FIELD_LIMIT)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("coverage value %.15g is beyond 2^37, the most that can be summed exactly", value)));
+				 errmsg("coverage value %.15g is beyond 2^36, the most that can be summed exactly", value),
+				 errhint("Use a larger unit.")));
 	if (rint(value * WEIGHT_SCALE) != value * WEIGHT_SCALE)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -151,7 +152,7 @@ coverage_sum_transfn(PG_FUNCTION_ARGS)
 				 errhint("Build both at the same grid_order.")));
 
 	old = MemoryContextSwitchTo(context);
-	state = state_for(fcinfo, c->order);
+	state = state_for(fcinfo, c->order, true);
 	for (uint32 i = 0; i < c->nruns; i++)
 	{
 		if (i % 4096 == 0)
@@ -206,7 +207,7 @@ coverage_combine(PG_FUNCTION_ARGS)
 		RETURN_STATE_UNCHANGED();
 	old = MemoryContextSwitchTo(context);
 	if (into == NULL)
-		into = state_create(from->order);
+		into = state_create(from->order, from->of_fields);
 	state_merge(into, from);
 	MemoryContextSwitchTo(old);
 	PG_RETURN_POINTER(into);

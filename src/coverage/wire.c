@@ -25,7 +25,8 @@ typedef struct StateHead
 {
 	uint8		version;		/* reads as another one in the other byte order */
 	uint8		order;
-	uint16		reserved;
+	bool		of_fields;
+	uint8		reserved;
 	uint32		reserved2;
 	int64		npending;
 	double		total;
@@ -216,6 +217,7 @@ state_write(StringInfo buf, FieldState *state)
 	StateHead	head = {.version = STATE_ID};
 
 	head.order = (uint8) state->order;
+	head.of_fields = state->of_fields;
 	head.npending = state->npending > SEND_PENDING ? 0 : state->npending;
 	head.total = state->total;
 
@@ -263,7 +265,7 @@ state_read(const char *at, const char *end)
 				 errmsg("unsupported coverage state version %d", head.version),
 				 errhint("All nodes of a cluster must run the same version of swarm_reward, on one kind of processor.")));
 	check_order(head.order);
-	state = state_create(head.order);
+	state = state_create(head.order, head.of_fields);
 	state->total = head.total;
 	for (int64 i = 0; i < head.npending; i++)
 		memcpy(state_next_disc(state), take(&at, end, sizeof(WeightedDisc)), sizeof(WeightedDisc));

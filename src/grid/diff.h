@@ -19,8 +19,18 @@ typedef struct DiffBranch
 } DiffBranch;
 
 /*
- * Entry i is the value of cell i less that of cell i - 1. Values are multiples
- * of 2^-16 below 2^38, so additions are exact and their order does not matter.
+ * Entry i is the value of cell i less that of cell i - 1.
+ *
+ * Additions are exact, so neither their order shows nor how processes shared them:
+ * all there is are multiples of 2^-16, float8 has every one of these from -2^37 to
+ * 2^37, and nothing that an entry may come to on the way is beyond. For of the things
+ * that are added up, each changes an entry
+ *  - by w, by -w, or by both, one after the other, if it is a disc or a point of weight
+ *    w >= 0; these weights add up to at most 2^37 (WEIGHT_LIMIT);
+ *  - by the difference of two of its values, at most 2 m, if it is a field with values
+ *    from -m to m; these m add up to at most 2^36 (FIELD_LIMIT).
+ * So no sum over some of them, in any order, is beyond 2^37. The sum of all entries up to
+ * one is the value of its cell, which is no more than the sum of all w or of all m.
  */
 typedef struct Diff
 {
