@@ -3,6 +3,8 @@
 #   make, make install, make installcheck   as for any extension; PG_CONFIG=… names the server
 #   make demo                               the main job on real data  } each with all set-up,
 #   make test                               every test                 } in a throwaway cluster
+#   make test-versions                      every test on every server from 15 to 18 that is there
+#   make digests                            writes demo/digests anew, with which make test compares
 #   make test-slow                          the tests that take long: many kill -9
 #   make bench                              how long things take, against peers, in a throwaway cluster
 #   make bench-epoch                        how long an epoch takes, BENCH_NODES='100000 1000000'
@@ -31,11 +33,15 @@ ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=postgis --load-e
 # The bits of every result must be the same everywhere: no contraction into
 # fused multiply-adds, no value-changing optimisation, no machine-specific code.
 SAME_BITS = -std=gnu11 -ffp-contract=off -fno-fast-math
-WARNINGS = -Wall -Wextra -Werror
-PG_CFLAGS = $(SAME_BITS) -fvisibility=hidden
+# The server's own flags are those of the compiler that it was built with, which another may not know.
+WARNINGS = -Wall -Wextra -Werror -Wno-unknown-warning-option -Wno-ignored-optimization-argument
+# A function that is not declared would be taken for one of int, and sizes cut off.
+PG_CFLAGS = $(SAME_BITS) -fvisibility=hidden -Werror=implicit-function-declaration
 
-# The server this is written for first; any from 14 to 18 by PG_CONFIG=…
-PG_CONFIG ?= $(firstword $(wildcard /usr/lib/postgresql/15/bin/pg_config) pg_config)
+# Any server from 15 to 18 by PG_CONFIG=…; else the oldest of them that is installed with headers
+ifeq ($(origin PG_CONFIG),undefined)
+PG_CONFIG := $(or $(firstword $(shell tools/servers)),pg_config)
+endif
 ifdef WERROR
 # as in CI; PostgreSQL's own headers are not ours to judge, hence -isystem
 PG_CFLAGS += $(WARNINGS)
@@ -46,14 +52,15 @@ PG_CPPFLAGS += -I$(CURDIR)/src
 .DEFAULT_GOAL = all
 
 # What needs no server's makefiles: these also run where none is installed yet.
-SELF_CONTAINED = demo demo-psql bench bench-epoch accuracy fuzz test test-slow setup check-c print-pure-c
+SELF_CONTAINED = demo demo-psql digests bench bench-epoch accuracy fuzz test test-slow test-versions setup check-c print-pure-c
 NEEDS_PGXS = $(filter-out $(SELF_CONTAINED),$(or $(MAKECMDGOALS),all))
 
 ifneq ($(NEEDS_PGXS),)
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 # Debian's server comes with the makefiles but not with the headers.
 ifeq ($(and $(wildcard $(PGXS)),$(wildcard $(shell $(PG_CONFIG) --includedir-server)/postgres.h)),)
-$(error no PostgreSQL development files found through '$(PG_CONFIG)': install postgresql-server-dev-15 \
+PG_MAJOR := $(shell $(PG_CONFIG) --version 2>/dev/null | sed 's/[^0-9]*\([0-9]*\).*/\1/')
+$(error no PostgreSQL development files found through '$(PG_CONFIG)': install postgresql-server-dev-$(or $(PG_MAJOR),NN) \
 (make setup does it on Debian), or name another server's pg_config with PG_CONFIG=…)
 endif
 include $(PGXS)
@@ -102,11 +109,13 @@ check-c: $(C_TESTS)
 print-pure-c:
 	@echo $(PURE_C)
 
-demo demo-psql bench bench-epoch accuracy fuzz test test-slow setup: export SR_PG_CONFIG = $(if $(filter file,$(origin PG_CONFIG)),,$(PG_CONFIG))
+demo demo-psql digests bench bench-epoch accuracy fuzz test test-slow setup: export SR_PG_CONFIG = $(if $(filter file,$(origin PG_CONFIG)),,$(PG_CONFIG))
 demo:
 	@tools/run-demo
 demo-psql:
 	@tools/run-demo psql
+digests:
+	@tools/run-demo digests
 bench:
 	@bench/run
 bench-epoch:
@@ -119,7 +128,9 @@ test:
 	@tools/run-tests
 test-slow:
 	@tools/run-slow-tests
+test-versions:
+	@tools/test-versions
 setup:
 	@tools/setup test
 
-.PHONY: demo demo-psql bench bench-epoch accuracy fuzz test test-slow setup check-c print-pure-c
+.PHONY: demo demo-psql digests bench bench-epoch accuracy fuzz test test-slow test-versions setup check-c print-pure-c

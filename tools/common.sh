@@ -21,32 +21,32 @@ can_be_root()
 	sudo -n true 2>/dev/null || { [ -t 2 ] && sudo -v; }
 }
 
-# Prints the pg_config to build with: the one asked for, else PostgreSQL 15's,
-# else another supported server's. Prints nothing when there is none.
+# The versions of PostgreSQL that are supported.
+supported_majors=(15 16 17 18)
+supported="PostgreSQL ${supported_majors[0]} to ${supported_majors[-1]}"
+
+# The major version of the server that a pg_config belongs to.
+major_of() { "$1" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/'; }
+
+# Prints the pg_config to build with: the one asked for, else that of the oldest supported server with
+# its development files. Prints nothing when there is none.
 find_pg_config()
 {
-	local candidate major
+	local servers
 
 	if [ -n "${SR_PG_CONFIG:-}" ]; then
 		echo "$SR_PG_CONFIG"
 		return
 	fi
-	for candidate in /usr/lib/postgresql/{15,16,17,18,14}/bin/pg_config "$(command -v pg_config || :)"; do
-		[ -x "$candidate" ] || continue
-		major=$("$candidate" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
-		if [ "$major" -ge 14 ] && [ "$major" -le 18 ] &&
-			[ -x "$("$candidate" --bindir)/initdb" ] && [ -e "$("$candidate" --includedir-server)/postgres.h" ]; then
-			echo "$candidate"
-			return
-		fi
-	done
+	servers=$(tools/servers)
+	echo "${servers%%$'\n'*}"
 }
 
 # Sets PG_CONFIG, or ends with what to do.
 need_pg_config()
 {
 	PG_CONFIG=$(find_pg_config)
-	[ -n "$PG_CONFIG" ] || die "no PostgreSQL 14 to 18 with its development files found"
+	[ -n "$PG_CONFIG" ] || die "no $supported with its development files found"
 	export PG_CONFIG
 }
 

@@ -74,7 +74,9 @@ $$;
 SELECT format(E'#### `%s`%s\n\n%s\n', t.typname, CASE t.typtype WHEN 'd' THEN format(E' (domain over `%s`)', format_type(t.typbasetype, t.typtypmod)) WHEN 'r' THEN ' (range)' ELSE '' END,
 	pg_temp.paragraph(m.comment))
 FROM member m JOIN pg_type t ON m.classid = 'pg_type'::regclass AND t.oid = m.objid
-WHERE t.typtype <> 'm' ORDER BY t.typname COLLATE "C";
+-- arrays, multiranges and the rows of tables come with other types; since 17 they are members too
+WHERE t.typtype <> 'm' AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid) AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = t.typrelid AND c.relkind <> 'c')
+ORDER BY t.typname COLLATE "C";
 
 \qecho '## Operators'
 \qecho

@@ -1,4 +1,6 @@
--- The tables as CSV, amounts in base units.
+-- The digests of the epochs, and the tables as CSV, amounts in base units.
+\set file :output '/digests'
+COPY (SELECT encode(digest, 'hex') || '  epoch from ' || lower(period)::date FROM epoch ORDER BY period) TO STDOUT \g :file
 \set file :output '/pool.csv'
 COPY (SELECT * FROM demo.pool ORDER BY epoch, component) TO STDOUT (FORMAT csv, HEADER) \g :file
 \set file :output '/balance.csv'

@@ -13,13 +13,18 @@ AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000 ROWS 3
 COMMENT ON FUNCTION coverage_tile_cells(coverage, integer, integer, integer) IS
 'the cells that are not zero in and around a Web Mercator tile z/x/y (z 0 to 24), of the field''s grid order or z + 4 if that is lower: value is the mean of the field''s cells in it that are not zero, share the part of the cell that they cover, boundary WKB in EPSG:3857. Cells on the antimeridian come once for each side of it that the tile shows';
 
+CREATE FUNCTION checked_tile_zoom(z integer, x integer, y integer) RETURNS integer
+AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION checked_tile_zoom(integer, integer, integer) IS
+'z, where there is a Web Mercator tile z/x/y; NULL if an argument is NULL. Errors: a zoom not from 0 to 24, x or y not from 0 to 2^z - 1';
+
 CREATE FUNCTION coverage_tile(c coverage, z integer, x integer, y integer) RETURNS bytea
 LANGUAGE SQL IMMUTABLE STRICT PARALLEL SAFE COST 100000
 BEGIN ATOMIC
     SELECT coalesce(ST_AsMVT(feature, 'coverage', 4096, 'geom', 'cell'), '')
     FROM (
         SELECT t.cell, t.grid_order, t.value, t.share,
-               ST_AsMVTGeom(ST_GeomFromWKB(t.boundary, 3857), ST_TileEnvelope(z, x, y), 4096, 64, true) AS geom
+               ST_AsMVTGeom(ST_GeomFromWKB(t.boundary, 3857), ST_TileEnvelope(checked_tile_zoom(z, x, y), x, y), 4096, 64, true) AS geom
         FROM coverage_tile_cells(c, z, x, y) t) feature
     WHERE geom IS NOT NULL;
 END;

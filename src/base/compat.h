@@ -1,5 +1,5 @@
 /*
- * compat.h: what differs between PostgreSQL 14 and 18, in one place.
+ * compat.h: what differs between PostgreSQL 15 and 18, in one place.
  *
  * Include it right after postgres.h and before every other server header.
  */
@@ -36,18 +36,15 @@
 	float8in_internal(token, NULL, type, whole)
 #endif
 
-/* The length of the digest's room is checked since 15. */
-#if PG_VERSION_NUM >= 150000
-#define sr_cryptohash_final(context, digest, length) pg_cryptohash_final(context, digest, length)
-#else
-#define sr_cryptohash_final(context, digest, length) pg_cryptohash_final(context, digest)
-#endif
+/*
+ * add_size() and mul_size() are in utils/palloc.h, which postgres.h brings, or,
+ * in older minor releases of each version, here.
+ */
+#include "storage/shmem.h"
 
-/* Whether a procedure may COMMIT: 14 has no way to ask for its own kind of call. */
-#if PG_VERSION_NUM >= 150000
-#define sr_inside_nonatomic_context() SPI_inside_nonatomic_context()
-#else
-#define sr_inside_nonatomic_context() (!IsTransactionBlock() && !IsSubTransaction())
+/* Stands before a function that does not return; the server has its own since 18. */
+#ifndef pg_noreturn
+#define pg_noreturn __attribute__((noreturn))
 #endif
 
 #endif							/* SR_COMPAT_H */

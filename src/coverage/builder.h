@@ -23,7 +23,7 @@ typedef struct CoverageBuilder
 extern void builder_init(CoverageBuilder *b, int order, int64 capacity);
 extern void builder_grow(CoverageBuilder *b);
 extern Coverage *builder_finish(CoverageBuilder *b);
-extern void builder_out_of_range(double value) pg_attribute_noreturn();
+pg_noreturn extern void builder_out_of_range(double value);
 
 /* Appends a run; starts ascend from 0. Equal neighbours become one run. */
 static inline void

@@ -12,7 +12,6 @@
 #include "catalog/pg_type.h"
 #include "nodes/value.h"
 #include "parser/parse_func.h"
-#include "storage/shmem.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 

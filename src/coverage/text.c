@@ -15,7 +15,7 @@ typedef struct Parser
 	const char *at;
 } Parser;
 
-static void syntax_error(const Parser *p, const char *what) pg_attribute_noreturn();
+pg_noreturn static void syntax_error(const Parser *p, const char *what);
 
 static void
 syntax_error(const Parser *p, const char *what)

@@ -24,7 +24,7 @@ coverage_detoast(Datum d)
 		return (Coverage *) PG_DETOAST_DATUM(d);
 	VARATT_EXTERNAL_GET_POINTER(toast, value);
 	size = toast.va_rawsize - VARHDRSZ;
-	if (VARATT_EXTERNAL_IS_COMPRESSED(toast) || size <= FETCH_SLICE)
+	if (VARATT_EXTERNAL_GET_EXTSIZE(toast) < (Size) size || size <= FETCH_SLICE)
 		return (Coverage *) PG_DETOAST_DATUM(d);
 
 	whole = sr_alloc((Size) size + VARHDRSZ);

@@ -35,7 +35,7 @@ sha256_of(const void *data, Size length)
 		sr_out_of_memory();
 	if (pg_cryptohash_init(context) < 0 ||
 		pg_cryptohash_update(context, data, length) < 0 ||
-		sr_cryptohash_final(context, hash.bytes, sizeof(hash.bytes)) < 0)
+		pg_cryptohash_final(context, hash.bytes, sizeof(hash.bytes)) < 0)
 		elog(ERROR, "could not compute a SHA-256 hash");
 	pg_cryptohash_free(context);
 	return hash;

@@ -4,7 +4,6 @@
 #include "postgres.h"
 #include "base/compat.h"
 
-#include "access/xact.h"
 #include "executor/spi.h"
 
 /*
@@ -16,5 +15,6 @@ SR_FUNCTION(can_commit);
 Datum
 can_commit(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(sr_inside_nonatomic_context());
+	(void) fcinfo;
+	PG_RETURN_BOOL(SPI_inside_nonatomic_context());
 }

@@ -31,7 +31,7 @@ typedef struct SampleReader SampleReader;
 
 extern SampleReader *sr_sample_reader(TupleDesc desc, const char *source);
 extern void sr_read_sample(SampleReader *reader, TupleTableSlot *slot, TimestampTz latest, Sample *sample, StringInfo reason);
-extern void sr_add_reason(StringInfo reason, const char *format,...) pg_attribute_printf(2, 3);
+extern void sr_add_reason(StringInfo reason, const char *format,...) __attribute__((format(printf, 2, 3)));
 extern Datum sr_row_jsonb(SampleReader *reader, TupleTableSlot *slot);
 
 #endif							/* SR_SAMPLE_H */

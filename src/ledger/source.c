@@ -110,7 +110,6 @@ check_privilege(Oid relation, Oid caller)
 static bool
 runs_as_invoker(Oid view)
 {
-#if PG_VERSION_NUM >= 150000
 	Relation	relation = RelationIdGetRelation(view);
 	bool		invoker;
 
@@ -119,10 +118,6 @@ runs_as_invoker(Oid view)
 	invoker = RelationHasSecurityInvoker(relation);
 	RelationClose(relation);
 	return invoker;
-#else
-	(void) view;
-	return false;
-#endif
 }
 
 /* What the caller may not do although the owner may. */

@@ -1,5 +1,5 @@
 /*
- * coverage_tile.c: the cells that a Web Mercator map tile shows.
+ * tile.c: the cells that a Web Mercator map tile shows.
  *
  * A tile of zoom z shows a field at grid order z + 4 at most, about a hundred
  * cells from edge to edge at the equator: what is finer is summed up into cells of
@@ -210,6 +210,20 @@ cell_wkb(int order, int64 cell, double center_turn)
 }
 
 /* ---------- SQL ---------- */
+
+/*
+ * The zoom of a tile that exists. What PostGIS computes from a tile takes it from
+ * here, so that whatever is evaluated first, the error is this one.
+ */
+SR_FUNCTION(checked_tile_zoom);
+Datum
+checked_tile_zoom(PG_FUNCTION_ARGS)
+{
+	int32		z = PG_GETARG_INT32(0);
+
+	check_tile(z, PG_GETARG_INT32(1), PG_GETARG_INT32(2));
+	PG_RETURN_INT32(z);
+}
 
 typedef struct TileCursor
 {

@@ -232,10 +232,15 @@ errfinish(const char *filename, int lineno, const char *funcname)
 	siglongjmp(shim_error, 1);
 }
 
+#if PG_VERSION_NUM >= 160000
+#define SHIM_TYPE
+#else
+#define SHIM_TYPE const char *type,
+#endif
+
 void
-ExceptionalCondition(const char *condition, const char *type, const char *file, int line)
+ExceptionalCondition(const char *condition, SHIM_TYPE const char *file, int line)
 {
-	(void) type;
 	(void) file;
 	(void) line;
 	shim_require(false, condition);
@@ -243,6 +248,12 @@ ExceptionalCondition(const char *condition, const char *type, const char *file, 
 }
 
 /* ---------- string buffers and messages ---------- */
+
+#if PG_VERSION_NUM >= 160000
+#define SHIM_BYTES const void
+#else
+#define SHIM_BYTES const char
+#endif
 
 void
 initStringInfo(StringInfo s)
@@ -290,7 +301,7 @@ appendStringInfoChar(StringInfo s, char c)
 }
 
 void
-appendBinaryStringInfo(StringInfo s, const char *data, int n)
+appendBinaryStringInfo(StringInfo s, SHIM_BYTES *data, int n)
 {
 	enlargeStringInfo(s, n);
 	memcpy(s->data + s->len, data, n);

@@ -11,7 +11,7 @@ SELECT density_agg(l, w, 3) FROM (VALUES ('POINT(10 50)'::geography, 2), ('POINT
 SELECT density_agg('POINT(10 50)'::geography, 3);
 
 -- weights are multiples of 2^-16, ties to even
-SELECT coverage_agg('POINT(10 50)'::geography, 1, w, 0) FROM (VALUES (0.1::float8), (3 * 2.0 ^ -17), (2.0 ^ -17)) v(w) GROUP BY w ORDER BY w;
+SELECT coverage_agg('POINT(10 50)'::geography, 1, w, 0) FROM (VALUES (0.1::float8), (3 * 2.0::float8 ^ -17), (2.0::float8 ^ -17)) v(w) GROUP BY w ORDER BY w;
 
 -- a weight of zero says something: a field, though an empty one
 SELECT coverage_agg('POINT(10 50)'::geography, 1, 0, 3);

@@ -310,7 +310,8 @@ my $catalogues = q{
 	DECLARE
 		r bigint;
 	BEGIN
-		EXECUTE format('SELECT count(*) FROM %s t', t) INTO r;
+		-- sessions leave the schemas of their temporary objects behind, one for each that there ever was at once
+		EXECUTE format('SELECT count(*) FROM %s t %s', t, CASE WHEN t = 'pg_namespace'::regclass THEN $q$WHERE nspname !~ '^pg_(toast_)?temp_'$q$ END) INTO r;
 		RETURN r;
 	END $$;
 	SELECT c.relname, pg_temp.rows_of(c.oid) FROM pg_class c
