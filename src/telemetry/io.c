@@ -30,7 +30,7 @@ SR_FUNCTION(sr_telemetry_hash_extended);
 /* ---- text ---- */
 
 /* Stops where the reader is, which expected something else. */
-static void
+pg_noreturn static void
 text_fail(const TextReader *reader, const char *expected)
 {
 	ereport(ERROR,
