@@ -88,7 +88,10 @@ endif
 # The files that know nothing of the server, and the programs that test them:
 # test/c/NAME.c is linked with all of PURE_C, with SR_STANDALONE defined and, where
 # the reference HEALPix library chealpix is installed, HAVE_CHEALPIX too.
-PURE_C = $(wildcard src/grid/*.c) $(filter-out src/base/port.c,$(wildcard src/base/*.c)) $(addprefix src/,coverage/digest.c telemetry/latency.c telemetry/wilson.c money/keccak.c)
+PURE_C = $(wildcard src/grid/*.c) $(filter-out src/base/port.c,$(wildcard src/base/*.c)) \
+	src/coverage/digest.c \
+	$(addprefix src/money/,apportion.c decimal.c keccak.c wide.c) \
+	$(addprefix src/telemetry/,latency.c wilson.c)
 C_TESTS = $(patsubst test/c/%.c,tmp_check/c/%,$(sort $(wildcard test/c/*.c)))
 # COPT comes last, as for the extension itself: test/slow/sanitize adds to the flags by it.
 C_TEST_FLAGS = $(SAME_BITS) $(WARNINGS) -O2 -g -Isrc -DSR_STANDALONE $(COPT)

@@ -85,6 +85,25 @@ extern void *sr_alloc_scattered(size_t size);
 /* The most bytes that one allocation may have. */
 #define SR_MAX_ALLOC (SIZE_MAX / 2)
 
+/* Memory for so many items; a size that cannot be is an error. */
+static inline void *
+sr_alloc_array(int64 count, size_t item_size)
+{
+	size_t		size;
+
+	if (__builtin_mul_overflow((size_t) count, item_size, &size) || size > SR_MAX_ALLOC)
+		sr_out_of_memory();
+	return sr_alloc(size);
+}
+
+/* For a loop of cheap steps: looks at interrupts now and then. */
+static inline void
+sr_check_interrupts_at(int64 step)
+{
+	if (step % 65536 == 0)
+		sr_check_interrupts();
+}
+
 /* Asks for memory that will be read soon; any address will do. */
 #define sr_prefetch(p) __builtin_prefetch(p)
 
