@@ -69,6 +69,28 @@ mean_add(Mean *mean, double value, int64 n, double scale)
 	mean->count += n;
 }
 
+/*
+ * Adds the cells first .. end - 1 of a field that are not zero. run is the run of the first one
+ * or one before it, and moves on to the last one's.
+ */
+static inline void
+mean_add_cells(Mean *mean, const Coverage *c, uint32 *run, int64 first, int64 end, double scale)
+{
+	while (first < end)
+	{
+		int64		stop = Min(end, run_end(c, *run));
+
+		if (stop <= first)
+		{
+			++*run;
+			continue;
+		}
+		if (c->values[*run] != 0)
+			mean_add(mean, c->values[*run], stop - first, scale);
+		first = stop;
+	}
+}
+
 /* 0 where nothing was added. */
 static inline double
 mean_value(const Mean *mean, double scale)

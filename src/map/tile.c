@@ -60,24 +60,6 @@ mercator_y(double sinlat)
 
 /* ---------- values ---------- */
 
-/* Adds cells first .. first + n - 1 to a mean. */
-static void
-add_interval(const Coverage *c, int64 first, int64 n, double scale, Mean *mean)
-{
-	int64		end = first + n;
-	uint32		run = run_of(c, first);
-
-	while (first < end)
-	{
-		int64		stop = Min(end, run_end(c, run));
-
-		if (c->values[run] != 0)
-			mean_add(mean, c->values[run], stop - first, scale);
-		first = stop;
-		run++;
-	}
-}
-
 /*
  * The mean of the field's cells in a cell of the same or a lower order that are not
  * zero, and the share of the cell that they cover.
@@ -110,9 +92,13 @@ cell_value(const Coverage *c, int order, int64 cell, double scale, double *share
 		const HpxRing *ring = HPX_RING(grid, hpx_cell_ring(grid, first));
 		int64		to_end = ring->start + ring->ncell - first;
 
-		add_interval(c, first, Min(n, to_end), scale, &mean);
-		if (n > to_end)
-			add_interval(c, ring->start, n - to_end, scale, &mean);
+		uint32		run = run_of(c, first);
+
+		mean_add_cells(&mean, c, &run, first, first + Min(n, to_end), scale);
+		if (n <= to_end)
+			continue;
+		run = run_of(c, ring->start);
+		mean_add_cells(&mean, c, &run, ring->start, ring->start + n - to_end, scale);
 	}
 	*share = (double) mean.count / ((double) side * (double) side);
 	return mean_value(&mean, scale);

@@ -32,9 +32,26 @@ SELECT pg_temp.legend(coverage_svg(coverage_agg('POINT(0 0)'::geography, 3000000
 
 -- regions and points; NULLs and empty ones are skipped
 SELECT length(coverage_svg('3:{}', '{}')) = length(coverage_svg('3:{}')) AS no_region,
-       coverage_svg('3:{}', ARRAY[NULL, 'POLYGON EMPTY', 'MULTIPOLYGON EMPTY']::geography[]) ~ '<path fill="#ffffff" d=""/>' AS empty_regions,
-       coverage_svg('3:{}', ARRAY['POINT(11 0)', 'MULTIPOINT(11 0,11.001 0,-169.1 0)', 'POINT EMPTY']::geography[]) ~ 'd="M6000 \d+h0m-?\d+ -?\d+h0"/>' AS two_dots;
+       coverage_svg('3:{}', ARRAY[NULL, 'POLYGON EMPTY', 'MULTIPOLYGON EMPTY']::geography[]) ~ '-land" d=""/>' AS empty_regions,
+       coverage_svg('3:{}', ARRAY['POINT(11 0)', 'MULTIPOINT(11 0,11.001 0,-169.1 0)', 'POINT EMPTY']::geography[]) ~ '-dots" d="M6000 2977h0M11887 2977h0"/>' AS two_dots;
+
+-- texts: what XML does not have becomes U+FFFD, what it has stays, all of it escaped; also in a right-to-left script
+SELECT (regexp_match(svg, '<title [^>]*>(.*)</title>'))[1] AS title, pg_temp.legend(svg) AS legend,
+       svg !~ '[\x01-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]' AS clean
+FROM (VALUES (E'a\x01b\x1fc\td&<e>"f'';]]>', E'\uFFFE more \U0001F5FA', E'less\uFFFF\uFFFD'), ('تغطية 2024', 'חלק', '覆盖'), (E'\x0c', ' ', ''), ('', NULL, NULL)) t(title, above, below),
+     LATERAL coverage_svg('3:{[0,4)=-1.5,[10,11)=2}', NULL, title, above, below) svg;
+-- a long title gets smaller, down to a point
+SELECT n, (regexp_match(coverage_svg('3:{}', NULL, repeat('x', n)), '<text x="14" y="30" font-size="(\d+)"'))[1] AS size
+FROM unnest('{10,94,95,150,1000}'::int[]) n;
+-- numbers
+SELECT string_agg(coverage_svg_number(v), ' | ' ORDER BY i)
+FROM unnest('{0,0.00012345,0.5,1.5,12.345,-123.456,9999,9999.9,12345.6,123456789,-1e11,1e12,1.234e15,0.00009,5e-324}'::float8[]) WITH ORDINALITY u(v, i);
+
 SELECT coverage_svg(NULL) IS NULL AS null_field, coverage_svg('3:{}', NULL, NULL) IS NOT NULL AS null_rest;
+
+-- means of opposite infinities there are none
+WITH f AS (SELECT ('10:{' || string_agg(format('[%s,%s)=%s', 100 * i, 100 * i + 99, CASE i % 2 WHEN 0 THEN '1.7e308' ELSE '-1.7e308' END), ',' ORDER BY i) || '}')::coverage AS c FROM generate_series(0, 1000) i)
+SELECT svg !~* 'nan|inf[^o]' AS numbers FROM (SELECT coverage_svg(c) FROM f) v(svg);
 
 -- the same picture everywhere: bytes of a world and of a part of it
 SELECT md5(coverage_svg(coverage_agg(ST_Point(mod(i * 137.508, 360) - 180, mod(i * 61.8, 170) - 85, 4326)::geography, 500000 + i * 1000, i, 6))) AS world
