@@ -136,17 +136,22 @@ Fault
 sr_parse_whole(const char *text, size_t length, int64 *value)
 {
 	TextReader	reader = sr_trimmed(text, length);
+	int64		whole;
 	Fault		fault;
 
 	if (sr_take_char(&reader, '+') && !sr_text_ended(&reader) && *reader.at == '-')
 		return FAULT_FORM;
-	fault = sr_take_integer(&reader, value);
+	fault = sr_take_integer(&reader, &whole);
 	if (fault == FAULT_FORM)
 		return FAULT_FORM;
 	if (sr_take_char(&reader, '.'))
 		while (sr_take_char(&reader, '0'))
 			 /* a fraction of nothing */ ;
-	return sr_text_ended(&reader) ? fault : FAULT_FORM;
+	if (!sr_text_ended(&reader))
+		return FAULT_FORM;
+	if (fault == FAULT_NONE)
+		*value = whole;
+	return fault;
 }
 
 /* A decimal number, in any form of sr_take_number; NaN and infinities are told apart. */
@@ -155,6 +160,7 @@ sr_parse_number(const char *text, size_t length, double *value)
 {
 	TextReader	reader = sr_trimmed(text, length);
 	TextReader	unsigned_part = reader;
+	double		number;
 	Fault		fault;
 
 	sr_take_sign(&unsigned_part);
@@ -162,6 +168,10 @@ sr_parse_number(const char *text, size_t length, double *value)
 		return FAULT_NAN;
 	if (sr_rest_is(&unsigned_part, "infinity") || sr_rest_is(&unsigned_part, "inf"))
 		return FAULT_INFINITE;
-	fault = sr_take_number(&reader, value);
-	return sr_text_ended(&reader) ? fault : FAULT_FORM;
+	fault = sr_take_number(&reader, &number);
+	if (!sr_text_ended(&reader))
+		return FAULT_FORM;
+	if (fault == FAULT_NONE)
+		*value = number;
+	return fault;
 }

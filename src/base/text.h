@@ -28,7 +28,7 @@ typedef struct TextReader
 	const char *end;
 } TextReader;
 
-/* A whole text as a value; white space at its ends is skipped. */
+/* A whole text as a value, which is set if there is no fault; white space at its ends is skipped. */
 extern Fault sr_parse_whole(const char *text, size_t length, int64 *value);
 extern Fault sr_parse_number(const char *text, size_t length, double *value);
 

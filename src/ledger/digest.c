@@ -16,20 +16,20 @@
 
 #define GROUPS 256				/* by the first byte of a hash */
 
-typedef struct Hash
+typedef struct Sha256
 {
 	uint8		bytes[PG_SHA256_DIGEST_LENGTH];
-} Hash;
+} Sha256;
 
 /* The hashes of a set, in the order in which they came. */
-typedef SR_ARRAY(Hash) HashSet;
+typedef SR_ARRAY(Sha256) Sha256Set;
 
 /* SHA-256 of some bytes. */
-static Hash
+static Sha256
 sha256_of(const void *data, Size length)
 {
 	pg_cryptohash_ctx *context = pg_cryptohash_create(PG_SHA256);
-	Hash		hash;
+	Sha256		hash;
 
 	if (context == NULL)
 		sr_out_of_memory();
@@ -41,20 +41,21 @@ sha256_of(const void *data, Size length)
 	return hash;
 }
 
+/* A hash as a bytea of 32 bytes. */
 static bytea *
-hash_bytea(Hash hash)
+to_bytea(Sha256 hash)
 {
-	bytea	   *result = palloc(VARHDRSZ + sizeof(Hash));
+	bytea	   *result = palloc(VARHDRSZ + sizeof(Sha256));
 
-	SET_VARSIZE(result, VARHDRSZ + sizeof(Hash));
-	memcpy(VARDATA(result), hash.bytes, sizeof(Hash));
+	SET_VARSIZE(result, VARHDRSZ + sizeof(Sha256));
+	memcpy(VARDATA(result), hash.bytes, sizeof(Sha256));
 	return result;
 }
 
 /* SHA-256 of a row's text in UTF-8. */
-SR_FUNCTION(row_sha256);
+SR_FUNCTION(sr_row_sha256);
 Datum
-row_sha256(PG_FUNCTION_ARGS)
+sr_row_sha256(PG_FUNCTION_ARGS)
 {
 	FmgrInfo   *out = fcinfo->flinfo->fn_extra;
 	char	   *text;
@@ -72,21 +73,22 @@ row_sha256(PG_FUNCTION_ARGS)
 	utf8 = pg_server_to_any(text, length, PG_UTF8);
 	if (utf8 != text)
 		length = (int) strlen(utf8);
-	PG_RETURN_BYTEA_P(hash_bytea(sha256_of(utf8, (Size) length)));
+	PG_RETURN_BYTEA_P(to_bytea(sha256_of(utf8, (Size) length)));
 }
 
 /* An empty set with room for so many hashes, all of it in a memory context. */
-static HashSet *
+static Sha256Set *
 new_set(MemoryContext context, int64 room)
 {
 	MemoryContext before = MemoryContextSwitchTo(context);
-	HashSet    *set = palloc0(sizeof(HashSet));
+	Sha256Set  *set = palloc0(sizeof(Sha256Set));
 
 	sr_array_reserve(set, room);
 	MemoryContextSwitchTo(before);
 	return set;
 }
 
+/* The memory of the aggregate. */
 static MemoryContext
 aggregate_context(FunctionCallInfo fcinfo)
 {
@@ -98,11 +100,11 @@ aggregate_context(FunctionCallInfo fcinfo)
 }
 
 /* Adds a SHA-256 to a set. */
-SR_FUNCTION(sha256_agg_transfn);
+SR_FUNCTION(sr_sha256_agg_transfn);
 Datum
-sha256_agg_transfn(PG_FUNCTION_ARGS)
+sr_sha256_agg_transfn(PG_FUNCTION_ARGS)
 {
-	HashSet    *set = PG_ARGISNULL(0) ? NULL : (HashSet *) PG_GETARG_POINTER(0);
+	Sha256Set  *set = PG_ARGISNULL(0) ? NULL : (Sha256Set *) PG_GETARG_POINTER(0);
 	MemoryContext context = aggregate_context(fcinfo);
 	bytea	   *value;
 
@@ -112,24 +114,24 @@ sha256_agg_transfn(PG_FUNCTION_ARGS)
 		PG_RETURN_POINTER(set);
 
 	value = PG_GETARG_BYTEA_PP(1);
-	if (VARSIZE_ANY_EXHDR(value) != sizeof(Hash))
+	if (VARSIZE_ANY_EXHDR(value) != sizeof(Sha256))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%d bytes are not a SHA-256", (int) VARSIZE_ANY_EXHDR(value)),
 				 errhint("A SHA-256 has 32 bytes.")));
-	memcpy(sr_array_add(set)->bytes, VARDATA_ANY(value), sizeof(Hash));
+	memcpy(sr_array_add(set)->bytes, VARDATA_ANY(value), sizeof(Sha256));
 	PG_FREE_IF_COPY(value, 1);
 	PG_RETURN_POINTER(set);
 }
 
 /* Adds the second set to the first. */
-SR_FUNCTION(sha256_agg_combine);
+SR_FUNCTION(sr_sha256_agg_combine);
 Datum
-sha256_agg_combine(PG_FUNCTION_ARGS)
+sr_sha256_agg_combine(PG_FUNCTION_ARGS)
 {
 	MemoryContext context = aggregate_context(fcinfo);
-	HashSet    *set = PG_ARGISNULL(0) ? new_set(context, 1) : (HashSet *) PG_GETARG_POINTER(0);
-	HashSet    *other = PG_ARGISNULL(1) ? NULL : (HashSet *) PG_GETARG_POINTER(1);
+	Sha256Set  *set = PG_ARGISNULL(0) ? new_set(context, 1) : (Sha256Set *) PG_GETARG_POINTER(0);
+	Sha256Set  *other = PG_ARGISNULL(1) ? NULL : (Sha256Set *) PG_GETARG_POINTER(1);
 
 	if (other != NULL)
 		sr_array_append(set, other->items, other->count);
@@ -137,20 +139,20 @@ sha256_agg_combine(PG_FUNCTION_ARGS)
 }
 
 /* The hashes of a set, one after the other. */
-SR_FUNCTION(sha256_agg_serialize);
+SR_FUNCTION(sr_sha256_agg_serialize);
 Datum
-sha256_agg_serialize(PG_FUNCTION_ARGS)
+sr_sha256_agg_serialize(PG_FUNCTION_ARGS)
 {
-	HashSet    *set = (HashSet *) PG_GETARG_POINTER(0);
+	Sha256Set  *set = (Sha256Set *) PG_GETARG_POINTER(0);
 	Size		size;
 	bytea	   *result;
 
 	(void) aggregate_context(fcinfo);
-	size = (Size) set->count * sizeof(Hash);
+	size = (Size) set->count * sizeof(Sha256);
 	if (size > MaxAllocSize - VARHDRSZ)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("more than %zu rows are too many for a parallel worker", (MaxAllocSize - VARHDRSZ) / sizeof(Hash)),
+				 errmsg("more than %zu rows are too many for a parallel worker", (MaxAllocSize - VARHDRSZ) / sizeof(Sha256)),
 				 errhint("SET max_parallel_workers_per_gather = 0.")));
 	result = palloc(VARHDRSZ + size);
 	SET_VARSIZE(result, VARHDRSZ + size);
@@ -159,19 +161,22 @@ sha256_agg_serialize(PG_FUNCTION_ARGS)
 	PG_RETURN_BYTEA_P(result);
 }
 
-SR_FUNCTION(sha256_agg_deserialize);
+/* The set of which these are the hashes. */
+SR_FUNCTION(sr_sha256_agg_deserialize);
 Datum
-sha256_agg_deserialize(PG_FUNCTION_ARGS)
+sr_sha256_agg_deserialize(PG_FUNCTION_ARGS)
 {
-	HashSet    *set;
+	Sha256Set  *set;
 	bytea	   *value;
 	int64		count;
 
 	(void) aggregate_context(fcinfo);
 	value = PG_GETARG_BYTEA_PP(0);
-	if (VARSIZE_ANY_EXHDR(value) % sizeof(Hash) != 0)
-		elog(ERROR, "malformed state of sha256_agg");
-	count = (int64) (VARSIZE_ANY_EXHDR(value) / sizeof(Hash));
+	if (VARSIZE_ANY_EXHDR(value) % sizeof(Sha256) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
+				 errmsg("invalid serialized state of sha256_agg: %zu bytes", (size_t) VARSIZE_ANY_EXHDR(value))));
+	count = (int64) (VARSIZE_ANY_EXHDR(value) / sizeof(Sha256));
 	set = new_set(CurrentMemoryContext, count);
 	sr_array_append(set, VARDATA_ANY(value), count);
 	PG_RETURN_POINTER(set);
@@ -180,32 +185,39 @@ sha256_agg_deserialize(PG_FUNCTION_ARGS)
 static int
 compare_hashes(const void *a, const void *b)
 {
-	return memcmp(a, b, sizeof(Hash));
+	sr_check_interrupts();
+	return memcmp(a, b, sizeof(Sha256));
 }
 
 /*
  * SHA-256 of a set: its hashes are sorted, those with the same first byte
  * hashed together, and the up to 256 hashes of these hashed again.
  */
-SR_FUNCTION(sha256_agg_finalfn);
+SR_FUNCTION(sr_sha256_agg_finalfn);
 Datum
-sha256_agg_finalfn(PG_FUNCTION_ARGS)
+sr_sha256_agg_finalfn(PG_FUNCTION_ARGS)
 {
-	HashSet    *set = PG_ARGISNULL(0) ? NULL : (HashSet *) PG_GETARG_POINTER(0);
+	Sha256Set  *set = PG_ARGISNULL(0) ? NULL : (Sha256Set *) PG_GETARG_POINTER(0);
 	Size		count = set == NULL ? 0 : (Size) set->count;
 	Size		start[GROUPS + 2] = {0};
-	Hash		groups[GROUPS];
+	Sha256		groups[GROUPS];
 	Size		ngroups = 0;
-	Hash	   *sorted;
+	Sha256	   *sorted;
 
 	/* counted two places on, so that filling moves each start to its place */
 	for (Size i = 0; i < count; i++)
+	{
+		sr_check_interrupts_at((int64) i);
 		start[set->items[i].bytes[0] + 2]++;
+	}
 	for (int g = 2; g <= GROUPS + 1; g++)
 		start[g] += start[g - 1];
-	sorted = sr_alloc(count * sizeof(Hash));
+	sorted = sr_alloc(count * sizeof(Sha256));
 	for (Size i = 0; i < count; i++)
+	{
+		sr_check_interrupts_at((int64) i);
 		sorted[start[set->items[i].bytes[0] + 1]++] = set->items[i];
+	}
 	for (int g = 0; g < GROUPS; g++)
 	{
 		Size		n = start[g + 1] - start[g];
@@ -213,9 +225,9 @@ sha256_agg_finalfn(PG_FUNCTION_ARGS)
 		CHECK_FOR_INTERRUPTS();
 		if (n == 0)
 			continue;
-		qsort(sorted + start[g], n, sizeof(Hash), compare_hashes);
-		groups[ngroups++] = sha256_of(sorted + start[g], n * sizeof(Hash));
+		qsort(sorted + start[g], n, sizeof(Sha256), compare_hashes);
+		groups[ngroups++] = sha256_of(sorted + start[g], n * sizeof(Sha256));
 	}
 	pfree(sorted);
-	PG_RETURN_BYTEA_P(hash_bytea(sha256_of(groups, ngroups * sizeof(Hash))));
+	PG_RETURN_BYTEA_P(to_bytea(sha256_of(groups, ngroups * sizeof(Sha256))));
 }

@@ -11,9 +11,9 @@
  * transaction block, a function or a block with an EXCEPTION clause. PL/pgSQL
  * cannot catch its own failing COMMIT, so it has to ask before.
  */
-SR_FUNCTION(can_commit);
+SR_FUNCTION(sr_can_commit);
 Datum
-can_commit(PG_FUNCTION_ARGS)
+sr_can_commit(PG_FUNCTION_ARGS)
 {
 	(void) fcinfo;
 	PG_RETURN_BOOL(SPI_inside_nonatomic_context());

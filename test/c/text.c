@@ -84,6 +84,8 @@ test_wholes(void)
 	ok(whole(" +9223372036854775807.000\n", &value) == FAULT_NONE && value == INT64_MAX, "the greatest, with a sign, zeros and white space");
 	ok(whole("9223372036854775808", &value) == FAULT_RANGE && whole("-9223372036854775809", &value) == FAULT_RANGE &&
 	   whole("100000000000000000000000000000000", &value) == FAULT_RANGE, "one more is out of range");
+	value = 1;
+	ok(whole("5x", &value) == FAULT_FORM && whole("99999999999999999999", &value) == FAULT_RANGE && value == 1, "a fault leaves the value alone");
 	ok(whole("", &value) == FAULT_FORM && whole("-", &value) == FAULT_FORM && whole(".0", &value) == FAULT_FORM && whole("1.5", &value) == FAULT_FORM &&
 	   whole("1e3", &value) == FAULT_FORM && whole("0x10", &value) == FAULT_FORM && whole("1 2", &value) == FAULT_FORM && whole("--1", &value) == FAULT_FORM &&
 	   whole("9223372036854775808x", &value) == FAULT_FORM, "what is no whole number");

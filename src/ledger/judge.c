@@ -1,0 +1,185 @@
+/*
+ * judge.c: the second step of an ingest: for each partition one query tells which of
+ * the rows for it are new.
+ */
+#include "postgres.h"
+#include "base/compat.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/guc.h"
+#include "utils/timestamp.h"
+
+#include "ledger/verdict.h"
+
+/* Columns of a judged row. */
+#define JUDGED_NUMBER 0
+#define JUDGED_FIELDS 1
+#define JUDGED_NODE_KNOWN (JUDGED_FIELDS + FIELDS)
+#define JUDGED_SERVICE_KNOWN (JUDGED_NODE_KNOWN + 1)
+#define JUDGED_EXISTS (JUDGED_NODE_KNOWN + 2)
+#define JUDGED_SAME (JUDGED_NODE_KNOWN + 3)
+
+/* Rejects a row by its number. */
+static void
+put_late(Verdict *verdict, Datum number, const char *reason)
+{
+	Datum		values[2] = {number, CStringGetTextDatum(reason)};
+	bool		nulls[2] = {false, false};
+
+	tuplestore_putvalues(verdict->late, verdict->ingest->late_desc, values, nulls);
+	verdict->late_count++;
+}
+
+/* Is the key that of the last fresh row? */
+static bool
+has_last_key(const Verdict *verdict, const Datum *values, const bool *nulls)
+{
+	if (verdict->fresh_count == 0 || values[FIELD_NODE] != verdict->last.values[FIELD_NODE] ||
+		values[FIELD_TIME] != verdict->last.values[FIELD_TIME] || nulls[FIELD_SERVICE] != verdict->last.nulls[FIELD_SERVICE])
+		return false;
+	if (nulls[FIELD_SERVICE])
+		return true;
+	return verdict->last_service.len == (int) VARSIZE_ANY_EXHDR(DatumGetPointer(values[FIELD_SERVICE])) &&
+		memcmp(verdict->last_service.data, VARDATA_ANY(DatumGetPointer(values[FIELD_SERVICE])), verdict->last_service.len) == 0;
+}
+
+/* Does the row say what the last fresh one does? No work is work 0; -0 was never read. */
+static bool
+says_the_same(const Verdict *verdict, const Datum *values, const bool *nulls)
+{
+	const Sample *last = &verdict->last;
+	int64		work = nulls[FIELD_WORK] ? 0 : DatumGetInt64(values[FIELD_WORK]);
+	int64		last_work = last->nulls[FIELD_WORK] ? 0 : DatumGetInt64(last->values[FIELD_WORK]);
+
+	return DatumGetBool(values[FIELD_OK]) == DatumGetBool(last->values[FIELD_OK]) &&
+		nulls[FIELD_LATENCY] == last->nulls[FIELD_LATENCY] &&
+		(nulls[FIELD_LATENCY] || DatumGetFloat8(values[FIELD_LATENCY]) == DatumGetFloat8(last->values[FIELD_LATENCY])) &&
+		work == last_work &&
+		nulls[FIELD_ENERGY] == last->nulls[FIELD_ENERGY] &&
+		(nulls[FIELD_ENERGY] || DatumGetInt64(values[FIELD_ENERGY]) == DatumGetInt64(last->values[FIELD_ENERGY]));
+}
+
+/* Keeps what others of its key are compared with. */
+static void
+remember(Verdict *verdict, const Datum *values, const bool *nulls)
+{
+	memcpy(verdict->last.values, values, sizeof(verdict->last.values));
+	memcpy(verdict->last.nulls, nulls, sizeof(verdict->last.nulls));
+	resetStringInfo(&verdict->last_service);
+	if (!nulls[FIELD_SERVICE])
+		appendBinaryStringInfo(&verdict->last_service, VARDATA_ANY(DatumGetPointer(values[FIELD_SERVICE])),
+							   VARSIZE_ANY_EXHDR(DatumGetPointer(values[FIELD_SERVICE])));
+}
+
+static void
+judge_row(void *state, TupleTableSlot *slot)
+{
+	Verdict    *verdict = state;
+	Datum	   *values = slot->tts_values + JUDGED_FIELDS;
+	bool	   *nulls = slot->tts_isnull + JUDGED_FIELDS;
+	Datum		number;
+	bool		node_known;
+	bool		service_known;
+	bool		exists;
+
+	slot_getallattrs(slot);
+	number = slot->tts_values[JUDGED_NUMBER];
+	node_known = DatumGetBool(slot->tts_values[JUDGED_NODE_KNOWN]);
+	service_known = DatumGetBool(slot->tts_values[JUDGED_SERVICE_KNOWN]);
+	exists = DatumGetBool(slot->tts_values[JUDGED_EXISTS]);
+	if (!node_known && !service_known)
+		put_late(verdict, number, "unknown node; unknown service type");
+	else if (!node_known)
+		put_late(verdict, number, "unknown node");
+	else if (!service_known)
+		put_late(verdict, number, "unknown service type");
+	else if (exists || has_last_key(verdict, values, nulls))
+	{
+		if (exists ? DatumGetBool(slot->tts_values[JUDGED_SAME]) : says_the_same(verdict, values, nulls))
+			verdict->duplicates++;
+		else
+			put_late(verdict, number, "another row of the same node, time and service says something else");
+	}
+	else
+	{
+		tuplestore_putvalues(verdict->fresh, verdict->ingest->fresh_desc, values, nulls);
+		verdict->fresh_count++;
+		remember(verdict, values, nulls);
+	}
+}
+
+/* Are so many rows better looked up one by one than by reading the whole table? */
+static bool
+is_few(int64 rows, Oid relation)
+{
+	Datum		size = DirectFunctionCall2(pg_relation_size, ObjectIdGetDatum(relation), CStringGetTextDatum("main"));
+
+	return rows * BLCKSZ < DatumGetInt64(size);
+}
+
+/* A join to at most one row of a table; few: by an index whatever the planner thinks. */
+static const char *
+join_text(bool few, const char *schema, const char *table, const char *alias, const char *condition)
+{
+	if (few)
+		return psprintf(" LEFT JOIN LATERAL (SELECT * FROM %s.%s %s WHERE %s OFFSET 0) %s ON true",
+						schema, table, alias, condition, alias);
+	return psprintf(" LEFT JOIN %s.%s %s ON %s", schema, table, alias, condition);
+}
+
+/*
+ * What is asked of the rows of a partition. Of new rows of one key the one that is worst for
+ * the node is the first, and stays: whoever says two things gains nothing, in whatever order
+ * they came.
+ */
+static const char *
+judge_text(const Ingest *ingest, const Span *place)
+{
+	const char *node = join_text(is_few(place->count, ingest->node), ingest->schema, "node", "n",
+								 "n.node_id = r.node_id");
+	const char *service = join_text(false, ingest->schema, "service_type", "s", "s.code = r.service_type");
+	const char *telemetry = join_text(is_few(place->count, place->relation), ingest->schema, "telemetry", "t",
+									  "t.node_id = r.node_id AND t.sampled_at = r.sampled_at "
+									  "AND t.service_key = coalesce(r.service_type, '') "
+									  "AND t.sampled_at BETWEEN $1 AND $2");
+
+	return psprintf("SELECT r.number, r.node_id, r.service_type, r.sampled_at, r.latency_ms, r.ok, r.work, r.energy_mwh, "
+					"n.node_id IS NOT NULL, r.service_type IS NULL OR s.code IS NOT NULL, t.node_id IS NOT NULL, "
+					"t.ok = r.ok AND t.latency_ms IS NOT DISTINCT FROM r.latency_ms "
+					"AND coalesce(t.work, 0) = coalesce(r.work, 0) AND t.energy_mwh IS NOT DISTINCT FROM r.energy_mwh "
+					"FROM ingest_row r%s%s%s "
+					"ORDER BY r.clump, r.node_id, r.sampled_at, r.service_type, r.ok, r.latency_ms DESC NULLS LAST, "
+					"coalesce(r.work, 0), r.energy_mwh DESC NULLS LAST, r.work NULLS FIRST, r.number",
+					node, service, telemetry);
+}
+
+/* A setting for as long as the level of settings. */
+static void
+set_locally(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+/*
+ * Judges the rows of a partition. How the tables are joined is not left to the planner
+ * alone, because a partition that is being filled has no statistics or old ones: from the
+ * guess of one row it would make loops over millions.
+ */
+void
+sr_judge(Ingest *ingest, Span *place, Verdict *verdict)
+{
+	RowReceiver receiver = sr_row_receiver(ingest->row_context, NULL, judge_row, verdict);
+	Oid			types[] = {TIMESTAMPTZOID, TIMESTAMPTZOID};
+	Datum		values[] = {TimestampTzGetDatum(place->first), TimestampTzGetDatum(place->last)};
+	int			nest_level = NewGUCNestLevel();
+
+	set_locally("enable_nestloop", "off");
+	/* what a plan without nested loops costs would otherwise ask for a compiler */
+	set_locally("jit", "off");
+	sr_offer("ingest_row", ingest->row_desc, place->rows);
+	sr_execute(judge_text(ingest, place), sr_parameters(2, types, values), &receiver, SPI_OK_SELECT);
+	sr_withdraw("ingest_row");
+	AtEOXact_GUC(true, nest_level);
+}
