@@ -107,6 +107,11 @@ AS 'MODULE_PATHNAME', 'sr_telemetry_uptime' LANGUAGE c IMMUTABLE STRICT PARALLEL
 COMMENT ON FUNCTION uptime(telemetry_summary, tstzrange) IS
 'Fraction, in [0, 1] and exact, of the slots that start inside the period in which there was an ok sample. Bounds count as inclusive or exclusive as they are. A period that is empty, lacks a finite bound or holds no start of a slot is an error. NULL for NULL.';
 
+CREATE FUNCTION uptime(summary telemetry_summary, period tstzrange, timeout interval) RETURNS double precision
+AS 'MODULE_PATHNAME', 'sr_telemetry_uptime_timeout' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;
+COMMENT ON FUNCTION uptime(telemetry_summary, tstzrange, interval) IS
+'As uptime(summary, period), but a slot also counts when one of the slots that start less than timeout before it has an ok sample, also one before the period: heartbeats every 61 seconds with a timeout of 2 minutes, or every 10 minutes with one of 15, are no downtime. A timeout of up to one slot changes nothing. It is at least 0, without months, a day being 24 hours; otherwise an error. NULL for NULL.';
+
 CREATE FUNCTION response_time(summary telemetry_summary, quantile double precision) RETURNS double precision
 AS 'MODULE_PATHNAME', 'sr_telemetry_response_time' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;
 COMMENT ON FUNCTION response_time(telemetry_summary, double precision) IS
@@ -127,27 +132,27 @@ COMMENT ON FUNCTION telemetry_transition(internal, timestamptz, double precision
 CREATE FUNCTION telemetry_rollup_transition(internal, telemetry_summary) RETURNS internal
 AS 'MODULE_PATHNAME', 'sr_telemetry_rollup_transition' LANGUAGE c IMMUTABLE PARALLEL SAFE COST 10;
 COMMENT ON FUNCTION telemetry_rollup_transition(internal, telemetry_summary) IS
-'Transition function of rollup.';
+'Transition function of rollup and sum.';
 
 CREATE FUNCTION telemetry_combine(internal, internal) RETURNS internal
 AS 'MODULE_PATHNAME', 'sr_telemetry_combine' LANGUAGE c IMMUTABLE PARALLEL SAFE COST 10;
 COMMENT ON FUNCTION telemetry_combine(internal, internal) IS
-'Combine function of telemetry_agg and rollup.';
+'Combine function of telemetry_agg, rollup and sum.';
 
 CREATE FUNCTION telemetry_serialize(internal) RETURNS bytea
 AS 'MODULE_PATHNAME', 'sr_telemetry_serialize' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;
 COMMENT ON FUNCTION telemetry_serialize(internal) IS
-'Serialisation of the state of telemetry_agg and rollup.';
+'Serialisation of the state of telemetry_agg, rollup and sum.';
 
 CREATE FUNCTION telemetry_deserialize(bytea, internal) RETURNS internal
 AS 'MODULE_PATHNAME', 'sr_telemetry_deserialize' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;
 COMMENT ON FUNCTION telemetry_deserialize(bytea, internal) IS
-'Deserialisation of the state of telemetry_agg and rollup; fully validated.';
+'Deserialisation of the state of telemetry_agg, rollup and sum; fully validated.';
 
 CREATE FUNCTION telemetry_final(internal) RETURNS telemetry_summary
 AS 'MODULE_PATHNAME', 'sr_telemetry_final' LANGUAGE c IMMUTABLE PARALLEL SAFE COST 10;
 COMMENT ON FUNCTION telemetry_final(internal) IS
-'Final function of telemetry_agg and rollup; leaves the state as it is.';
+'Final function of telemetry_agg, rollup and sum; leaves the state as it is.';
 
 CREATE AGGREGATE telemetry_agg(sampled_at timestamptz, latency_ms double precision, ok boolean) (
     SFUNC = telemetry_transition,
@@ -187,3 +192,16 @@ CREATE AGGREGATE rollup(summary telemetry_summary) (
 );
 COMMENT ON AGGREGATE rollup(telemetry_summary) IS
 'Merges summaries: hours into days, shards into one. The result is, bit for bit, telemetry_agg over all their rows. NULLs are skipped; no summary gives NULL. Different slots in a group are an error that names both.';
+
+CREATE AGGREGATE sum(summary telemetry_summary) (
+    SFUNC = telemetry_rollup_transition,
+    STYPE = internal,
+    SSPACE = 1024,
+    FINALFUNC = telemetry_final,
+    COMBINEFUNC = telemetry_combine,
+    SERIALFUNC = telemetry_serialize,
+    DESERIALFUNC = telemetry_deserialize,
+    PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE sum(telemetry_summary) IS
+'rollup by the name that sums have: the same bits.';

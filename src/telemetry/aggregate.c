@@ -8,7 +8,6 @@
 #include <float.h>
 #include <math.h>
 
-#include "common/int.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -51,17 +50,9 @@ CheckSampledAt(TimestampTz sampled_at)
 static int64
 CheckSlot(const Interval *slot)
 {
-	int64		days_us;
 	int64		slot_us;
 
-	if (slot->month != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("slot %s has no fixed length",
-						DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(slot)))),
-				 errhint("Use days, hours, minutes or seconds.")));
-	if (pg_mul_s64_overflow(slot->day, USECS_PER_DAY, &days_us) ||
-		pg_add_s64_overflow(days_us, slot->time, &slot_us) || slot_us <= 0)
+	if (!sr_interval_us(slot, "slot", &slot_us) || slot_us <= 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("slot %s is not a positive length of time",

@@ -7,6 +7,7 @@
 
 #include <math.h>
 
+#include "common/int.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -32,6 +33,25 @@ sr_slot_interval(int64 slot_us)
 
 	interval->time = slot_us;
 	return interval;
+}
+
+/*
+ * The length of an interval in microseconds, a day being 24 hours; false when it is
+ * beyond what they can say. A month has no length: an error, which calls the interval what.
+ */
+bool
+sr_interval_us(const Interval *interval, const char *what, int64 *us)
+{
+	int64		days_us;
+
+	if (interval->month != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s %s has no fixed length", what,
+						DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(interval)))),
+				 errhint("Use days, hours, minutes or seconds.")));
+	return !pg_mul_s64_overflow(interval->day, USECS_PER_DAY, &days_us) &&
+		!pg_add_s64_overflow(days_us, interval->time, us);
 }
 
 /* A slot length for messages. */

@@ -91,6 +91,7 @@ extern void sr_summary_check(const TelemetrySummary *summary, int sqlstate);
 
 extern int64 sr_slot_phase(int64 slot_us);
 extern Interval *sr_slot_interval(int64 slot_us);
+extern bool sr_interval_us(const Interval *interval, const char *what, int64 *us);
 extern char *sr_slot_text(int64 slot_us);
 
 /* The slot of a finite timestamp; phase is sr_slot_phase(slot_us). */
