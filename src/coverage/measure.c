@@ -21,6 +21,7 @@
 #include "coverage/check.h"
 #include "coverage/geog.h"
 #include "coverage/region.h"
+#include "coverage/runs.h"
 
 #include "access/detoast.h"
 
@@ -104,15 +105,7 @@ measured(double v, FieldKind kind)
 static int
 coverage_shift(const Coverage *c, FieldKind kind)
 {
-	double		largest = 0;
-
-	for (uint32 i = 0; i < c->nruns; i++)
-	{
-		if (unlikely(i % 65536 == 0))
-			CHECK_FOR_INTERRUPTS();
-		largest = Max(largest, fabs(c->values[i]));
-	}
-	return fixed_shift(measured(largest, kind));
+	return fixed_shift(measured(coverage_largest(c), kind));
 }
 
 /* Cells of run i. */

@@ -33,6 +33,21 @@ run_of(const Coverage *c, int64 cell)
 	return lo;
 }
 
+/* The largest magnitude of its values. */
+static inline double
+coverage_largest(const Coverage *c)
+{
+	double		largest = 0;
+
+	for (uint32 i = 0; i < c->nruns; i++)
+	{
+		if (i % 65536 == 0)
+			CHECK_FOR_INTERRUPTS();
+		largest = Max(largest, fabs(c->values[i]));
+	}
+	return largest;
+}
+
 /*
  * The mean of the cells that are not zero, for what is drawn at a lower order. Exact
  * where all are the same, so that a constant field stays one.

@@ -27,39 +27,21 @@
 /* Discs per block of the sweep. */
 #define SWEEP_BLOCK 256
 
-/* Floor and ceiling of numbers that fit an int32, without a library call. */
-static inline int32
-floor32(double x)
-{
-	int32		i = (int32) x;
-
-	return i - (x < (double) i);
-}
-
-static inline int32
-ceil32(double x)
-{
-	int32		i = (int32) x;
-
-	return i + (x > (double) i);
-}
-
 /*
- * The cells lo .. hi of a ring that lie in a disc; lo may be negative and hi
- * beyond the ring's end, by less than one turn; hi < lo when there is none. At
- * least ncell of them is the whole ring. Whether a disc is narrow is known when it
- * is prepared, so that its cells do not depend on how it is scanned.
+ * The half-width, in cells, of the part of a ring that lies in a disc: -1 when there
+ * is none, ncell when it is the whole ring. It does not depend on the longitude of
+ * the disc. Whether a disc is narrow is known when it is prepared, so that its cells
+ * do not depend on how it is scanned.
  */
-static inline __attribute__((always_inline)) void
-ring_interval(bool narrow, double ring_p, double ring_z, double ring_over_4p, double ncell, double shift, double cells_per_radian,
-			  double p0, double z0, double over_p0, double chord2, double turn, int32 *lo, int32 *hi)
+static inline __attribute__((always_inline)) double
+ring_half(bool narrow, double ring_p, double ring_z, double ring_over_4p, double ncell, double cells_per_radian,
+		  double p0, double z0, double over_p0, double chord2)
 {
 	double		dp = ring_p - p0;
 	double		dz = ring_z - z0;
 	double		rest = chord2 - dp * dp - dz * dz;
 	double		t = rest * (ring_over_4p * over_p0);
 	double		half;
-	double		mid = turn * ncell - shift;
 
 	if (narrow)
 	{
@@ -78,8 +60,17 @@ ring_interval(bool narrow, double ring_p, double ring_z, double ring_over_4p, do
 		half = (near ? angle : SR_PI / 2 - angle) * cells_per_radian;
 		half = t >= 1.0 ? ncell : t < 0.0 ? -1.0 : half;
 	}
-	*lo = ceil32(mid - half);
-	*hi = floor32(mid + half);
+	return half;
+}
+
+/* The cells lo .. hi of a ring that lie in a disc, as interval_ends has them. */
+static inline __attribute__((always_inline)) void
+ring_interval(bool narrow, double ring_p, double ring_z, double ring_over_4p, double ncell, double shift, double cells_per_radian,
+			  double p0, double z0, double over_p0, double chord2, double turn, int32 *lo, int32 *hi)
+{
+	double		half = ring_half(narrow, ring_p, ring_z, ring_over_4p, ncell, cells_per_radian, p0, z0, over_p0, chord2);
+
+	interval_ends(turn, ncell, shift, half, lo, hi);
 }
 
 /* Works out what the rings need to know of a disc. */
@@ -144,6 +135,18 @@ static inline double
 over_p(const DiscScan *scan)
 {
 	return 1.0 / Max(scan->p, 1e-100);
+}
+
+/* Half-widths, in cells, of a disc's part of the rings it may meet, from scan->first_ring on. */
+void
+disc_halves(const HpxGrid *grid, const DiscScan *scan, double *half)
+{
+	const HpxColumns *c = &grid->column;
+	double		over_p0 = over_p(scan);
+
+	for (int32 i = scan->first_ring - 1; i < scan->last_ring; i++)
+		*half++ = ring_half(scan->narrow, c->p[i], c->z[i], c->over_4p[i], c->ncell[i], c->cells_per_radian[i],
+							scan->p, scan->z, over_p0, scan->chord2);
 }
 
 /* Clones are static: their names would be exported otherwise. */

@@ -44,6 +44,7 @@ typedef struct WeightedDisc
 _Static_assert(DISC_BLOCK % HPX_PADDING == 0, "whole vectors fit");
 
 extern void disc_prepare(const HpxGrid *grid, const Disc *disc, DiscScan *scan);
+extern void disc_halves(const HpxGrid *grid, const DiscScan *scan, double *half);
 extern void disc_intervals(const HpxGrid *grid, const DiscScan *scan, int32 first_ring, int32 count,
 						   int32 *lo, int32 *hi);
 extern void scan_disc(const HpxGrid *grid, const Disc *disc, SpanList *out);
@@ -56,6 +57,37 @@ typedef void (*TakeRow) (void *arg, const HpxRing *ring, const double *row);
 
 extern void sweep_discs(const HpxGrid *grid, const WeightedDisc *discs, int64 ndiscs, Diff *diff,
 						TakeRow take_row, void *arg);
+
+/* Floor and ceiling of numbers that fit an int32, without a library call. */
+static inline int32
+floor32(double x)
+{
+	int32		i = (int32) x;
+
+	return i - (x < (double) i);
+}
+
+static inline int32
+ceil32(double x)
+{
+	int32		i = (int32) x;
+
+	return i + (x > (double) i);
+}
+
+/*
+ * The cells lo .. hi of a ring whose centres lie within half cells of a longitude; lo
+ * may be negative and hi beyond the ring's end, by less than one turn; hi < lo when
+ * there is none. At least ncell of them is the whole ring.
+ */
+static inline __attribute__((always_inline)) void
+interval_ends(double turn, double ncell, double shift, double half, int32 *lo, int32 *hi)
+{
+	double		mid = turn * ncell - shift;
+
+	*lo = ceil32(mid - half);
+	*hi = floor32(mid + half);
+}
 
 /* A cell of a ring, given up to one turn before its first or behind its last. */
 static inline int32

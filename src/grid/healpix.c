@@ -271,14 +271,28 @@ turn_to_lon(double turn)
 	return lon > 180.0 ? lon - 360.0 : lon;
 }
 
+/* Longitude of the centre of cell j of a ring, geodetic degrees. */
+double
+hpx_ring_lon(const HpxRing *ring, int32 j)
+{
+	return turn_to_lon(((double) j + ring->shift) / (double) ring->ncell);
+}
+
+/* Latitude of the centres of a ring, geodetic degrees. */
+double
+hpx_ring_lat(const HpxRing *ring)
+{
+	return sr_asin(ring->sinlat) / SR_DEGREE;
+}
+
 /* Centre of a cell, geodetic degrees. */
 void
 hpx_cell_center(const HpxGrid *grid, int64 cell, double *lon, double *lat)
 {
 	const HpxRing *ring = HPX_RING(grid, hpx_cell_ring(grid, cell));
 
-	*lon = turn_to_lon(((double) (cell - ring->start) + ring->shift) / (double) ring->ncell);
-	*lat = sr_asin(ring->sinlat) / SR_DEGREE;
+	*lon = hpx_ring_lon(ring, (int32) (cell - ring->start));
+	*lat = hpx_ring_lat(ring);
 }
 
 /*

@@ -68,6 +68,8 @@ extern double hpx_sinlat(double authalic_z);
 extern int32 hpx_ring_above(const HpxGrid *grid, double authalic_z);
 extern int64 hpx_cell(int order, double authalic_z, double turn, int32 *ring);
 extern int32 hpx_cell_ring(const HpxGrid *grid, int64 cell);
+extern double hpx_ring_lon(const HpxRing *ring, int32 j);
+extern double hpx_ring_lat(const HpxRing *ring);
 extern void hpx_cell_center(const HpxGrid *grid, int64 cell, double *lon, double *lat);
 extern void hpx_cell_to_face(int order, int64 cell, int *face, int64 *ix, int64 *iy);
 extern int32 hpx_face_ring(int order, int face, int32 row);
