@@ -1,6 +1,6 @@
 -- Fields out of rows.
 
--- Shared by the three aggregates: their states are one kind of difference array.
+-- Shared by the aggregates: their states are one kind of difference array.
 CREATE FUNCTION coverage_combine(internal, internal) RETURNS internal
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100;
 COMMENT ON FUNCTION coverage_combine(internal, internal) IS 'aggregate support: merges two states';
@@ -91,6 +91,21 @@ CREATE AGGREGATE density_agg(location geography, weight float8, grid_order integ
 );
 COMMENT ON AGGREGATE density_agg(geography, float8, integer) IS
 'adds each point''s weight to the cell that holds it; grid order 0 to 13, the same in every row. Weights are finite, at least 0, kept to the nearest multiple of 2^-16, and may add up to 2^37. Rows with a NULL location or weight are skipped; no row gives NULL';
+
+CREATE FUNCTION density_agg_transfn(internal, geography, float8, integer, float8) RETURNS internal
+AS 'MODULE_PATHNAME', 'density_agg_disc_transfn' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 50;
+COMMENT ON FUNCTION density_agg_transfn(internal, geography, float8, integer, float8) IS 'aggregate support: adds a row';
+
+CREATE AGGREGATE density_agg(location geography, weight float8, grid_order integer, radius_m float8) (
+    SFUNC = density_agg_transfn, STYPE = internal,
+    FINALFUNC = coverage_finalfn,
+    COMBINEFUNC = coverage_combine,
+    SERIALFUNC = coverage_serialize,
+    DESERIALFUNC = coverage_deserialize,
+    PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE density_agg(geography, float8, integer, float8) IS
+'spreads each weight evenly over the cells of its disc, as coverage_agg has them: radius in metres, more than 0 and at most 5 000 000. All cells of a disc get the same number of units of 2^-16, or one more, so that they add up to the weight exactly; those that get one more are as many on each ring of cells as is the ring''s share to within one, and lie side by side on it, in the order of cell numbers taken as a circle, from position floor(m * (i * golden ratio mod 1)) on, for ring i from the north and its m cells in the disc. Grid order and weights as in density_agg without a radius. Rows with a NULL location, weight or radius are skipped; no row gives NULL. The result does not depend on the order of rows';
 
 CREATE FUNCTION coverage_sum_transfn(internal, coverage) RETURNS internal
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000;

@@ -1,6 +1,6 @@
 /*
  * aggregate.c: the aggregates that make fields: coverage_agg of discs, density_agg
- * of points and sum of coverages. All three share one state.
+ * of points and of what is spread over discs, and sum of coverages. They share one state.
  */
 #include "coverage/coverage.h"
 
@@ -10,6 +10,7 @@
 #include "coverage/finish.h"
 #include "coverage/geog.h"
 #include "coverage/wire.h"
+#include "grid/spread.h"
 
 #include "libpq/pqformat.h"
 
@@ -106,6 +107,33 @@ density_agg_transfn(PG_FUNCTION_ARGS)
 
 		diff_add(state->diff, cell, cell, weight);
 	}
+	MemoryContextSwitchTo(old);
+	PG_RETURN_POINTER(state);
+}
+
+SR_FUNCTION(density_agg_disc_transfn);
+Datum
+density_agg_disc_transfn(PG_FUNCTION_ARGS)
+{
+	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext old;
+	FieldState *state;
+	Disc		disc;
+	double		weight;
+
+	if (PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(4))
+		RETURN_STATE_UNCHANGED();
+
+	geog_read_point(PG_GETARG_DATUM(1), &disc.lon, &disc.lat);
+	weight = check_weight(PG_GETARG_FLOAT8(2));
+	disc.radius = PG_GETARG_FLOAT8(4);
+	check_disc(&disc);
+
+	old = MemoryContextSwitchTo(context);
+	state = state_for(fcinfo, order_argument(fcinfo, 3), false);
+	state_add_total(state, weight);
+	if (weight > 0)
+		spread_disc(hpx_grid(state->order), &disc, (int64) (weight * WEIGHT_SCALE), 1 / WEIGHT_SCALE, state->diff);
 	MemoryContextSwitchTo(old);
 	PG_RETURN_POINTER(state);
 }
