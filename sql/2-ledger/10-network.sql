@@ -8,6 +8,12 @@ COMMENT ON SCHEMA swarm_reward_internal IS 'what swarm_reward works with inside;
 REVOKE ALL ON SCHEMA swarm_reward_internal FROM PUBLIC;
 GRANT USAGE ON SCHEMA swarm_reward_internal TO PUBLIC;
 
+-- The path while this script runs has the schema of PostGIS on it, in which others may create. No
+-- function keeps it: those in PL/pgSQL are made under internal_path, and PostGIS is called from
+-- functions whose body is bound here and now (BEGIN ATOMIC).
+SELECT pg_catalog.set_config('swarm_reward.script_path', pg_catalog.current_setting('search_path'), true),
+	pg_catalog.set_config('swarm_reward.internal_path', 'swarm_reward_internal, swarm_reward, pg_temp', true);
+
 -- Codes order and compare by bytes, so that "ties by code" cannot depend on the collation of a database.
 CREATE DOMAIN code AS text COLLATE "C"
 	CONSTRAINT code_form CHECK (VALUE <> '' AND length(VALUE) <= 100 AND VALUE = btrim(VALUE, E' \t\r\n'));

@@ -71,7 +71,8 @@ COMMENT ON COLUMN telemetry_reject.reason IS 'why';
 -- Partitions are ordinary tables, not members of the extension, so that
 -- pg_dump keeps them. There is no default partition on purpose: it would have
 -- to be scanned under lock whenever a day is added, and would hide lost days.
-CREATE FUNCTION make_telemetry_partitions(from_time timestamptz, to_time timestamptz, width interval DEFAULT '1 day') RETURNS int
+SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.internal_path'), true);
+CREATE FUNCTION swarm_reward.make_telemetry_partitions(from_time timestamptz, to_time timestamptz, width interval DEFAULT '1 day') RETURNS int
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
 DECLARE
 	parent regclass;
@@ -102,7 +103,7 @@ BEGIN
 			FOR free IN
 				SELECT r FROM unnest(tstzmultirange(tstzrange(a, b)) - taken) r
 			LOOP
-				child := format('%I.%I', '@extschema@', (SELECT c.relname FROM pg_class c WHERE c.oid = parent) || '_' || to_char(lower(free), 'YYYYMMDD'));
+				child := format('swarm_reward_internal.%I', (SELECT c.relname FROM pg_class c WHERE c.oid = parent) || '_' || to_char(lower(free), 'YYYYMMDD'));
 				-- made first and attached then: CREATE TABLE PARTITION OF would wait for every
 				-- reader and writer of the whole, and keep new ones waiting
 				EXECUTE format('CREATE TABLE %s (LIKE %s INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMPRESSION)', child, parent);
@@ -126,9 +127,10 @@ BEGIN
 	END LOOP;
 	RETURN made;
 END $$;
-COMMENT ON FUNCTION make_telemetry_partitions(timestamptz, timestamptz, interval) IS
+COMMENT ON FUNCTION swarm_reward.make_telemetry_partitions(timestamptz, timestamptz, interval) IS
 'makes the missing partitions of telemetry and telemetry_hour, with their keys and indexes, for the UTC days from from_time to before to_time and returns how many it made; safe to repeat. width: days per partition, wider for sparse history. A call is one transaction, in which some hundreds of days at once take more locks than a server has by default: make a long history in several calls or with a longer width. Errors: an empty or unbounded span, a width that is not whole days';
 
+SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.script_path'), true);
 SELECT pg_catalog.pg_extension_config_dump('telemetry', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry_hour', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry_reject', '');

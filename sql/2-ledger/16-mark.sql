@@ -8,6 +8,8 @@
 -- later stay, and with them the hour stays dirty. Marks are only ever added,
 -- never updated, so that loaders do not wait for each other.
 
+SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.internal_path'), true);
+
 CREATE FUNCTION hour_of(at timestamptz) RETURNS timestamptz
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC
@@ -173,3 +175,9 @@ END $$;
 COMMENT ON FUNCTION forget_telemetry_partition(regclass, tstzrange) IS
 'called by make_telemetry_partitions for each partition it makes of telemetry or telemetry_hour: notes that what the hours of the period had in an earlier partition is gone';
 
+SELECT pg_catalog.pg_extension_config_dump('telemetry_dirty', '');
+SELECT pg_catalog.pg_extension_config_dump('telemetry_arrival', '');
+SELECT pg_catalog.pg_extension_config_dump('telemetry_rolled', '');
+SELECT pg_catalog.pg_extension_config_dump('telemetry_reporter', '');
+REVOKE ALL ON FUNCTION mark_telemetry_hours(tstzrange), forget_telemetry_partition(regclass, tstzrange), watch_telemetry_partition(regclass) FROM PUBLIC;
+SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.script_path'), true);

@@ -1,0 +1,171 @@
+-- The formulas of an epoch, one small function each: the engine computes with them, verify_epoch
+-- checks with them, explain_reward shows them.
+--
+-- What is computed for one row is float8, made of + - * / and sqrt only, whose bits are the same
+-- on every machine. What is added up over rows is added up in numeric (see exact), so that no
+-- order of rows matters. Powers are numeric.
+SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.internal_path'), true);
+
+CREATE FUNCTION ramp(x double precision, a double precision, b double precision) RETURNS double precision
+AS 'MODULE_PATHNAME', 'sr_ramp' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION ramp(double precision, double precision, double precision) IS
+'0 at or before a, 1 at or beyond b, linear between; a > b counts down. NULL for NULL; errors: NaN, infinite a or b';
+
+CREATE FUNCTION exact(x double precision) RETURNS numeric
+AS 'MODULE_PATHNAME', 'sr_exact_numeric' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION exact(double precision) IS
+'the shortest decimal that stands for this float8 and no other (a plain cast keeps 15 digits only); NULL for NULL; errors: NaN, infinite';
+
+CREATE FUNCTION seconds(times tstzmultirange) RETURNS numeric
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT coalesce(sum(extract(epoch FROM upper(r) - lower(r))), 0) FROM unnest(times) r;
+END;
+COMMENT ON FUNCTION seconds(tstzmultirange) IS 'length of bounded times, seconds, exact to the microsecond; NULL for NULL, or where a bound is missing';
+
+CREATE FUNCTION days(period tstzrange) RETURNS double precision
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT (extract(epoch FROM upper(period) - lower(period)) / 86400)::double precision;
+END;
+COMMENT ON FUNCTION days(tstzrange) IS 'length of a bounded period in days of 24 hours; NULL for NULL';
+
+CREATE FUNCTION days(span interval) RETURNS double precision
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT (extract(epoch FROM span) / 86400)::double precision;
+END;
+COMMENT ON FUNCTION days(interval) IS 'length of an interval without months in days of 24 hours; NULL for NULL';
+
+CREATE FUNCTION slot_count(period tstzrange, slot interval) RETURNS bigint
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT (ceil(extract(epoch FROM upper(period) - timestamptz '1970-01-01 00:00:00+00') / extract(epoch FROM slot))
+		- ceil(extract(epoch FROM lower(period) - timestamptz '1970-01-01 00:00:00+00') / extract(epoch FROM slot)))::bigint;
+END;
+COMMENT ON FUNCTION slot_count(tstzrange, interval) IS
+'slots of telemetry (aligned to the Unix epoch) that start within [lower, upper) of a period; NULL for NULL or without a bound';
+
+CREATE FUNCTION uptime_within(summary telemetry_summary, earlier telemetry_summary, times tstzmultirange, slot interval, timeout interval) RETURNS double precision
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT coalesce((sum(round(uptime(s.summary, r, timeout) * n)) / sum(n)), 0)
+	FROM (SELECT CASE WHEN earlier IS NULL THEN uptime_within.summary
+			ELSE (SELECT rollup(u) FROM unnest(ARRAY[uptime_within.summary, earlier]) u) END) s (summary),
+		unnest(times) r, LATERAL (SELECT slot_count(r, slot)) c (n)
+	WHERE n > 0 AND s.summary IS NOT NULL;
+END;
+COMMENT ON FUNCTION uptime_within(telemetry_summary, telemetry_summary, tstzmultirange, interval, interval) IS
+'uptime(summary, period, timeout) over several times together; earlier is what was measured before they begin and still counts within the timeout (NULL: nothing). 0 without telemetry or without a slot';
+
+CREATE FUNCTION work_summary(latency_ms double precision, work bigint, slot interval) RETURNS telemetry_summary
+AS 'MODULE_PATHNAME', 'sr_work_summary' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION work_summary(double precision, bigint, interval) IS
+'a telemetry_summary without slots in which one response time, in ms, counts as often as there is work; for rollup. NULL latency: not measured. NULL without work';
+
+CREATE FUNCTION response_time(summary telemetry_summary, quantile double precision, untimed_ms double precision) RETURNS double precision
+AS 'MODULE_PATHNAME', 'sr_telemetry_response_time_untimed' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;
+COMMENT ON FUNCTION response_time(telemetry_summary, double precision, double precision) IS
+'response_time(summary, quantile) over all ok samples, those without a latency having untimed_ms; NULL for NULL and without an ok sample. Errors: quantile outside [0, 1], negative or NaN untimed_ms';
+
+CREATE FUNCTION performance(response_ms double precision, error_rate_upper double precision, p policy) RETURNS double precision
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT coalesce(sqrt(ramp(response_ms, (p).response_limit_ms::double precision, (p).response_target_ms::double precision)
+		* ramp(error_rate_upper, (p).error_limit::double precision, (p).error_target::double precision)), 0);
+END;
+COMMENT ON FUNCTION performance(double precision, double precision, policy) IS
+'geometric mean of ramp(response_ms; limit, target) and ramp(error_rate_upper; limit, target); 0 where either is not known';
+
+-- References: what is taken for given follows what is there, half-way in a half-life.
+
+CREATE FUNCTION decay(length_days double precision, half_life interval) RETURNS double precision
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	-- the base's forty decimals are those that the power is computed to
+	SELECT power(round(2, 40), -exact(length_days) / exact(days(half_life)))::double precision;
+END;
+COMMENT ON FUNCTION decay(double precision, interval) IS '2 ^ (-length / half_life); length in days. NULL for NULL';
+
+CREATE FUNCTION kappa(length_days double precision, half_life interval) RETURNS double precision
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT ((1 - power(round(2, 40), -u)) / (ln(round(2, 40)) * u))::double precision
+	FROM (SELECT exact(length_days) / exact(days(half_life))) x (u);
+END;
+COMMENT ON FUNCTION kappa(double precision, interval) IS
+'mean of 2 ^ (-t / half_life) over t from 0 to a length in days: (1 - 2 ^ -u) / (ln 2 * u) with u = length / half_life. NULL for NULL; errors: length 0';
+
+CREATE FUNCTION follow(reference double precision, now_there double precision, up double precision, down double precision) RETURNS double precision
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT now_there + (reference - now_there) * CASE WHEN now_there > reference THEN up ELSE down END;
+END;
+COMMENT ON FUNCTION follow(double precision, double precision, double precision, double precision) IS
+'R'' = V + (R - V) * d: the reference R at the end of an epoch in which V is there; d is decay(epoch, vesting_half_life) where V > R and decay(epoch, memory_half_life) where it is not. NULL for NULL';
+
+CREATE FUNCTION follow(reference coverage, now_there coverage, up double precision, down double precision) RETURNS coverage
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	-- V + min(0, R - V) * up + max(0, R - V) * down, cell by cell
+	SELECT now_there + coverage_least(reference - now_there, 0::double precision) * up
+		+ coverage_greatest(reference - now_there, 0::double precision) * down;
+END;
+COMMENT ON FUNCTION follow(coverage, coverage, double precision, double precision) IS 'the same cell by cell';
+
+CREATE FUNCTION mean_ramp(age_days double precision, length_days double precision, full_days double precision) RETURNS double precision
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN age_days >= full_days THEN 1
+		WHEN age_days + length_days <= full_days THEN (age_days + length_days / 2) / full_days
+		-- rising until it is full, then 1
+		ELSE 1 - (full_days - age_days) / length_days * (full_days - age_days) / (2 * full_days) END;
+END;
+COMMENT ON FUNCTION mean_ramp(double precision, double precision, double precision) IS
+'mean of min(1, age / full) while age goes from age_days to age_days + length_days; age_days at least 0. NULL for NULL';
+
+CREATE FUNCTION region_multiplier(given double precision, demand double precision, target_fraction double precision, multiplier_max double precision) RETURNS double precision
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN demand > 0 THEN 1 + (multiplier_max - 1) * greatest(0, 1 - given / demand / target_fraction) ELSE 1 END;
+END;
+COMMENT ON FUNCTION region_multiplier(double precision, double precision, double precision, double precision) IS
+'m = 1 + (M - 1) * max(0, 1 - (given / demand) / target_fraction); 1 for a region without demand. NULL for NULL';
+
+CREATE FUNCTION next_price(previous double precision, demand double precision, units double precision, length_days double precision,
+	elasticity numeric, step numeric, price_min numeric, price_max numeric) RETURNS double precision
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT least(greatest(t.target, previous / t.factor), previous * t.factor)
+	FROM (SELECT CASE WHEN demand = 0 AND units = 0 THEN previous
+			WHEN units = 0 THEN price_max::double precision
+			WHEN demand = 0 THEN price_min::double precision
+			ELSE least(price_max, greatest(price_min, power(round(exact(demand) / exact(units), 40), elasticity)))::double precision END,
+		power(round(1 + step, 40), exact(length_days) / 30)::double precision) t (target, factor);
+END;
+COMMENT ON FUNCTION next_price(double precision, double precision, double precision, double precision, numeric, numeric, numeric, numeric) IS
+'the previous price moved towards clamp((demand / units) ^ elasticity; price_min, price_max) by a factor of at most (1 + step) ^ (length in days / 30). Without units the target is price_max, without demand price_min, without both the previous price. NULL for NULL';
+
+-- Emission: the budget of an epoch that was given none.
+
+CREATE FUNCTION emitted(p policy, until timestamptz) RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN (p).emission_half_life IS NULL THEN (p).emission * t.days
+		ELSE (p).emission * exact(days((p).emission_half_life)) / ln(round(2, 40))
+			* (1 - power(round(2, 40), -t.days / exact(days((p).emission_half_life)))) END
+	FROM (SELECT greatest(0, extract(epoch FROM until - (p).effective_from) / 86400)) t (days);
+END;
+COMMENT ON FUNCTION emitted(policy, timestamptz) IS
+'base units, with a fraction, that a policy emits from effective_from until a time: emission a day, halving every emission_half_life. NULL for a policy without emission or effective_from';
+
+CREATE FUNCTION epoch_emission(p policy, period tstzrange) RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	-- differences of a total that is rounded down: no length of epochs gains or loses a base unit
+	SELECT floor(emitted(p, upper(period))) - floor(emitted(p, lower(period)));
+END;
+COMMENT ON FUNCTION epoch_emission(policy, tstzrange) IS
+'budget in base units of an epoch that has none of its own: what the policy emits within its period. NULL for a policy without emission';
+
+SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.script_path'), true);

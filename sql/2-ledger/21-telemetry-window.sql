@@ -1,0 +1,114 @@
+-- Where an epoch finds its telemetry: the hours that lie wholly in it and are rolled up come from
+-- telemetry_hour, everything else from raw rows. The result is the same to the bit.
+SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.internal_path'), true);
+
+CREATE FUNCTION telemetry_measures(slot interval) RETURNS text
+LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $f$
+	SELECT format($q$ telemetry_agg(t.sampled_at, t.latency_ms, t.ok, %1$L::interval) AS summary,
+		rollup(work_summary(t.latency_ms, t.work, %1$L::interval)) FILTER (WHERE t.ok AND t.work > 0) AS work_summary,
+		coalesce(sum(t.work) FILTER (WHERE t.ok), 0) AS work,
+		coalesce(sum(t.work) FILTER (WHERE t.ok AND t.energy_mwh IS NOT NULL), 0) AS metered_work,
+		coalesce(sum(t.fee) FILTER (WHERE t.ok), 0) AS fee,
+		sum(t.energy_mwh) AS energy_mwh $q$, slot)
+$f$;
+COMMENT ON FUNCTION telemetry_measures(interval) IS
+'the columns that raw rows t of telemetry are summed up to, with a slot, as SQL: the one place that says how, for the roll-up, its check and the epochs. NULL for NULL';
+
+CREATE FUNCTION telemetry_plan(period tstzrange, slot interval, OUT clean tstzmultirange, OUT rest tstzmultirange)
+LANGUAGE plpgsql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
+DECLARE
+	raw_span tstzmultirange;	-- what there are partitions for
+	watched_span tstzmultirange;
+	hour_span tstzmultirange;
+	lost record;
+BEGIN
+	-- this locks the two tables, so that no partition goes while they are read
+	PERFORM FROM ONLY telemetry, ONLY telemetry_hour LIMIT 0;
+	raw_span := telemetry_span('telemetry');
+	watched_span := telemetry_span('telemetry', watched => true);
+	hour_span := telemetry_span('telemetry_hour');
+	SELECT coalesce(range_agg(tstzrange(o.hour, o.hour + interval '1 hour')), '{}') INTO clean
+	FROM telemetry_rolled o
+	WHERE o.hour >= lower(period) AND o.hour + interval '1 hour' <= upper(period)
+		AND o.slot = telemetry_plan.slot AND o.hour <@ hour_span
+		AND (o.raw_dropped OR NOT tstzrange(o.hour, o.hour + interval '1 hour') <@ raw_span
+			OR (tstzrange(o.hour, o.hour + interval '1 hour') <@ watched_span
+				AND NOT EXISTS (SELECT FROM telemetry_dirty d WHERE d.since >= o.hour AND d.since < o.hour + interval '1 hour')));
+	rest := tstzmultirange(period) - clean;
+	SELECT o.hour, o.slot INTO lost
+	FROM telemetry_rolled o
+	WHERE o.samples > 0 AND tstzrange(o.hour, o.hour + interval '1 hour') && rest
+		AND (o.raw_dropped OR NOT tstzrange(o.hour, o.hour + interval '1 hour') <@ raw_span)
+	ORDER BY o.hour LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION 'the raw telemetry of the hour %, which is needed, was dropped', lost.hour
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				DETAIL = CASE WHEN lost.slot = telemetry_plan.slot THEN 'The period begins or ends within the hour.'
+					ELSE format('Its summaries have a slot of %s, not %s.', coalesce(lost.slot::text, '?'), telemetry_plan.slot) END,
+				HINT = 'Attach the partition that held it again, or use whole hours and the slot of the summaries.';
+	END IF;
+END $$;
+COMMENT ON FUNCTION telemetry_plan(tstzrange, interval) IS
+'which hours of a bounded period are read from telemetry_hour (clean), and for which time telemetry is read (rest). NULL for NULL. Errors: raw rows are needed that were dropped';
+
+CREATE FUNCTION telemetry_query(period tstzrange, slot interval, only_nodes text DEFAULT 'true') RETURNS text
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
+DECLARE
+	plan record;
+	parts text[] := '{}';
+	part text;
+	r tstzrange;
+BEGIN
+	SELECT * INTO plan FROM telemetry_plan(period, slot);
+	-- Bounds are written into the query, so that partitions without any of the time are not planned for.
+	IF NOT isempty(plan.clean) THEN
+		-- an hour in which the node joined or left is not wholly its own: its rows are read instead
+		parts := parts || format($q$
+			SELECT t.node_id, t.service_type, t.summary, t.work_summary, t.work, t.metered_work, t.fee, t.energy_mwh
+			FROM telemetry_hour t LEFT JOIN (
+				SELECT m.node_id, m.joined_at, m.left_at FROM node m WHERE m.joined_at > %1$L OR m.left_at < %2$L) n ON n.node_id = t.node_id
+			WHERE t.hour >= %1$L AND t.hour < %2$L %3$s AND %4$s
+				AND (n.node_id IS NULL OR (t.hour >= n.joined_at AND (n.left_at IS NULL OR t.hour + interval '1 hour' <= n.left_at))) $q$,
+			lower(plan.clean), upper(plan.clean),
+			CASE WHEN plan.clean = tstzmultirange(range_merge(plan.clean)) THEN '' ELSE format('AND t.hour <@ %L::tstzmultirange', plan.clean) END, only_nodes);
+		IF EXISTS (SELECT FROM node m WHERE (m.joined_at >= lower(plan.clean) AND m.joined_at < upper(plan.clean) AND hour_of(m.joined_at) <> m.joined_at)
+				OR (m.left_at >= lower(plan.clean) AND m.left_at < upper(plan.clean) AND hour_of(m.left_at) <> m.left_at)) THEN
+			parts := parts || format($q$
+				SELECT t.node_id, t.service_type, %1$s
+				FROM (SELECT n.node_id, h.hour, greatest(n.joined_at, h.hour) AS starts, least(n.left_at, h.hour + interval '1 hour') AS ends
+						FROM (SELECT m.node_id, hour_of(m.joined_at) AS hour FROM node m
+								WHERE m.joined_at >= %2$L AND m.joined_at < %3$L AND m.joined_at > hour_of(m.joined_at)
+							UNION SELECT m.node_id, hour_of(m.left_at) FROM node m
+								WHERE m.left_at >= %2$L AND m.left_at < %3$L AND m.left_at > hour_of(m.left_at)) h
+							JOIN node n ON n.node_id = h.node_id
+						WHERE h.hour <@ %4$L::tstzmultirange) c
+					JOIN telemetry t ON t.node_id = c.node_id AND t.sampled_at >= c.starts AND t.sampled_at < c.ends
+				WHERE t.sampled_at >= %2$L AND t.sampled_at < %3$L AND %5$s
+				GROUP BY t.node_id, t.service_type $q$,
+				telemetry_measures(slot), lower(plan.clean), upper(plan.clean), plan.clean, only_nodes);
+		END IF;
+	END IF;
+	FOR r IN
+		-- days that hold some of the time, joined to runs: each is read once
+		SELECT unnest(range_agg(tstzrange(date_bin('1 day', lower(u), timestamptz '2000-01-01 00:00+00'),
+			date_bin('1 day', upper(u) - interval '1 microsecond', timestamptz '2000-01-01 00:00+00') + interval '24 hours'))) * period
+		FROM unnest(plan.rest) u
+	LOOP
+		parts := parts || format($q$
+			SELECT t.node_id, t.service_type, %1$s
+			FROM telemetry t JOIN node n ON n.node_id = t.node_id
+			WHERE t.sampled_at >= %2$L AND t.sampled_at < %3$L %4$s AND %5$s
+				AND t.sampled_at >= n.joined_at AND (n.left_at IS NULL OR t.sampled_at < n.left_at)
+			GROUP BY t.node_id, t.service_type $q$,
+			telemetry_measures(slot), lower(r), upper(r), CASE WHEN r <@ plan.rest THEN '' ELSE format('AND t.sampled_at <@ %L::tstzmultirange', plan.rest) END, only_nodes);
+	END LOOP;
+	IF parts = '{}' THEN
+		RETURN 'SELECT NULL::bigint AS node_id, NULL::code AS service_type, NULL::telemetry_summary AS summary, NULL::telemetry_summary AS work_summary,
+			0::numeric AS work, 0::numeric AS metered_work, 0::numeric AS fee, 0::numeric AS energy_mwh WHERE false';
+	END IF;
+	RETURN array_to_string(parts, ' UNION ALL ');
+END $$;
+COMMENT ON FUNCTION telemetry_query(tstzrange, interval, text) IS
+'query for the telemetry of a bounded period within the nodes'' stays, as rows (node_id, service_type (NULL: heartbeats), summary, work_summary, work, metered_work, fee, energy_mwh) that are still to be summed up by node and service; only_nodes is a condition on t.node_id. The one place where an epoch reads telemetry. NULL for NULL. Errors: raw rows are needed that were dropped';
+
+SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.script_path'), true);

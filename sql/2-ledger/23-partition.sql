@@ -1,0 +1,48 @@
+-- The partitions of an epoch: made by a query, keyed, attached.
+SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.internal_path'), true);
+
+CREATE FUNCTION epoch_table(relation text, epoch_id bigint) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT format('swarm_reward_internal.%I', relation || '_' || epoch_id);
+END;
+COMMENT ON FUNCTION epoch_table(text, bigint) IS 'qualified name of the table that holds what an epoch has of a relation. NULL for NULL';
+
+CREATE FUNCTION make_epoch_table(relation text, epoch_id bigint, query text) RETURNS bigint
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+	made bigint;
+BEGIN
+	-- a query that makes a table is shared by parallel workers, one that fills a table is not
+	EXECUTE format('DROP TABLE IF EXISTS %s', epoch_table(relation, epoch_id));
+	EXECUTE format('CREATE TABLE %s AS %s', epoch_table(relation, epoch_id), query);
+	GET DIAGNOSTICS made = ROW_COUNT;
+	EXECUTE format('ANALYZE %s', epoch_table(relation, epoch_id));
+	RETURN made;
+END $$;
+COMMENT ON FUNCTION make_epoch_table(text, bigint, text) IS 'makes the table of a relation for an epoch from a query, in the place of one that is there; returns its number of rows';
+
+CREATE FUNCTION attach_epoch_table(relation text, epoch_id bigint, key text) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+	child text := epoch_table(relation, epoch_id);
+	not_null text;
+BEGIN
+	-- what the parent demands of its partitions; the check spares ATTACH a look at every row
+	SELECT string_agg(format('ALTER COLUMN %I SET NOT NULL', a.attname), ', ') INTO not_null
+	FROM pg_attribute a WHERE a.attrelid = relation::regclass AND a.attnum > 0 AND a.attnotnull AND NOT a.attisdropped;
+	EXECUTE format('ALTER TABLE %s %s, ADD PRIMARY KEY (%s), ADD CONSTRAINT epoch CHECK (epoch_id = %s)', child, not_null, key, epoch_id);
+	EXECUTE format('ALTER TABLE %I ATTACH PARTITION %s FOR VALUES IN (%s)', relation, child, epoch_id);
+	EXECUTE format('ALTER TABLE %s DROP CONSTRAINT epoch', child);
+END $$;
+COMMENT ON FUNCTION attach_epoch_table(text, bigint, text) IS 'gives the table of a relation for an epoch its key and attaches it';
+
+CREATE FUNCTION epoch_relation() RETURNS TABLE (relation text, key text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT * FROM (VALUES ('epoch_node', 'node_id'), ('epoch_node_resource', 'node_id, resource_type'), ('epoch_node_service', 'node_id, service_type'),
+		('epoch_owner', 'owner, resource_type, kind'), ('reward', 'node_id, component')) v (relation, key);
+END;
+COMMENT ON FUNCTION epoch_relation() IS 'the relations of which each epoch has a partition, with the key of that';
+
+SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.script_path'), true);

@@ -1,0 +1,132 @@
+-- Fields: demand, supply, and what of it is taken for given.
+
+CREATE TABLE swarm_reward_internal.epoch_region_demand (
+	epoch_id bigint NOT NULL,
+	region text COLLATE "C" NOT NULL,
+	demand coverage NOT NULL,
+	PRIMARY KEY (epoch_id, region)
+);
+COMMENT ON TABLE swarm_reward_internal.epoch_region_demand IS 'the demand field of each region of an epoch: its points, spread over their discs; region is empty for those that belong to none';
+COMMENT ON COLUMN swarm_reward_internal.epoch_region_demand.epoch_id IS 'the epoch';
+COMMENT ON COLUMN swarm_reward_internal.epoch_region_demand.region IS 'code of the region, or empty';
+COMMENT ON COLUMN swarm_reward_internal.epoch_region_demand.demand IS 'its demand field';
+SELECT pg_catalog.pg_extension_config_dump('swarm_reward_internal.epoch_region_demand', '');
+
+CREATE FUNCTION swarm_reward_internal.zero_coverage(grid_order int) RETURNS coverage
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT density_agg(ST_SetSRID(ST_MakePoint(0, 0), 4326)::geography, 0::double precision, grid_order);
+END;
+COMMENT ON FUNCTION swarm_reward_internal.zero_coverage(int) IS 'the field that is zero everywhere, on the grid of this order; NULL for NULL';
+
+CREATE FUNCTION swarm_reward_internal.demand_points(period tstzrange, region_snap_m double precision)
+RETURNS TABLE (region text, location geography, radius_m double precision, weight double precision)
+LANGUAGE sql STABLE STRICT
+BEGIN ATOMIC
+	SELECT coalesce(swarm_reward_internal.region_among((SELECT swarm_reward_internal.regions_in_force(lower(demand_points.period))), d.location,
+			lower(demand_points.period), demand_points.region_snap_m), ''),
+		d.location, d.radius_m, (round(d.weight * swarm_reward_internal.seconds(tstzmultirange(d.valid * demand_points.period)), 24)
+			/ swarm_reward_internal.seconds(tstzmultirange(demand_points.period)))::double precision
+	FROM demand d WHERE d.valid && demand_points.period;
+END;
+COMMENT ON FUNCTION swarm_reward_internal.demand_points(tstzrange, double precision) IS
+'points of demand in a period with the region that each belongs to, empty where there is none, weights averaged by time. Reads the table demand as it is now. No row for NULL';
+
+CREATE FUNCTION swarm_reward_internal.demand_fields(period tstzrange, grid_order int, region_snap_m double precision) RETURNS TABLE (region text, demand coverage)
+LANGUAGE sql STABLE STRICT
+BEGIN ATOMIC
+	WITH point AS MATERIALIZED (
+		SELECT * FROM swarm_reward_internal.demand_points(demand_fields.period, demand_fields.region_snap_m)
+	)
+	SELECT f.region, sum(f.part)
+	FROM (SELECT p.region, density_agg(p.location, p.weight, demand_fields.grid_order) AS part FROM point p WHERE p.radius_m IS NULL GROUP BY p.region
+		UNION ALL
+		SELECT p.region, density_agg(p.location, p.weight, demand_fields.grid_order, p.radius_m) FROM point p WHERE p.radius_m IS NOT NULL GROUP BY p.region) f
+	GROUP BY f.region;
+END;
+COMMENT ON FUNCTION swarm_reward_internal.demand_fields(tstzrange, int, double precision) IS
+'the demand field of each region in a period; region is empty for points that belong to none. Reads the table demand as it is now. No row for NULL';
+
+CREATE FUNCTION swarm_reward_internal.supply_field(epoch_id bigint, grid_order int, scale double precision) RETURNS coverage
+LANGUAGE sql STABLE STRICT
+BEGIN ATOMIC
+	-- Nodes at one place with one radius are added up exactly before: a node and its halves give the
+	-- same bits. Places are compared as bytes: as geography they have to be sorted, which takes longer
+	-- than the field.
+	SELECT coverage_agg(ST_GeogFromWKB(s.spot), s.reach_m, s.supply * supply_field.scale, supply_field.grid_order) / supply_field.scale
+	FROM (SELECT ST_AsBinary(n.location) AS spot, n.reach_m, sum(swarm_reward_internal.exact(n.supply))::double precision AS supply
+		FROM epoch_node n WHERE n.epoch_id = supply_field.epoch_id AND n.supply > 0
+		GROUP BY ST_AsBinary(n.location), n.reach_m) s;
+END;
+COMMENT ON FUNCTION swarm_reward_internal.supply_field(bigint, int, double precision) IS
+'S: sum over the nodes of an epoch of supply times disc, from epoch_node, rounded to 2^-16 / scale; NULL without supply, and for NULL';
+
+SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.internal_path'), true);
+
+CREATE FUNCTION supply_field(epoch_id bigint, grid_order int) RETURNS coverage
+LANGUAGE plpgsql STABLE STRICT SET search_path FROM CURRENT AS $$
+DECLARE
+	total double precision;
+	scale double precision := 1;
+BEGIN
+	SELECT sum(exact(n.supply)) INTO total FROM epoch_node n WHERE n.epoch_id = supply_field.epoch_id AND n.supply > 0;
+	IF total IS NULL THEN
+		RETURN zero_coverage(grid_order);
+	END IF;
+	-- the power of two for which total * scale is above 2^35 and at most 2^36: rounding to 2^-16
+	-- is then below 2^-51 of the total whatever the unit of contribution
+	WHILE total * scale * 2 <= 68719476736 LOOP
+		scale := scale * 2;
+	END LOOP;
+	WHILE total * scale > 68719476736 LOOP
+		scale := scale / 2;
+	END LOOP;
+	RETURN coalesce(supply_field(epoch_id, grid_order, scale), zero_coverage(grid_order));
+END $$;
+COMMENT ON FUNCTION supply_field(bigint, int) IS 'S: the supply field of an epoch, from epoch_node; zero without supply. NULL for NULL';
+
+CREATE FUNCTION served_field(supply coverage, supply_target double precision) RETURNS coverage
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT coverage_least(supply / supply_target, 1::double precision);
+END;
+COMMENT ON FUNCTION served_field(coverage, double precision) IS 'c(S) = min(1, S / T): to which degree cells are served. NULL for NULL';
+
+CREATE FUNCTION gap_value_field(demand coverage, supply coverage, reference coverage, supply_target double precision, kappa double precision) RETURNS coverage
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT demand * coverage_greatest(served_field(supply, supply_target) - reference, 0::double precision) * kappa / supply;
+END;
+COMMENT ON FUNCTION gap_value_field(coverage, coverage, coverage, double precision, double precision) IS
+'D * kappa * max(0, c(S) - G) / S: newly served demand per unit of supply. NULL for NULL';
+
+CREATE FUNCTION draw_demand(e epoch, p policy) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+	DELETE FROM epoch_region_demand d WHERE d.epoch_id = e.epoch_id;
+	INSERT INTO epoch_region_demand (epoch_id, region, demand)
+	SELECT e.epoch_id, f.region, f.demand FROM demand_fields(e.period, p.grid_order, p.region_snap_m) f;
+	UPDATE epoch SET demand = coalesce((SELECT sum(d.demand) FROM epoch_region_demand d WHERE d.epoch_id = e.epoch_id), zero_coverage(p.grid_order))
+	WHERE epoch.epoch_id = e.epoch_id;
+END $$;
+COMMENT ON FUNCTION draw_demand(epoch, policy) IS 'run_epoch step: the demand field of an epoch, and that of each of its regions';
+
+CREATE FUNCTION draw_supply(e epoch, p policy) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+	s coverage := supply_field(e.epoch_id, p.grid_order);
+	served coverage := served_field(s, p.supply_target::double precision);
+	given coverage;
+	length_days double precision := days(e.period);
+BEGIN
+	SELECT o.next_reference INTO given FROM epoch o WHERE o.epoch_id = e.previous_epoch_id;
+	IF e.previous_epoch_id IS NULL THEN
+		given := CASE WHEN e.baseline THEN served ELSE zero_coverage(p.grid_order) END;
+	END IF;
+	UPDATE epoch SET supply = s, reference = given,
+		next_reference = follow(given, served, decay(length_days, p.vesting_half_life), decay(length_days, p.memory_half_life))
+	WHERE epoch.epoch_id = e.epoch_id;
+END $$;
+COMMENT ON FUNCTION draw_supply(epoch, policy) IS 'run_epoch step: the supply field of an epoch, and how far each cell is taken for served';
+
+SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.script_path'), true);

@@ -1,0 +1,161 @@
+-- Pools: scores, and the budget apportioned by them.
+SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.internal_path'), true);
+
+-- A lot is what is apportioned on its own: a pool, or within service_types a service.
+CREATE FUNCTION score_query(e epoch, p policy) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+	length_days double precision := days(e.period);
+	kept double precision := kappa(length_days, p.vesting_half_life);
+BEGIN
+	RETURN format($q$
+		SELECT s.component::code AS component, s.lot::code AS lot, s.node_id, s.provider_id, s.score
+		FROM (
+			SELECT 'new_regions' AS component, 'new_regions' AS lot, n.node_id, n.provider_id,
+				r.pot * (n.contribution * n.place_trust * n.tenure * n.freshness / r.fresh) AS score
+			FROM %2$s n JOIN epoch_region r ON r.epoch_id = %1$s AND r.region = n.region
+			WHERE r.fresh > 0 AND r.pot > 0
+			UNION ALL
+			SELECT 'geographic_gaps', 'geographic_gaps', n.node_id, n.provider_id,
+				%5$L::double precision * n.tenure * n.supply * coverage_sum(
+					(SELECT gap_value_field(e.demand, e.supply, e.reference, %6$L::double precision, %7$L::double precision) FROM epoch e WHERE e.epoch_id = %1$s),
+					n.location, n.reach_m)
+			FROM %2$s n WHERE n.supply > 0 AND n.tenure > 0
+			UNION ALL
+			SELECT 'resource_gaps', 'resource_gaps', n.node_id, n.provider_id, sum(exact(n.tenure * g.pot * (n.quality * n.place_trust * r.units / g.units)))::double precision
+			FROM %2$s n JOIN %3$s r ON r.node_id = n.node_id
+				JOIN epoch_region_resource g ON g.epoch_id = %1$s AND g.region = n.region AND g.resource_type = r.resource_type
+			WHERE g.pot > 0
+			GROUP BY n.node_id, n.provider_id
+			UNION ALL
+			SELECT 'resource_types', 'resource_types', n.node_id, n.provider_id, sum(exact(%5$L::double precision * n.quality * r.units * t.unit_value * (t.price - 1)))::double precision
+			FROM %2$s n JOIN %3$s r ON r.node_id = n.node_id
+				JOIN epoch_resource t ON t.epoch_id = %1$s AND t.resource_type = r.resource_type
+			WHERE t.price > 1
+			GROUP BY n.node_id, n.provider_id
+			UNION ALL
+			SELECT 'network_capacity', 'network_capacity', n.node_id, n.provider_id, sum(exact(n.tenure * t.pot * (r.growth / t.growth)))::double precision
+			FROM %2$s n JOIN %3$s r ON r.node_id = n.node_id
+				JOIN epoch_resource t ON t.epoch_id = %1$s AND t.resource_type = r.resource_type
+			WHERE t.pot > 0 AND t.growth > 0 AND r.growth > 0
+			GROUP BY n.node_id, n.provider_id
+			UNION ALL
+			SELECT 'service_types', 'service_types ' || v.service_type, n.node_id, n.provider_id, t.score * (n.quality * v.work / t.good_work)
+			FROM %2$s n JOIN %4$s v ON v.node_id = n.node_id
+				JOIN epoch_service t ON t.epoch_id = %1$s AND t.service_type = v.service_type
+			WHERE t.score > 0 AND t.good_work > 0
+			UNION ALL
+			SELECT 'specialization', 'specialization', n.node_id, n.provider_id,
+				sum(exact(k.weight::double precision * v.work * t.unit_value * n.quality * ramp(CASE k.metric WHEN 'p50_latency_ms' THEN v.p50_latency_ms WHEN 'p95_latency_ms' THEN v.p95_latency_ms
+					WHEN 'p99_latency_ms' THEN v.p99_latency_ms WHEN 'error_rate_upper' THEN v.error_rate_upper ELSE v.energy_per_work END,
+					k.bound::double precision, k.target::double precision)))::double precision
+			FROM %2$s n JOIN %4$s v ON v.node_id = n.node_id
+				JOIN epoch_service t ON t.epoch_id = %1$s AND t.service_type = v.service_type
+				JOIN specialization k ON k.policy_id = %8$s AND (k.service_type IS NULL OR k.service_type = v.service_type) AND v.samples >= k.min_samples
+			GROUP BY n.node_id, n.provider_id) s
+		WHERE s.score > 0 $q$,
+		e.epoch_id, epoch_table('epoch_node', e.epoch_id), epoch_table('epoch_node_resource', e.epoch_id), epoch_table('epoch_node_service', e.epoch_id),
+		length_days, p.supply_target, kept, p.policy_id);
+END $$;
+COMMENT ON FUNCTION score_query(epoch, policy) IS 'query for the scores of all nodes of an epoch that are above 0, by component and lot';
+
+CREATE FUNCTION pool_share(p policy) RETURNS TABLE (component code, "position" int, bps int, price_max numeric)
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT c.code, c."position", s.bps, s.price_max
+	FROM component c JOIN (VALUES
+		('new_regions', (p).new_regions_bps, (p).new_regions_price_max), ('geographic_gaps', (p).geographic_gaps_bps, (p).geographic_gaps_price_max),
+		('resource_gaps', (p).resource_gaps_bps, (p).resource_gaps_price_max), ('resource_types', (p).resource_types_bps, (p).resource_types_price_max),
+		('network_capacity', (p).network_capacity_bps, (p).network_capacity_price_max), ('service_types', (p).service_types_bps, (p).service_types_price_max),
+		('specialization', (p).specialization_bps, (p).specialization_price_max)) s (component, bps, price_max) ON s.component = c.code;
+END;
+COMMENT ON FUNCTION pool_share(policy) IS 'the pools of a policy with their part of the budget, basis points, and their price ceiling. No row for NULL';
+
+CREATE FUNCTION pay_epoch(e epoch, p policy) RETURNS numeric
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+	scores text := epoch_table('score', e.epoch_id);
+	length_days double precision := days(e.period);
+	total numeric;
+BEGIN
+	PERFORM make_epoch_table('score', e.epoch_id, score_query(e, p));
+
+	-- what each pool has to apportion
+	EXECUTE format($q$
+		INSERT INTO epoch_pool (epoch_id, component, budget, carried_in, score, price_max, payable, paid, carried_out, treasury, reason)
+		SELECT $1, q.component, q.budget, q.carried_in, q.score, q.price_max,
+			CASE WHEN q.score > 0 THEN least(q.budget + q.carried_in, floor(q.price_max * exact(q.score))) ELSE 0 END, 0, 0, q.budget + q.carried_in, ''
+		FROM (SELECT s.component, allocate(s.bps::numeric, $2) OVER (ORDER BY s."position") AS budget, s.price_max,
+				coalesce(b.carried_out, 0) AS carried_in, coalesce(t.score, 0)::double precision AS score
+			FROM pool_share($3) s
+				LEFT JOIN epoch_pool b ON b.epoch_id = $4 AND b.component = s.component
+				LEFT JOIN (SELECT x.component, sum(exact(x.score)) AS score FROM %s x GROUP BY x.component) t ON t.component = s.component) q $q$, scores)
+	USING e.epoch_id, e.budget, p, e.previous_epoch_id;
+
+	-- a service gets its share, but not more than so many times the fees paid for it
+	UPDATE epoch_service v SET amount = a.amount
+	FROM (SELECT s.service_type, allocate(s.share, w.payable, floor(s.fee * p.fee_multiple)) OVER (ORDER BY s.service_type) AS amount
+		FROM epoch_service s JOIN epoch_pool w ON w.epoch_id = e.epoch_id AND w.component = 'service_types'
+		WHERE s.epoch_id = e.epoch_id AND s.share > 0) a
+	WHERE v.epoch_id = e.epoch_id AND v.service_type = a.service_type;
+
+	PERFORM make_epoch_table('reward', e.epoch_id, format($q$
+		SELECT %1$s::bigint AS epoch_id, r.node_id, r.provider_id, r.component, %5$s AS score, %6$s AS amount
+		FROM (SELECT s.node_id, s.provider_id, s.component, s.lot, s.score, allocate(s.score, s.amount) OVER (PARTITION BY s.lot %4$s ORDER BY s.node_id) AS amount
+			FROM (%3$s) s) r %7$s $q$,
+		e.epoch_id, NULL, reward_lot_query(e.epoch_id, p),
+		CASE WHEN p.provider_cap_bps IS NULL THEN '' ELSE ', s.provider_id' END,
+		'sum(exact(r.score))::double precision', 'sum(r.amount)', 'GROUP BY r.node_id, r.provider_id, r.component'));
+
+	EXECUTE format($q$
+		UPDATE epoch_pool w SET paid = a.paid, carried_out = a.carried_out, treasury = w.budget + w.carried_in - a.paid - a.carried_out,
+			reason = pool_reason(w, $2, a.paid, a.carried_out)
+		FROM (SELECT x.component, coalesce(r.paid, 0) AS paid,
+				CASE $2.unpaid_to WHEN 'carry' THEN least(x.budget + x.carried_in - coalesce(r.paid, 0), floor($2.carry_limit * x.budget)) ELSE 0 END AS carried_out
+			FROM epoch_pool x LEFT JOIN (SELECT component, sum(amount) AS paid FROM %s GROUP BY component) r ON r.component = x.component
+			WHERE x.epoch_id = $1) a
+		WHERE w.epoch_id = $1 AND w.component = a.component $q$, epoch_table('reward', e.epoch_id))
+	USING e.epoch_id, p;
+	EXECUTE format('DROP TABLE %s', scores);
+	SELECT sum(w.paid) INTO total FROM epoch_pool w WHERE w.epoch_id = e.epoch_id;
+	RETURN total;
+END $$;
+COMMENT ON FUNCTION pay_epoch(epoch, policy) IS 'run_epoch step: scores, pools and rewards; returns the base units paid';
+
+-- With a cap a lot is apportioned over providers first, and what each gets over its nodes.
+CREATE FUNCTION reward_lot_query(epoch_id bigint, p policy) RETURNS text
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $f$
+	SELECT CASE WHEN p.provider_cap_bps IS NULL THEN format($q$
+			SELECT s.*, l.amount FROM %1$s s JOIN (%2$s) l ON l.lot = s.lot $q$, t.scores, t.lots)
+		ELSE format($q$
+			SELECT s.*, c.amount
+			FROM %1$s s JOIN (SELECT q.lot, q.provider_id, allocate(q.score, l.amount, floor(l.amount * %3$s / 10000)) OVER (PARTITION BY q.lot ORDER BY q.provider_id) AS amount
+				FROM (SELECT x.lot, x.provider_id, sum(exact(x.score)) AS score FROM %1$s x GROUP BY x.lot, x.provider_id) q
+					JOIN (%2$s) l ON l.lot = q.lot) c ON c.lot = s.lot AND c.provider_id = s.provider_id $q$, t.scores, t.lots, p.provider_cap_bps) END
+	FROM (SELECT epoch_table('score', epoch_id), format($q$
+		SELECT w.component AS lot, w.payable AS amount FROM epoch_pool w WHERE w.epoch_id = %1$s AND w.component <> 'service_types'
+		UNION ALL SELECT ('service_types ' || v.service_type)::code, v.amount FROM epoch_service v WHERE v.epoch_id = %1$s $q$, epoch_id)) t (scores, lots)
+$f$;
+COMMENT ON FUNCTION reward_lot_query(bigint, policy) IS 'query for the scores of an epoch, each with the amount that it shares in';
+
+CREATE FUNCTION pool_reason(w epoch_pool, p policy, paid numeric, carried_out numeric) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $f$
+	SELECT concat_ws('; ',
+		CASE WHEN w.budget + w.carried_in = 0 THEN 'it had nothing to pay'
+			WHEN w.score = 0 THEN CASE w.component
+				WHEN 'new_regions' THEN 'no node that is new in a region with a need'
+				WHEN 'geographic_gaps' THEN 'no cell is served further than it is taken for served'
+				WHEN 'resource_gaps' THEN 'no wanted kind of resource has grown in any region'
+				WHEN 'resource_types' THEN 'no kind of resource has a price above 1'
+				WHEN 'network_capacity' THEN 'no wanted kind of resource has grown in the network'
+				WHEN 'service_types' THEN 'no work of a service that the policy values'
+				ELSE 'no work meets a rule of specialization' END
+			WHEN paid = w.budget + w.carried_in THEN 'everything was paid' END,
+		CASE WHEN w.score > 0 AND w.payable < w.budget + w.carried_in THEN format('the price ceiling: %s x %s per unit', w.score, w.price_max) END,
+		CASE WHEN paid < w.payable THEN CASE WHEN w.component = 'service_types' AND p.fee_multiple IS NOT NULL THEN 'the limit by fees'
+			|| CASE WHEN p.provider_cap_bps IS NOT NULL THEN ', or the cap per provider' ELSE '' END ELSE 'the cap per provider' END END,
+		CASE WHEN w.budget + w.carried_in > paid THEN format('%s carried over, %s to the treasury', carried_out, w.budget + w.carried_in - paid - carried_out) END)
+$f$;
+COMMENT ON FUNCTION pool_reason(epoch_pool, policy, numeric, numeric) IS 'why a pool paid less than it had, in words; base units';
+
+SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.script_path'), true);
