@@ -30,6 +30,13 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION days(tstzrange) IS 'length of a bounded period in days of 24 hours; NULL for NULL';
 
+CREATE FUNCTION days(since timestamptz, until timestamptz) RETURNS double precision
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT (extract(epoch FROM until - since) / 86400)::double precision;
+END;
+COMMENT ON FUNCTION days(timestamptz, timestamptz) IS 'time between two moments in days of 24 hours; NULL for NULL';
+
 CREATE FUNCTION days(span interval) RETURNS double precision
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC

@@ -252,7 +252,7 @@ BEGIN
 						error_rate_upper(m.summary, %17$L::double precision) AS error_rate_upper,
 						coalesce(b.beacons, 0) AS beacons, coalesce(b.suspicions, 0) AS suspicions, coalesce(b.violations, 0) AS violations, b.uncertainty_m,
 						days(range_merge(m.active)) AS span_days, m.value, m.resources, m.services, m.sights,
-						days(tstzrange(m.present_since, lower(m.active))) AS present_days, days(tstzrange(m.region_since, lower(m.active))) AS region_days
+						days(m.present_since, lower(m.active)) AS present_days, days(m.region_since, lower(m.active)) AS region_days
 					FROM (SELECT n.*, region_among((SELECT regions_in_force(%18$L)), n.location, %18$L, %19$L) AS region,
 							%20$s AS summary, %21$s AS heartbeat, %22$s AS span, t.services,
 							coalesce(u.value, 0)::double precision AS value, u.resources, s.sights,

@@ -8,13 +8,22 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION epoch_table(text, bigint) IS 'qualified name of the table that holds what an epoch has of a relation. NULL for NULL';
 
+CREATE FUNCTION drop_epoch_table(relation text, epoch_id bigint) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+	IF to_regclass(epoch_table(relation, epoch_id)) IS NOT NULL THEN
+		EXECUTE format('DROP TABLE %s', epoch_table(relation, epoch_id));
+	END IF;
+END $$;
+COMMENT ON FUNCTION drop_epoch_table(text, bigint) IS 'drops the table of a relation for an epoch, where there is one';
+
 CREATE FUNCTION make_epoch_table(relation text, epoch_id bigint, query text) RETURNS bigint
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
 	made bigint;
 BEGIN
 	-- a query that makes a table is shared by parallel workers, one that fills a table is not
-	EXECUTE format('DROP TABLE IF EXISTS %s', epoch_table(relation, epoch_id));
+	PERFORM drop_epoch_table(relation, epoch_id);
 	EXECUTE format('CREATE TABLE %s AS %s', epoch_table(relation, epoch_id), query);
 	GET DIAGNOSTICS made = ROW_COUNT;
 	EXECUTE format('ANALYZE %s', epoch_table(relation, epoch_id));

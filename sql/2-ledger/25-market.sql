@@ -74,9 +74,9 @@ CREATE FUNCTION freeze_region(e epoch, p policy) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
 	length_days double precision := days(e.period);
-	served coverage := served_field(e.supply, p.supply_target::double precision);
+	served_now coverage := served_field(e.supply, p.supply_target::double precision);
 	-- mean over the epoch of the reference as it follows what is there
-	given coverage := follow(e.reference, served_field(e.supply, p.supply_target::double precision),
+	mean_reference coverage := follow(e.reference, served_field(e.supply, p.supply_target::double precision),
 		kappa(length_days, p.vesting_half_life), kappa(length_days, p.memory_half_life));
 BEGIN
 	INSERT INTO epoch_region (epoch_id, region, boundary_digest, jurisdiction, target_fraction, demand, served, given, multiplier, need, fresh, pot)
@@ -86,8 +86,8 @@ BEGIN
 			p.supply_target::double precision * greatest(0, d.target_fraction * d.demand - d.given) AS need,
 			coalesce(z.fresh, 0) AS fresh
 		FROM (SELECT g, g.code, g.jurisdiction, coalesce(t.target_fraction, p.target_fraction)::double precision AS target_fraction,
-				coalesce(coverage_sum(f.demand), 0) AS demand, coalesce(coverage_sum(f.demand * served), 0) AS served,
-				coalesce(coverage_sum(f.demand * freeze_region.given), 0) AS given
+				coalesce(coverage_sum(f.demand), 0) AS demand, coalesce(coverage_sum(f.demand * served_now), 0) AS served,
+				coalesce(coverage_sum(f.demand * mean_reference), 0) AS given
 			FROM region g
 				LEFT JOIN policy_region t ON t.policy_id = p.policy_id AND t.region = g.code
 				LEFT JOIN epoch_region_demand f ON f.epoch_id = e.epoch_id AND f.region = g.code

@@ -116,7 +116,7 @@ BEGIN
 			WHERE x.epoch_id = $1) a
 		WHERE w.epoch_id = $1 AND w.component = a.component $q$, epoch_table('reward', e.epoch_id))
 	USING e.epoch_id, p;
-	EXECUTE format('DROP TABLE %s', scores);
+	PERFORM drop_epoch_table('score', e.epoch_id);
 	SELECT sum(w.paid) INTO total FROM epoch_pool w WHERE w.epoch_id = e.epoch_id;
 	RETURN total;
 END $$;

@@ -7,7 +7,7 @@ DECLARE
 	t text;
 BEGIN
 	FOR t IN SELECT r.relation FROM epoch_relation() r UNION ALL VALUES ('frozen'), ('score') LOOP
-		EXECUTE format('DROP TABLE IF EXISTS %s', epoch_table(t, clear_epoch.epoch_id));
+		PERFORM drop_epoch_table(t, clear_epoch.epoch_id);
 	END LOOP;
 	FOREACH t IN ARRAY ARRAY['epoch_region', 'epoch_region_resource', 'epoch_resource', 'epoch_service', 'epoch_beacon', 'epoch_pool', 'epoch_region_demand'] LOOP
 		EXECUTE format('DELETE FROM %I WHERE epoch_id = $1', t) USING clear_epoch.epoch_id;
@@ -84,7 +84,7 @@ BEGIN
 	PERFORM freeze_owner(e, p);
 	PERFORM freeze_resource_of_node(e);
 	PERFORM freeze_service_of_node(e, p);
-	EXECUTE format('DROP TABLE %s', epoch_table('frozen', e.epoch_id));
+	PERFORM drop_epoch_table('frozen', e.epoch_id);
 	FOR r IN SELECT * FROM epoch_relation() x WHERE x.relation <> 'reward' LOOP
 		PERFORM attach_epoch_table(r.relation, e.epoch_id, r.key);
 	END LOOP;
