@@ -46,6 +46,7 @@ CREATE TABLE epoch (
 	next_reference coverage,
 	engine text,
 	digest bytea CHECK (length(digest) = 32),
+	facts numeric,
 	first_computed_at timestamptz,
 	computed_at timestamptz,
 	final_at timestamptz,
@@ -74,6 +75,7 @@ COMMENT ON COLUMN epoch.reference IS 'G: how far each cell is taken for served w
 COMMENT ON COLUMN epoch.next_reference IS 'G when it ends';
 COMMENT ON COLUMN epoch.engine IS 'versions of swarm_reward and PostGIS that computed it';
 COMMENT ON COLUMN epoch.digest IS 'SHA-256 over all frozen inputs and results and the digest of the previous epoch';
+COMMENT ON COLUMN epoch.facts IS 'digest of the facts that it was computed from: when they have another one, it is stale';
 COMMENT ON COLUMN epoch.first_computed_at IS 'when it was first computed: the challenge window starts then; not an input';
 COMMENT ON COLUMN epoch.computed_at IS 'when it was last computed; not an input';
 COMMENT ON COLUMN epoch.final_at IS 'when it became final; not an input';
@@ -363,6 +365,30 @@ COMMENT ON COLUMN epoch_pool.carried_out IS 'what it carries over to the next ep
 COMMENT ON COLUMN epoch_pool.treasury IS 'what went to the treasury, base units';
 COMMENT ON COLUMN epoch_pool.reason IS 'why it paid less than it had, in words';
 
+CREATE TABLE epoch_computation (
+	epoch_id bigint NOT NULL REFERENCES epoch,
+	computation int NOT NULL CHECK (computation >= 1),
+	computed_at timestamptz NOT NULL,
+	computed_by name NOT NULL,
+	duration interval NOT NULL,
+	reason text NOT NULL CHECK (reason <> ''),
+	came numeric NOT NULL CHECK (came >= 0),
+	gone numeric NOT NULL CHECK (gone >= 0),
+	digest bytea NOT NULL CHECK (length(digest) = 32),
+	PRIMARY KEY (epoch_id, computation)
+);
+COMMENT ON TABLE epoch_computation IS 'every computation of every epoch, the first and those again, with the reason; rows are only ever added';
+COMMENT ON COLUMN epoch_computation.epoch_id IS 'the epoch';
+COMMENT ON COLUMN epoch_computation.computation IS '1 for the first, 2 for the first recomputation, and so on';
+COMMENT ON COLUMN epoch_computation.computed_at IS 'when';
+COMMENT ON COLUMN epoch_computation.computed_by IS 'the role that had logged in';
+COMMENT ON COLUMN epoch_computation.duration IS 'how long it took';
+COMMENT ON COLUMN epoch_computation.reason IS 'why: as given to run_epoch, else as found';
+COMMENT ON COLUMN epoch_computation.came IS 'rows of telemetry that had ever come in its period, see telemetry_changes()';
+COMMENT ON COLUMN epoch_computation.gone IS 'rows of telemetry that had ever gone in its period';
+COMMENT ON COLUMN epoch_computation.digest IS 'the digest that it led to; the same as before: nothing that counts had changed';
+
+SELECT pg_catalog.pg_extension_config_dump('epoch_computation', '');
 SELECT pg_catalog.pg_extension_config_dump('epoch', '');
 SELECT pg_catalog.pg_extension_config_dump('epoch_epoch_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('epoch_region', '');

@@ -175,6 +175,18 @@ END $$;
 COMMENT ON FUNCTION forget_telemetry_partition(regclass, tstzrange) IS
 'called by make_telemetry_partitions for each partition it makes of telemetry or telemetry_hour: notes that what the hours of the period had in an earlier partition is gone';
 
+-- Neither number ever falls, and rolling up changes neither: what two calls differ by is what was
+-- written between them.
+CREATE FUNCTION telemetry_changes(period tstzrange, OUT came numeric, OUT gone numeric)
+LANGUAGE sql STABLE STRICT
+BEGIN ATOMIC
+	SELECT coalesce(sum(c.came), 0), coalesce(sum(c.gone), 0)
+	FROM (SELECT a.came, a.gone FROM telemetry_arrival a WHERE a.since >= lower(period) AND a.since < upper(period)
+		UNION ALL SELECT d.came, d.gone FROM telemetry_dirty d WHERE d.since >= lower(period) AND d.since < upper(period)) c;
+END;
+COMMENT ON FUNCTION telemetry_changes(tstzrange) IS
+'how many rows of telemetry ever came and went in the period of an epoch, whether rolled up or not. NULL for NULL';
+
 SELECT pg_catalog.pg_extension_config_dump('telemetry_dirty', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry_arrival', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry_rolled', '');

@@ -68,6 +68,7 @@ LANGUAGE plpgsql STABLE STRICT SET search_path FROM CURRENT AS $$
 DECLARE
 	total double precision;
 	scale double precision := 1;
+	field coverage;
 BEGIN
 	SELECT sum(exact(n.supply)) INTO total FROM epoch_node n WHERE n.epoch_id = supply_field.epoch_id AND n.supply > 0;
 	IF total IS NULL THEN
@@ -81,7 +82,10 @@ BEGIN
 	WHILE total * scale > 68719476736 LOOP
 		scale := scale / 2;
 	END LOOP;
-	RETURN coalesce(supply_field(epoch_id, grid_order, scale), zero_coverage(grid_order));
+	-- EXECUTE, as a function in SQL that is called in an expression keeps its plan to the end of the
+	-- transaction, also when partitions come and go meanwhile
+	EXECUTE 'SELECT supply_field($1, $2, $3)' INTO field USING epoch_id, grid_order, scale;
+	RETURN coalesce(field, zero_coverage(grid_order));
 END $$;
 COMMENT ON FUNCTION supply_field(bigint, int) IS 'S: the supply field of an epoch, from epoch_node; zero without supply. NULL for NULL';
 

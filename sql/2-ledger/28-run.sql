@@ -9,7 +9,7 @@ BEGIN
 	FOR t IN SELECT r.relation FROM epoch_relation() r UNION ALL VALUES ('frozen'), ('score') LOOP
 		PERFORM drop_epoch_table(t, clear_epoch.epoch_id);
 	END LOOP;
-	FOREACH t IN ARRAY ARRAY['epoch_region', 'epoch_region_resource', 'epoch_resource', 'epoch_service', 'epoch_beacon', 'epoch_pool', 'epoch_region_demand'] LOOP
+	FOREACH t IN ARRAY ARRAY['epoch_seal', 'epoch_region', 'epoch_region_resource', 'epoch_resource', 'epoch_service', 'epoch_beacon', 'epoch_pool', 'epoch_region_demand'] LOOP
 		EXECUTE format('DELETE FROM %I WHERE epoch_id = $1', t) USING clear_epoch.epoch_id;
 	END LOOP;
 END $$;
@@ -64,23 +64,72 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION open_epoch(bigint) IS 'run_epoch step: pins the policy, the budget and the place of an epoch in their order';
 
-CREATE FUNCTION compute_epoch(epoch_id bigint) RETURNS epoch
+-- Progress, for other sessions to see: what a transaction has written is not visible before it ends,
+-- but the locks that it holds are. The computing session takes one lock for the epoch and one for
+-- each phase that it enters; they are gone with the transaction, however it ends.
+CREATE FUNCTION epoch_phases() RETURNS TABLE (phase_no int, phase text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT u.o::int, u.p FROM unnest(ARRAY['clear', 'demand', 'nodes', 'owners', 'supply', 'market', 'rewards', 'seal', 'verify']) WITH ORDINALITY u (p, o);
+END;
+COMMENT ON FUNCTION epoch_phases() IS
+'the phases of a computation in their order. clear: what an earlier one left goes; demand: the demand field; nodes: telemetry and facts of nodes are frozen; owners: what is taken for given of their units; supply: the supply field; market: regions, prices; rewards: scores, pools, amounts; seal: everything is hashed; verify: checked before the epoch becomes final';
+
+CREATE FUNCTION epoch_phase(epoch_id bigint, phase text) RETURNS void
+LANGUAGE sql SET search_path FROM CURRENT AS $$
+	SELECT pg_advisory_xact_lock('epoch_seal'::regclass::oid::int, (epoch_phase.epoch_id % 2147483648)::int),
+		pg_advisory_xact_lock('epoch_computation'::regclass::oid::int, f.phase_no)
+	FROM epoch_phases() f WHERE f.phase = epoch_phase.phase
+$$;
+COMMENT ON FUNCTION epoch_phase(bigint, text) IS 'run_epoch step: says that a phase of an epoch begins, see epoch_phases()';
+
+CREATE FUNCTION lock_epochs() RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+	IF NOT pg_try_advisory_xact_lock('epoch'::regclass::oid::int, 0) THEN
+		RAISE EXCEPTION 'another session is computing an epoch'
+			USING ERRCODE = 'lock_not_available', HINT = 'Try again when it has finished; swarm_reward.epoch_progress shows how far it is.';
+	END IF;
+	-- All facts from one snapshot: a transaction that has one keeps it. Where each statement has its
+	-- own, nobody may write facts from the first to the last.
+	IF current_setting('transaction_isolation') NOT IN ('repeatable read', 'serializable') THEN
+		LOCK TABLE node, node_suspension, node_resource, resource_check, region, demand, resource_demand, beacon, beacon_rtt, outage,
+			policy, policy_resource, policy_service, policy_region, specialization IN SHARE MODE;
+	END IF;
+END $$;
+COMMENT ON FUNCTION lock_epochs() IS
+'what everybody does first who computes epochs or makes them final: one session at a time, and all facts from one snapshot. Errors: another session is at it';
+
+CREATE FUNCTION compute_epoch(epoch_id bigint, reason text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
 	e epoch;
 	p policy;
 	nodes bigint;
 	paid numeric;
+	facts_now numeric;
+	seal bytea;
+	facts_before numeric;
+	started timestamptz := clock_timestamp();
+	seen record;	-- telemetry that had come before anything was read
+	last record;
 	r record;
 BEGIN
+	PERFORM epoch_phase(compute_epoch.epoch_id, 'clear');
 	PERFORM clear_epoch(compute_epoch.epoch_id);
 	e := open_epoch(compute_epoch.epoch_id);
+	facts_before := e.facts;
 	SELECT * INTO STRICT p FROM policy x WHERE x.policy_id = e.policy_id;
 	RAISE NOTICE 'epoch %: % under policy %', e.epoch_id, e.period, p.name;
 
+	PERFORM epoch_phase(e.epoch_id, 'demand');
+	SELECT * INTO seen FROM telemetry_changes(e.period);
+	facts_now := facts_digest(e.period, p);
 	PERFORM draw_demand(e, p);
+	PERFORM epoch_phase(e.epoch_id, 'nodes');
 	nodes := freeze_node(e, p);
 	PERFORM freeze_beacon(e, p);
+	PERFORM epoch_phase(e.epoch_id, 'owners');
 	PERFORM freeze_owner(e, p);
 	PERFORM freeze_resource_of_node(e);
 	PERFORM freeze_service_of_node(e, p);
@@ -90,26 +139,78 @@ BEGIN
 	END LOOP;
 	RAISE NOTICE 'epoch %: % nodes frozen', e.epoch_id, nodes;
 
+	PERFORM epoch_phase(e.epoch_id, 'supply');
 	PERFORM draw_supply(e, p);
 	SELECT * INTO STRICT e FROM epoch x WHERE x.epoch_id = e.epoch_id;
+	PERFORM epoch_phase(e.epoch_id, 'market');
 	PERFORM freeze_region(e, p);
 	PERFORM freeze_resource(e, p);
 	PERFORM freeze_service(e, p);
 	RAISE NOTICE 'epoch %: fields, references and prices set', e.epoch_id;
 
+	PERFORM epoch_phase(e.epoch_id, 'rewards');
 	paid := pay_epoch(e, p);
 	PERFORM attach_epoch_table(x.relation, e.epoch_id, x.key) FROM epoch_relation() x WHERE x.relation = 'reward';
-	UPDATE epoch SET status = 'computed', computed_at = clock_timestamp(), first_computed_at = coalesce(first_computed_at, clock_timestamp()),
-		digest = '\x0000000000000000000000000000000000000000000000000000000000000000'
+	PERFORM epoch_phase(e.epoch_id, 'seal');
+	SELECT count(*) FILTER (WHERE n.samples > 0) AS reported, count(*) AS members INTO r FROM epoch_node n WHERE n.epoch_id = e.epoch_id;
+	seal := seal_epoch(e.epoch_id);
+	UPDATE epoch SET digest = seal, facts = facts_now, status = 'computed', computed_at = clock_timestamp(),
+		first_computed_at = coalesce(first_computed_at, clock_timestamp()),
+		-- what somebody has held or released stays so; this rule holds at the first computation, and lets go when the reports have come
+		held_reason = CASE WHEN first_computed_at IS NULL OR held_reason LIKE 'few reports: %' THEN
+				CASE WHEN r.reported < p.min_reporters * r.members OR r.members = 0 THEN format('few reports: %s of %s members have telemetry', r.reported, r.members) END
+			ELSE held_reason END
 	WHERE epoch.epoch_id = e.epoch_id RETURNING * INTO e;
-	RAISE NOTICE 'epoch %: computed, % of % paid', e.epoch_id, paid, e.budget;
-	RETURN e;
+	INSERT INTO guard DEFAULT VALUES ON CONFLICT DO NOTHING;
+	SELECT c.computation, c.came, c.gone INTO last FROM epoch_computation c WHERE c.epoch_id = e.epoch_id ORDER BY c.computation DESC LIMIT 1;
+	INSERT INTO epoch_computation (epoch_id, computation, computed_at, computed_by, duration, reason, came, gone, digest)
+	VALUES (e.epoch_id, coalesce(last.computation, 0) + 1, e.computed_at, session_user, clock_timestamp() - started,
+		coalesce(reason, CASE WHEN last.computation IS NULL THEN 'first computation'
+			WHEN seen.came > last.came OR seen.gone > last.gone THEN format('late telemetry: %s rows came, %s went', seen.came - last.came, seen.gone - last.gone)
+			WHEN facts_before IS DISTINCT FROM facts_now THEN 'facts have changed'
+			ELSE 'no reason given' END), seen.came, seen.gone, e.digest);
+	RAISE NOTICE 'epoch %: computed, % of % paid%', e.epoch_id, paid, e.budget, coalesce('; held, ' || e.held_reason, '');
+	PERFORM pg_notify('swarm_reward', json_build_object('event', 'computed', 'epoch_id', e.epoch_id, 'digest', encode(e.digest, 'hex'), 'paid', paid::text, 'held', e.held_reason)::text);
 END $$;
-COMMENT ON FUNCTION compute_epoch(bigint) IS 'run_epoch step: the whole computation of one epoch';
+COMMENT ON FUNCTION compute_epoch(bigint, text) IS 'run_epoch step: the whole computation of one epoch, top to bottom';
 
 CREATE PROCEDURE swarm_reward.run_epoch(epoch_id bigint, reason text DEFAULT NULL)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET jit = off AS $$
+#variable_conflict use_variable
+DECLARE
+	e epoch;
+	prior epoch;
+	one bigint;
+	todo bigint[];
 BEGIN
-	PERFORM compute_epoch(run_epoch.epoch_id);
+	IF reason = '' THEN
+		RAISE EXCEPTION 'the reason for computing epoch % is empty', epoch_id
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a reason, or NULL to have it found out.';
+	END IF;
+	PERFORM lock_epochs();
+	e := known_epoch(epoch_id);
+	IF e.status = 'final' THEN
+		RAISE EXCEPTION 'epoch % is final and cannot be computed again', epoch_id
+			USING ERRCODE = 'restrict_violation', HINT = format('SELECT swarm_reward.restate_epoch(%s, ''reason'', dry_run => true) shows what a correction would change.', epoch_id);
+	END IF;
+	IF upper(e.period) > now() THEN
+		RAISE EXCEPTION 'epoch % has not ended: its period is %', epoch_id, e.period
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Compute it after its end; preview_epoch shows what it would pay by now.';
+	END IF;
+	SELECT * INTO prior FROM epoch x WHERE upper(x.period) <= lower(e.period) ORDER BY x.period DESC LIMIT 1;
+	IF prior.status IN ('planned', 'open') THEN
+		RAISE EXCEPTION 'epoch % comes before epoch % and is %', prior.epoch_id, epoch_id, prior.status
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('CALL swarm_reward.run_epoch(%s) first.', prior.epoch_id);
+	END IF;
+	-- the epochs after it that were computed start from its closing state
+	SELECT array_agg(l.epoch_id ORDER BY l.period) INTO todo FROM epoch l
+	WHERE l.epoch_id = epoch_id OR (l.status IN ('open', 'computed') AND lower(l.period) >= upper(e.period));
+	FOREACH one IN ARRAY todo LOOP
+		PERFORM compute_epoch(one, CASE WHEN one = epoch_id THEN reason ELSE concat_ws(': ', format('epoch %s before it was computed again', epoch_id), reason) END);
+	END LOOP;
 END $$;
+COMMENT ON PROCEDURE swarm_reward.run_epoch(bigint, text) IS
+'computes an epoch that has ended, in one transaction and from one snapshot: freezes its facts, draws its fields, apportions its pools, seals the result. A computed epoch is computed again from the facts as they are now, and with it every computed epoch after it. Each computation is recorded in epoch_computation with the reason, which is found out where none is given. While it runs nobody can write facts (but telemetry), unless the transaction is REPEATABLE READ. Errors: no such epoch, final, not ended, an earlier one not computed, another session computing, no policy or budget, an empty reason, raw telemetry is needed that was dropped';
+REVOKE ALL ON PROCEDURE swarm_reward.run_epoch(bigint, text) FROM PUBLIC;
+
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.script_path'), true);
