@@ -42,6 +42,7 @@ CREATE TABLE epoch (
 	previous_epoch_id bigint UNIQUE CHECK (previous_epoch_id <> epoch_id),
 	demand coverage,
 	supply coverage,
+	mature_supply coverage,
 	reference coverage,
 	next_reference coverage,
 	engine text,
@@ -54,7 +55,7 @@ CREATE TABLE epoch (
 	CONSTRAINT epoch_open_is_pinned CHECK (status = 'planned' OR (policy_id IS NOT NULL AND budget IS NOT NULL AND epoch_no IS NOT NULL
 		AND (previous_epoch_id IS NULL) = (epoch_no = 1))),
 	CONSTRAINT epoch_computed_is_complete CHECK (status IN ('planned', 'open') OR (demand IS NOT NULL AND supply IS NOT NULL
-		AND reference IS NOT NULL AND next_reference IS NOT NULL AND digest IS NOT NULL AND computed_at IS NOT NULL AND first_computed_at IS NOT NULL)),
+		AND mature_supply IS NOT NULL AND reference IS NOT NULL AND next_reference IS NOT NULL AND digest IS NOT NULL AND computed_at IS NOT NULL AND first_computed_at IS NOT NULL)),
 	CONSTRAINT epoch_final_has_time CHECK ((status = 'final') = (final_at IS NOT NULL)),
 	CONSTRAINT epoch_final_is_not_held CHECK (status <> 'final' OR held_reason IS NULL)
 );
@@ -71,6 +72,7 @@ COMMENT ON COLUMN epoch.epoch_no IS 'ordinal, 1 for the first epoch computed';
 COMMENT ON COLUMN epoch.previous_epoch_id IS 'the epoch whose closing state this one starts from; NULL for the first';
 COMMENT ON COLUMN epoch.demand IS 'D: demand field, average over the period';
 COMMENT ON COLUMN epoch.supply IS 'S: supply field, contribution per unit of demand; min(1, S / supply_target) is how far a cell is served';
+COMMENT ON COLUMN epoch.mature_supply IS 'the part of supply that is paid for growth: each node''s supply times its tenure';
 COMMENT ON COLUMN epoch.reference IS 'G: how far each cell is taken for served when the epoch begins, 0 to 1';
 COMMENT ON COLUMN epoch.next_reference IS 'G when it ends';
 COMMENT ON COLUMN epoch.engine IS 'versions of swarm_reward and PostGIS that computed it';
@@ -253,6 +255,7 @@ CREATE TABLE epoch_region_resource (
 	resource_type code NOT NULL,
 	demand double precision NOT NULL,
 	units double precision NOT NULL,
+	mature_units double precision NOT NULL,
 	reference double precision NOT NULL,
 	next_reference double precision NOT NULL,
 	pot double precision NOT NULL,
@@ -264,6 +267,7 @@ COMMENT ON COLUMN epoch_region_resource.region IS 'code of the region';
 COMMENT ON COLUMN epoch_region_resource.resource_type IS 'the kind of resource';
 COMMENT ON COLUMN epoch_region_resource.demand IS 'units wanted, average over the period';
 COMMENT ON COLUMN epoch_region_resource.units IS 'V: quality * place_trust * units of its nodes';
+COMMENT ON COLUMN epoch_region_resource.mature_units IS 'the same, each node''s times its tenure';
 COMMENT ON COLUMN epoch_region_resource.reference IS 'R when the epoch begins';
 COMMENT ON COLUMN epoch_region_resource.next_reference IS 'R when it ends';
 COMMENT ON COLUMN epoch_region_resource.pot IS 'score that its nodes share in proportion to quality * place_trust * units, before tenure: days * unit_value * kappa * max(0, min(units, demand) - min(reference, demand))';
@@ -280,6 +284,7 @@ CREATE TABLE epoch_resource (
 	next_reference double precision NOT NULL,
 	need double precision NOT NULL,
 	growth double precision NOT NULL,
+	mature_growth double precision NOT NULL,
 	pot double precision NOT NULL,
 	PRIMARY KEY (epoch_id, resource_type)
 );
@@ -295,6 +300,7 @@ COMMENT ON COLUMN epoch_resource.reference IS 'R when the epoch begins';
 COMMENT ON COLUMN epoch_resource.next_reference IS 'R when it ends';
 COMMENT ON COLUMN epoch_resource.need IS 'most units of growth that are paid for at a time';
 COMMENT ON COLUMN epoch_resource.growth IS 'sum of epoch_node_resource.growth';
+COMMENT ON COLUMN epoch_resource.mature_growth IS 'the same, each node''s times its tenure';
 COMMENT ON COLUMN epoch_resource.pot IS 'score that nodes share in proportion to their growth, before tenure: days * unit_value * min(kappa * max(0, units - reference), need)';
 
 CREATE TABLE epoch_service (

@@ -47,23 +47,24 @@ END;
 COMMENT ON FUNCTION swarm_reward_internal.demand_fields(tstzrange, int, double precision) IS
 'the demand field of each region in a period; region is empty for points that belong to none. Reads the table demand as it is now. No row for NULL';
 
-CREATE FUNCTION swarm_reward_internal.supply_field(epoch_id bigint, grid_order int, scale double precision) RETURNS coverage
+CREATE FUNCTION swarm_reward_internal.supply_field(epoch_id bigint, grid_order int, scale double precision, mature boolean) RETURNS coverage
 LANGUAGE sql STABLE STRICT
 BEGIN ATOMIC
 	-- Nodes at one place with one radius are added up exactly before: a node and its halves give the
 	-- same bits. Places are compared as bytes: as geography they have to be sorted, which takes longer
 	-- than the field.
 	SELECT coverage_agg(ST_GeogFromWKB(s.spot), s.reach_m, s.supply * supply_field.scale, supply_field.grid_order) / supply_field.scale
-	FROM (SELECT ST_AsBinary(n.location) AS spot, n.reach_m, sum(swarm_reward_internal.exact(n.supply))::double precision AS supply
+	FROM (SELECT ST_AsBinary(n.location) AS spot, n.reach_m,
+			sum(swarm_reward_internal.exact(CASE WHEN supply_field.mature THEN n.supply * n.tenure ELSE n.supply END))::double precision AS supply
 		FROM epoch_node n WHERE n.epoch_id = supply_field.epoch_id AND n.supply > 0
 		GROUP BY ST_AsBinary(n.location), n.reach_m) s;
 END;
-COMMENT ON FUNCTION swarm_reward_internal.supply_field(bigint, int, double precision) IS
-'S: sum over the nodes of an epoch of supply times disc, from epoch_node, rounded to 2^-16 / scale; NULL without supply, and for NULL';
+COMMENT ON FUNCTION swarm_reward_internal.supply_field(bigint, int, double precision, boolean) IS
+'S: sum over the nodes of an epoch of supply times disc, from epoch_node, rounded to 2^-16 / scale; mature: of supply times tenure. NULL without supply, and for NULL';
 
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.internal_path'), true);
 
-CREATE FUNCTION supply_field(epoch_id bigint, grid_order int) RETURNS coverage
+CREATE FUNCTION supply_field(epoch_id bigint, grid_order int, mature boolean DEFAULT false) RETURNS coverage
 LANGUAGE plpgsql STABLE STRICT SET search_path FROM CURRENT AS $$
 DECLARE
 	total double precision;
@@ -84,10 +85,10 @@ BEGIN
 	END LOOP;
 	-- EXECUTE, as a function in SQL that is called in an expression keeps its plan to the end of the
 	-- transaction, also when partitions come and go meanwhile
-	EXECUTE 'SELECT supply_field($1, $2, $3)' INTO field USING epoch_id, grid_order, scale;
+	EXECUTE 'SELECT supply_field($1, $2, $3, $4)' INTO field USING epoch_id, grid_order, scale, mature;
 	RETURN coalesce(field, zero_coverage(grid_order));
 END $$;
-COMMENT ON FUNCTION supply_field(bigint, int) IS 'S: the supply field of an epoch, from epoch_node; zero without supply. NULL for NULL';
+COMMENT ON FUNCTION supply_field(bigint, int, boolean) IS 'S: the supply field of an epoch, from epoch_node; mature: with each node''s supply times its tenure. Zero without supply. NULL for NULL';
 
 CREATE FUNCTION served_field(supply coverage, supply_target double precision) RETURNS coverage
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -127,7 +128,7 @@ BEGIN
 	IF e.previous_epoch_id IS NULL THEN
 		given := CASE WHEN e.baseline THEN served ELSE zero_coverage(p.grid_order) END;
 	END IF;
-	UPDATE epoch SET supply = s, reference = given,
+	UPDATE epoch SET supply = s, mature_supply = supply_field(e.epoch_id, p.grid_order, mature => true), reference = given,
 		next_reference = follow(given, served, decay(length_days, p.vesting_half_life), decay(length_days, p.memory_half_life))
 	WHERE epoch.epoch_id = e.epoch_id;
 END $$;

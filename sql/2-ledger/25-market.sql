@@ -70,8 +70,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION freeze_beacon(epoch, policy) IS 'run_epoch step: the beacons that measured nodes of the epoch';
 
-CREATE FUNCTION freeze_region(e epoch, p policy) RETURNS void
-LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+CREATE FUNCTION region_rows(e epoch, p policy) RETURNS SETOF epoch_region
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 DECLARE
 	length_days double precision := days(e.period);
 	served_now coverage := served_field(e.supply, p.supply_target::double precision);
@@ -79,8 +79,7 @@ DECLARE
 	mean_reference coverage := follow(e.reference, served_field(e.supply, p.supply_target::double precision),
 		kappa(length_days, p.vesting_half_life), kappa(length_days, p.memory_half_life));
 BEGIN
-	INSERT INTO epoch_region (epoch_id, region, boundary_digest, jurisdiction, target_fraction, demand, served, given, multiplier, need, fresh, pot)
-	SELECT e.epoch_id, m.code, boundary_digest(m.g), m.jurisdiction, m.target_fraction, m.demand, m.served, m.given, m.multiplier, m.need, m.fresh,
+	RETURN QUERY SELECT e.epoch_id, m.code, boundary_digest(m.g), m.jurisdiction, m.target_fraction, m.demand, m.served, m.given, m.multiplier, m.need, m.fresh,
 		(m.multiplier - 1) * least(m.fresh, m.need) * length_days
 	FROM (SELECT d.*, region_multiplier(d.given, d.demand, d.target_fraction, p.region_multiplier_max::double precision) AS multiplier,
 			p.supply_target::double precision * greatest(0, d.target_fraction * d.demand - d.given) AS need,
@@ -95,10 +94,10 @@ BEGIN
 			LEFT JOIN (SELECT n.region, sum(exact(n.contribution * n.place_trust * n.tenure * n.freshness))::double precision AS fresh
 				FROM epoch_node n WHERE n.epoch_id = e.epoch_id GROUP BY n.region) z ON z.region = d.code) m;
 END $$;
-COMMENT ON FUNCTION freeze_region(epoch, policy) IS 'run_epoch step: demand of regions, what of it is served and taken for given, and what new nodes share';
+COMMENT ON FUNCTION region_rows(epoch, policy) IS 'epoch_region of an epoch: demand of regions, what of it is served and taken for given, and what new nodes share';
 
-CREATE FUNCTION freeze_resource(e epoch, p policy) RETURNS void
-LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+CREATE FUNCTION region_resource_rows(e epoch, p policy) RETURNS SETOF epoch_region_resource
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 DECLARE
 	length_days double precision := days(e.period);
 	length_seconds numeric := extract(epoch FROM upper(e.period) - lower(e.period));
@@ -112,16 +111,16 @@ BEGIN
 	SELECT array_agg(r.region) INTO redrawn FROM epoch_region r
 	WHERE r.epoch_id = e.epoch_id AND e.previous_epoch_id IS NOT NULL
 		AND NOT EXISTS (SELECT FROM epoch_region q WHERE q.epoch_id = e.previous_epoch_id AND q.region = r.region AND q.boundary_digest = r.boundary_digest);
-	INSERT INTO epoch_region_resource (epoch_id, region, resource_type, demand, units, reference, next_reference, pot)
-	SELECT e.epoch_id, m.region, m.resource_type, m.demand, m.units, m.reference, follow(m.reference, m.units, up, down),
+	RETURN QUERY SELECT e.epoch_id, m.region, m.resource_type, m.demand, m.units, m.mature_units, m.reference, follow(m.reference, m.units, up, down),
 		length_days * coalesce(y.unit_value, 0)::double precision * kept * greatest(0, least(m.units, m.demand) - least(m.reference, m.demand))
-	FROM (SELECT region, resource_type, coalesce(d.demand, 0)::double precision AS demand, coalesce(v.units, 0)::double precision AS units,
+	FROM (SELECT region, resource_type, coalesce(d.demand, 0)::double precision AS demand, coalesce(v.units, 0)::double precision AS units, coalesce(v.mature_units, 0)::double precision AS mature_units,
 			CASE WHEN is_baseline THEN coalesce(v.units, 0)::double precision
 				WHEN region = ANY (redrawn) THEN coalesce(w.units, 0)::double precision
 				ELSE coalesce(b.reference, 0) END AS reference
 		FROM (SELECT x.region, x.resource_type, round(sum(x.units * seconds(tstzmultirange(x.valid * e.period))) / length_seconds, 20) AS demand
 				FROM resource_demand x WHERE x.valid && e.period GROUP BY x.region, x.resource_type) d
-			FULL JOIN (SELECT n.region, r.resource_type, sum(exact(n.quality * n.place_trust * r.units)) AS units
+			FULL JOIN (SELECT n.region, r.resource_type, sum(exact(n.quality * n.place_trust * r.units)) AS units,
+					sum(exact(n.quality * n.place_trust * r.units * n.tenure)) AS mature_units
 				FROM epoch_node n JOIN epoch_node_resource r ON r.epoch_id = e.epoch_id AND r.node_id = n.node_id
 				WHERE n.epoch_id = e.epoch_id AND n.region IS NOT NULL GROUP BY n.region, r.resource_type) v USING (region, resource_type)
 			FULL JOIN (SELECT q.region, q.resource_type, q.next_reference AS reference FROM epoch_region_resource q
@@ -134,34 +133,44 @@ BEGIN
 				WHERE s.region = ANY (redrawn) GROUP BY s.region, r.resource_type) w USING (region, resource_type)) m
 		JOIN epoch_region g ON g.epoch_id = e.epoch_id AND g.region = m.region
 		LEFT JOIN policy_resource y ON y.policy_id = p.policy_id AND y.resource_type = m.resource_type;
+END $$;
+COMMENT ON FUNCTION region_resource_rows(epoch, policy) IS
+'epoch_region_resource of an epoch: supply of kinds of resources by region, demand, references, and what growth shares. In regions that the previous epoch did not have with this boundary the reference is what its nodes there had: who redraws regions makes nobody new';
 
-	INSERT INTO epoch_resource (epoch_id, resource_type, unit_value, demand, units, price_before, price, reference, next_reference, need, growth, pot)
-	SELECT e.epoch_id, m.resource_type, m.unit_value, m.demand, m.units, m.price_before,
+CREATE FUNCTION resource_rows(e epoch, p policy) RETURNS SETOF epoch_resource
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+	length_days double precision := days(e.period);
+	length_seconds numeric := extract(epoch FROM upper(e.period) - lower(e.period));
+	up double precision := decay(length_days, p.vesting_half_life);
+	down double precision := decay(length_days, p.memory_half_life);
+	kept double precision := kappa(length_days, p.vesting_half_life);
+	is_baseline boolean := e.previous_epoch_id IS NULL AND e.baseline;
+BEGIN
+	RETURN QUERY SELECT e.epoch_id, m.resource_type, m.unit_value, m.demand, m.units, m.price_before,
 		next_price(m.price_before, m.demand, m.units, length_days, p.price_elasticity, p.price_step, m.price_min, m.price_max),
-		m.reference, follow(m.reference, m.units, up, down), m.need, m.growth,
+		m.reference, follow(m.reference, m.units, up, down), m.need, m.growth, m.mature_growth,
 		length_days * m.unit_value * least(kept * greatest(0, m.units - m.reference), m.need)
 	FROM (SELECT t.*, coalesce(t.wanted, greatest(0, t.demand - t.reference)) AS need
 		FROM (SELECT resource_type, coalesce(y.unit_value, 0)::double precision AS unit_value, y.need::double precision AS wanted,
 				coalesce(y.price_min, 1) AS price_min, coalesce(y.price_max, 1) AS price_max,
-				coalesce(d.demand, 0)::double precision AS demand, coalesce(v.units, 0)::double precision AS units, coalesce(v.growth, 0)::double precision AS growth,
+				coalesce(d.demand, 0)::double precision AS demand, coalesce(v.units, 0)::double precision AS units, coalesce(v.growth, 0)::double precision AS growth, coalesce(v.mature_growth, 0)::double precision AS mature_growth,
 				coalesce(b.price, 1) AS price_before, CASE WHEN is_baseline THEN coalesce(v.units, 0)::double precision ELSE coalesce(b.next_reference, 0) END AS reference
 			FROM (SELECT x.resource_type, x.unit_value, x.need, x.price_min, x.price_max FROM policy_resource x WHERE x.policy_id = p.policy_id) y
 				FULL JOIN (SELECT x.resource_type, round(sum(x.units * seconds(tstzmultirange(x.valid * e.period))) / length_seconds, 20) AS demand
 					FROM resource_demand x JOIN epoch_region g ON g.epoch_id = e.epoch_id AND g.region = x.region
 					WHERE x.valid && e.period GROUP BY x.resource_type) d USING (resource_type)
-				FULL JOIN (SELECT r.resource_type, sum(exact(n.quality * r.units)) AS units, sum(exact(r.growth)) AS growth
+				FULL JOIN (SELECT r.resource_type, sum(exact(n.quality * r.units)) AS units, sum(exact(r.growth)) AS growth, sum(exact(r.growth * n.tenure)) AS mature_growth
 					FROM epoch_node n JOIN epoch_node_resource r ON r.epoch_id = e.epoch_id AND r.node_id = n.node_id
 					WHERE n.epoch_id = e.epoch_id GROUP BY r.resource_type) v USING (resource_type)
 				FULL JOIN (SELECT q.resource_type, q.price, q.next_reference FROM epoch_resource q WHERE q.epoch_id = e.previous_epoch_id) b USING (resource_type)) t) m;
 END $$;
-COMMENT ON FUNCTION freeze_resource(epoch, policy) IS
-'run_epoch step: kinds of resources by region and in all: supply, demand, references, prices, and what growth shares. In regions that the previous epoch did not have with this boundary the reference is what its nodes there had: who redraws regions makes nobody new';
+COMMENT ON FUNCTION resource_rows(epoch, policy) IS 'epoch_resource of an epoch: kinds of resources in all: supply, demand, references, prices, and what growth shares';
 
-CREATE FUNCTION freeze_service(e epoch, p policy) RETURNS void
-LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+CREATE FUNCTION service_rows(e epoch, p policy) RETURNS SETOF epoch_service
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 BEGIN
-	INSERT INTO epoch_service (epoch_id, service_type, premium, unit_value, work, good_work, fee, share, score, amount)
-	SELECT e.epoch_id, s.service_type, s.premium, s.unit_value, s.work, s.good_work, s.fee, s.share, s.share * s.value_of_all, 0
+	RETURN QUERY SELECT e.epoch_id, s.service_type, s.premium, s.unit_value, s.work, s.good_work, s.fee, s.share::double precision, s.share::double precision * s.value_of_all, 0::numeric
 	FROM (SELECT w.*, CASE WHEN w.weight > 0 THEN w.weight / sum(exact(w.weight)) OVER () ELSE 0 END AS share,
 			(sum(exact(w.work * w.unit_value)) OVER ())::double precision AS value_of_all
 		FROM (SELECT x.service_type, coalesce(y.premium, 0)::double precision AS premium, coalesce(y.unit_value, 0)::double precision AS unit_value,
@@ -173,6 +182,6 @@ BEGIN
 				WHERE v.epoch_id = e.epoch_id GROUP BY v.service_type) x
 				LEFT JOIN policy_service y ON y.policy_id = p.policy_id AND y.service_type = x.service_type) w) s;
 END $$;
-COMMENT ON FUNCTION freeze_service(epoch, policy) IS 'run_epoch step: work by service, and which share of the pool each gets';
+COMMENT ON FUNCTION service_rows(epoch, policy) IS 'epoch_service of an epoch: work by service, and which share of the pool each gets; amounts are still 0';
 
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.script_path'), true);

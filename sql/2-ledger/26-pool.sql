@@ -103,7 +103,7 @@ BEGIN
 		SELECT %1$s::bigint AS epoch_id, r.node_id, r.provider_id, r.component, %5$s AS score, %6$s AS amount
 		FROM (SELECT s.node_id, s.provider_id, s.component, s.lot, s.score, allocate(s.score, s.amount) OVER (PARTITION BY s.lot %4$s ORDER BY s.node_id) AS amount
 			FROM (%3$s) s) r %7$s $q$,
-		e.epoch_id, NULL, reward_lot_query(e.epoch_id, p),
+		e.epoch_id, NULL, reward_lot_query(e.epoch_id, p, scores),
 		CASE WHEN p.provider_cap_bps IS NULL THEN '' ELSE ', s.provider_id' END,
 		'sum(exact(r.score))::double precision', 'sum(r.amount)', 'GROUP BY r.node_id, r.provider_id, r.component'));
 
@@ -123,7 +123,7 @@ END $$;
 COMMENT ON FUNCTION pay_epoch(epoch, policy) IS 'run_epoch step: scores, pools and rewards; returns the base units paid';
 
 -- With a cap a lot is apportioned over providers first, and what each gets over its nodes.
-CREATE FUNCTION reward_lot_query(epoch_id bigint, p policy) RETURNS text
+CREATE FUNCTION reward_lot_query(epoch_id bigint, p policy, scores text) RETURNS text
 LANGUAGE sql STABLE SET search_path FROM CURRENT AS $f$
 	SELECT CASE WHEN p.provider_cap_bps IS NULL THEN format($q$
 			SELECT s.*, l.amount FROM %1$s s JOIN (%2$s) l ON l.lot = s.lot $q$, t.scores, t.lots)
@@ -132,11 +132,11 @@ LANGUAGE sql STABLE SET search_path FROM CURRENT AS $f$
 			FROM %1$s s JOIN (SELECT q.lot, q.provider_id, allocate(q.score, l.amount, floor(l.amount * %3$s / 10000)) OVER (PARTITION BY q.lot ORDER BY q.provider_id) AS amount
 				FROM (SELECT x.lot, x.provider_id, sum(exact(x.score)) AS score FROM %1$s x GROUP BY x.lot, x.provider_id) q
 					JOIN (%2$s) l ON l.lot = q.lot) c ON c.lot = s.lot AND c.provider_id = s.provider_id $q$, t.scores, t.lots, p.provider_cap_bps) END
-	FROM (SELECT epoch_table('score', epoch_id), format($q$
+	FROM (SELECT reward_lot_query.scores, format($q$
 		SELECT w.component AS lot, w.payable AS amount FROM epoch_pool w WHERE w.epoch_id = %1$s AND w.component <> 'service_types'
 		UNION ALL SELECT ('service_types ' || v.service_type)::code, v.amount FROM epoch_service v WHERE v.epoch_id = %1$s $q$, epoch_id)) t (scores, lots)
 $f$;
-COMMENT ON FUNCTION reward_lot_query(bigint, policy) IS 'query for the scores of an epoch, each with the amount that it shares in';
+COMMENT ON FUNCTION reward_lot_query(bigint, policy, text) IS 'query for the scores of an epoch, in the table or query named scores, each with the amount that it shares in';
 
 CREATE FUNCTION pool_reason(w epoch_pool, p policy, paid numeric, carried_out numeric) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $f$

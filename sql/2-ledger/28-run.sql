@@ -143,9 +143,10 @@ BEGIN
 	PERFORM draw_supply(e, p);
 	SELECT * INTO STRICT e FROM epoch x WHERE x.epoch_id = e.epoch_id;
 	PERFORM epoch_phase(e.epoch_id, 'market');
-	PERFORM freeze_region(e, p);
-	PERFORM freeze_resource(e, p);
-	PERFORM freeze_service(e, p);
+	INSERT INTO epoch_region SELECT * FROM region_rows(e, p);
+	INSERT INTO epoch_region_resource SELECT * FROM region_resource_rows(e, p);
+	INSERT INTO epoch_resource SELECT * FROM resource_rows(e, p);
+	INSERT INTO epoch_service SELECT * FROM service_rows(e, p);
 	RAISE NOTICE 'epoch %: fields, references and prices set', e.epoch_id;
 
 	PERFORM epoch_phase(e.epoch_id, 'rewards');

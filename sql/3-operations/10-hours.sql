@@ -1,9 +1,10 @@
--- Rolling up.
+-- Hourly summaries: only the hours whose rows have changed, as marks say, are rolled up (again).
+SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.internal_path'), true);
 
 CREATE FUNCTION telemetry_hour_slot(hour timestamptz) RETURNS interval
 LANGUAGE sql STABLE STRICT
 BEGIN ATOMIC
-	SELECT CASE WHEN extract(year FROM p.telemetry_slot) = 0 AND extract(month FROM p.telemetry_slot) = 0 THEN p.telemetry_slot ELSE interval '1 minute' END
+	SELECT p.telemetry_slot
 	FROM policy p
 	WHERE p.policy_id = coalesce(
 		(SELECT e.policy_id FROM epoch e WHERE e.period @> hour),
@@ -12,7 +13,7 @@ BEGIN ATOMIC
 			ORDER BY l.effective_from DESC LIMIT 1));
 END;
 COMMENT ON FUNCTION telemetry_hour_slot(timestamptz) IS
-'slot that the summaries of an hour are made with: that of the policy of the epoch in which the hour starts, or of the policy in effect then; 1 minute where that is no fixed length. NULL for NULL';
+'slot that the summaries of an hour are made with: that of the policy of the epoch in which the hour starts, or of the policy in effect then; NULL where there is none, and for NULL';
 
 CREATE FUNCTION pending_telemetry_hours(until timestamptz DEFAULT NULL)
 RETURNS TABLE (hour timestamptz, slot interval, reason text, came bigint, gone bigint)
@@ -92,17 +93,16 @@ BEGIN
 			RETURN QUERY SELECT u.hour, chunk.slot, 'counted', 0::bigint, 0::bigint, 0::bigint FROM unnest(chunk.hours) u (hour);
 			CONTINUE;
 		END IF;
-		RETURN QUERY
+		RETURN QUERY EXECUTE format($q$
 		WITH fresh AS MATERIALIZED (
 			SELECT t.node_id, t.service_type, t.service_key, hour_of(t.sampled_at) AS hour,
-				telemetry_agg(t.sampled_at, t.latency_ms, t.ok, chunk.slot) AS summary,
-				coalesce(sum(t.work) FILTER (WHERE t.ok), 0) AS work, sum(t.energy_mwh) AS energy_mwh, max(t.sampled_at) AS last_at
+				%s, max(t.sampled_at) AS last_at
 			FROM telemetry t
-			WHERE t.sampled_at >= chunk.starts AND t.sampled_at < chunk.ends AND (chunk.gapless OR hour_of(t.sampled_at) = ANY (chunk.hours))
+			WHERE t.sampled_at >= $1 AND t.sampled_at < $2 AND ($3 OR hour_of(t.sampled_at) = ANY ($4))
 			GROUP BY t.node_id, t.service_type, t.service_key, hour_of(t.sampled_at)
 		),
 		mark AS (
-			DELETE FROM telemetry_dirty d WHERE hour_of(d.since) = ANY (chunk.hours) AND d.since >= chunk.starts AND d.since < chunk.ends
+			DELETE FROM telemetry_dirty d WHERE hour_of(d.since) = ANY ($4) AND d.since >= $1 AND d.since < $2
 			RETURNING d.since, d.came, d.gone
 		),
 		counted AS (
@@ -113,24 +113,24 @@ BEGIN
 		-- summaries that are right already stay untouched: after one late row
 		-- that is all but one of the hour
 		corrected AS (
-			UPDATE telemetry_hour o SET summary = f.summary, work = f.work, energy_mwh = f.energy_mwh
+			UPDATE telemetry_hour o SET summary = f.summary, work_summary = f.work_summary, work = f.work, metered_work = f.metered_work, fee = f.fee, energy_mwh = f.energy_mwh
 			FROM fresh f
-			WHERE o.hour >= chunk.starts AND o.hour < chunk.ends AND (o.hour, o.node_id, o.service_key) = (f.hour, f.node_id, f.service_key)
-				AND (o.summary, o.work, o.energy_mwh) IS DISTINCT FROM (f.summary, f.work, f.energy_mwh)
+			WHERE o.hour >= $1 AND o.hour < $2 AND (o.hour, o.node_id, o.service_key) = (f.hour, f.node_id, f.service_key)
+				AND (o.summary, o.work_summary, o.work, o.metered_work, o.fee, o.energy_mwh) IS DISTINCT FROM (f.summary, f.work_summary, f.work, f.metered_work, f.fee, f.energy_mwh)
 			RETURNING o.hour
 		),
 		removed AS (
 			DELETE FROM telemetry_hour o
-			WHERE o.hour >= chunk.starts AND o.hour < chunk.ends AND o.hour = ANY (chunk.hours)
+			WHERE o.hour >= $1 AND o.hour < $2 AND o.hour = ANY ($4)
 				AND NOT EXISTS (SELECT FROM fresh f WHERE (f.hour, f.node_id, f.service_key) = (o.hour, o.node_id, o.service_key))
 			RETURNING o.hour
 		),
 		added AS (
-			INSERT INTO telemetry_hour (node_id, service_type, hour, summary, work, energy_mwh)
-			SELECT f.node_id, f.service_type, f.hour, f.summary, f.work, f.energy_mwh
+			INSERT INTO telemetry_hour (node_id, service_type, hour, summary, work_summary, work, metered_work, fee, energy_mwh)
+			SELECT f.node_id, f.service_type, f.hour, f.summary, f.work_summary, f.work, f.metered_work, f.fee, f.energy_mwh
 			FROM fresh f
 			WHERE NOT EXISTS (SELECT FROM telemetry_hour o
-				WHERE o.hour >= chunk.starts AND o.hour < chunk.ends AND (o.hour, o.node_id, o.service_key) = (f.hour, f.node_id, f.service_key))
+				WHERE o.hour >= $1 AND o.hour < $2 AND (o.hour, o.node_id, o.service_key) = (f.hour, f.node_id, f.service_key))
 			RETURNING hour
 		),
 		seen AS (
@@ -140,25 +140,26 @@ BEGIN
 		),
 		result AS (
 			SELECT u.hour, u.reason, count(f.node_id) AS summaries, coalesce(sum(samples(f.summary)), 0)::bigint AS samples
-			FROM unnest(chunk.hours, chunk.reasons) u (hour, reason) LEFT JOIN fresh f ON f.hour = u.hour
+			FROM unnest($4, $5) u (hour, reason) LEFT JOIN fresh f ON f.hour = u.hour
 			GROUP BY u.hour, u.reason
 		),
 		noted AS (
 			INSERT INTO telemetry_rolled AS o (hour, slot, samples, rolled_at)
-			SELECT s.hour, chunk.slot, s.samples, clock_timestamp() FROM result s
+			SELECT s.hour, $6, s.samples, clock_timestamp() FROM result s
 			ON CONFLICT (hour) DO UPDATE SET slot = excluded.slot, samples = excluded.samples, rolls = o.rolls + 1, rolled_at = excluded.rolled_at
 		)
-		SELECT s.hour, chunk.slot, s.reason, s.summaries, s.samples, count(c.hour)
+		SELECT s.hour, $6, s.reason, s.summaries, s.samples, count(c.hour)
 		FROM result s LEFT JOIN (SELECT * FROM corrected UNION ALL SELECT * FROM removed UNION ALL SELECT * FROM added) c ON c.hour = s.hour
 		GROUP BY s.hour, s.reason, s.summaries, s.samples
-		ORDER BY s.hour;
+		ORDER BY s.hour $q$, telemetry_measures(chunk.slot))
+		USING chunk.starts, chunk.ends, chunk.gapless, chunk.hours, chunk.reasons, chunk.slot;
 	END LOOP;
 END $$;
 COMMENT ON FUNCTION roll_telemetry_hours(timestamptz, int) IS
 'rolls telemetry up into telemetry_hour: the hours that ended by until (NULL: now) and are not rolled up yet or have changed since, oldest first, at most max_hours (NULL: all), and no other hour. Returns each with its slot, the reason (see pending_telemetry_hours), its number of summaries, the raw rows in them and how many summaries it wrote or removed. One transaction: done or not done; safe to repeat, safe beside loaders; a second session at the same time returns at once, saying so. No epoch depends on whether or when it ran. Errors: max_hours below 1';
 
 -- It commits, hence may not have a SET clause: every name is qualified.
-CREATE PROCEDURE roll_telemetry(until timestamptz DEFAULT NULL, batch int DEFAULT 24)
+CREATE PROCEDURE swarm_reward.roll_telemetry(until timestamptz DEFAULT NULL, batch int DEFAULT 24)
 LANGUAGE plpgsql AS $$
 DECLARE
 	stop timestamptz := coalesce(until, pg_catalog.now());
@@ -166,41 +167,50 @@ DECLARE
 	done bigint;
 	more bigint;
 BEGIN
-	SELECT pg_catalog.count(*) INTO todo FROM @extschema@.pending_telemetry_hours(stop);
+	SELECT pg_catalog.count(*) INTO todo FROM swarm_reward_internal.pending_telemetry_hours(stop);
 	done := 0;
 	-- no longer than what there was to do at the start, so that it ends beside any load
 	WHILE done OPERATOR(pg_catalog.<) todo LOOP
-		SELECT pg_catalog.count(*) INTO more FROM @extschema@.roll_telemetry_hours(stop, batch);
+		SELECT pg_catalog.count(*) INTO more FROM swarm_reward_internal.roll_telemetry_hours(stop, batch);
 		COMMIT;
 		EXIT WHEN more OPERATOR(pg_catalog.=) 0;
 		done := done OPERATOR(pg_catalog.+) more;
 		RAISE NOTICE '% of % hours rolled up', done, todo;
 	END LOOP;
 END $$;
-COMMENT ON PROCEDURE roll_telemetry(timestamptz, int) IS
+COMMENT ON PROCEDURE swarm_reward.roll_telemetry(timestamptz, int) IS
 'roll_telemetry_hours until nothing is left to do, with a commit after each batch of hours, so that what is done stays done if it is stopped; for schedulers and for large backlogs. Errors: within a transaction block; batch below 1';
 
 CREATE FUNCTION verify_telemetry_hours(period tstzrange)
 RETURNS TABLE (hour timestamptz, node_id bigint, service_type code)
-LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
-	WITH hours AS MATERIALIZED (
-		SELECT r.hour, r.slot FROM telemetry_rolled r
-		WHERE r.hour < upper(period) AND r.hour > lower(period) - interval '1 hour' AND r.slot IS NOT NULL AND NOT r.raw_dropped
-			AND tstzrange(r.hour, r.hour + interval '1 hour') <@ (SELECT telemetry_span('telemetry', watched => true))
-			AND NOT EXISTS (SELECT FROM telemetry_dirty d WHERE d.since >= r.hour AND d.since < r.hour + interval '1 hour')
-	)
-	SELECT coalesce(a.hour, b.hour), coalesce(a.node_id, b.node_id), coalesce(a.service_type, b.service_type)
-	FROM (SELECT o.hour, o.node_id, o.service_type, o.service_key, o.summary, o.work, o.energy_mwh
-			FROM telemetry_hour o JOIN hours h ON h.hour = o.hour
-			WHERE o.hour < upper(period) AND o.hour > lower(period) - interval '1 hour') a
-		FULL JOIN (SELECT h.hour, t.node_id, t.service_type, t.service_key, telemetry_agg(t.sampled_at, t.latency_ms, t.ok, h.slot) AS summary,
-				coalesce(sum(t.work) FILTER (WHERE t.ok), 0) AS work, sum(t.energy_mwh) AS energy_mwh
-			FROM telemetry t JOIN hours h ON h.hour = hour_of(t.sampled_at)
-			WHERE t.sampled_at < upper(period) + interval '1 hour' AND t.sampled_at > lower(period) - interval '1 hour'
-			GROUP BY h.hour, t.node_id, t.service_type, t.service_key) b
-		ON b.hour = a.hour AND b.node_id = a.node_id AND b.service_key = a.service_key
-	WHERE (a.summary, a.work, a.energy_mwh) IS DISTINCT FROM (b.summary, b.work, b.energy_mwh)
-$$;
+LANGUAGE plpgsql STABLE STRICT SET search_path FROM CURRENT SET enable_nestloop = off SET jit = off AS $$
+#variable_conflict use_column
+DECLARE
+	s interval;
+BEGIN
+	FOR s IN SELECT DISTINCT r.slot FROM telemetry_rolled r WHERE r.hour < upper(period) AND r.hour > lower(period) - interval '1 hour' AND r.slot IS NOT NULL LOOP
+		RETURN QUERY EXECUTE format($q$
+			WITH hours AS MATERIALIZED (
+				SELECT r.hour FROM telemetry_rolled r
+				WHERE r.hour < upper($1) AND r.hour > lower($1) - interval '1 hour' AND r.slot = $2 AND NOT r.raw_dropped
+					AND tstzrange(r.hour, r.hour + interval '1 hour') <@ (SELECT telemetry_span('telemetry', watched => true))
+					AND NOT EXISTS (SELECT FROM telemetry_dirty d WHERE d.since >= r.hour AND d.since < r.hour + interval '1 hour')
+			)
+			SELECT coalesce(a.hour, b.hour), coalesce(a.node_id, b.node_id), coalesce(a.service_type, b.service_type)
+			FROM (SELECT o.hour, o.node_id, o.service_type, o.service_key, o.summary, o.work_summary, o.work, o.metered_work, o.fee, o.energy_mwh
+					FROM telemetry_hour o JOIN hours h ON h.hour = o.hour
+					WHERE o.hour < upper($1) AND o.hour > lower($1) - interval '1 hour') a
+				FULL JOIN (SELECT h.hour, t.node_id, t.service_type, t.service_key, %s
+					FROM telemetry t JOIN hours h ON h.hour = hour_of(t.sampled_at)
+					WHERE t.sampled_at < upper($1) + interval '1 hour' AND t.sampled_at > lower($1) - interval '1 hour'
+					GROUP BY h.hour, t.node_id, t.service_type, t.service_key) b
+				ON b.hour = a.hour AND b.node_id = a.node_id AND b.service_key = a.service_key
+			WHERE (a.summary, a.work_summary, a.work, a.metered_work, a.fee, a.energy_mwh) IS DISTINCT FROM (b.summary, b.work_summary, b.work, b.metered_work, b.fee, b.energy_mwh) $q$,
+			telemetry_measures(s)) USING period, s;
+	END LOOP;
+END $$;
 COMMENT ON FUNCTION verify_telemetry_hours(tstzrange) IS
 'compares telemetry_hour with the raw rows, over the hours of a period that are rolled up, not dirty, and whose raw rows are there; returns what differs, which is nothing unless somebody wrote behind the triggers. NULL for NULL';
 
+REVOKE ALL ON FUNCTION roll_telemetry_hours(timestamptz, int) FROM PUBLIC;
+SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.script_path'), true);
