@@ -4,16 +4,16 @@ SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_re
 CREATE FUNCTION telemetry_hour_slot(hour timestamptz) RETURNS interval
 LANGUAGE sql STABLE STRICT
 BEGIN ATOMIC
-	SELECT p.telemetry_slot
+	SELECT coalesce((SELECT p.telemetry_slot
 	FROM policy p
 	WHERE p.policy_id = coalesce(
 		(SELECT e.policy_id FROM epoch e WHERE e.period @> hour),
 		(SELECT l.policy_id FROM policy l
 			WHERE l.effective_from <= coalesce((SELECT lower(e.period) FROM epoch e WHERE e.period @> hour), hour)
-			ORDER BY l.effective_from DESC LIMIT 1));
+			ORDER BY l.effective_from DESC LIMIT 1))), interval '1 minute');
 END;
 COMMENT ON FUNCTION telemetry_hour_slot(timestamptz) IS
-'slot that the summaries of an hour are made with: that of the policy of the epoch in which the hour starts, or of the policy in effect then; NULL where there is none, and for NULL';
+'slot that the summaries of an hour are made with: that of the policy of the epoch in which the hour starts, or of the policy in effect then; 1 minute where there is none. NULL for NULL';
 
 CREATE FUNCTION pending_telemetry_hours(until timestamptz DEFAULT NULL)
 RETURNS TABLE (hour timestamptz, slot interval, reason text, came bigint, gone bigint)
