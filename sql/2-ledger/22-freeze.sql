@@ -6,20 +6,24 @@
 CREATE FUNCTION swarm_reward_internal.region_area(boundary geography) RETURNS double precision
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT ST_Area(boundary);
+	SELECT coverage_area(region_coverage(boundary));
 END;
 COMMENT ON FUNCTION swarm_reward_internal.region_area(geography) IS 'area by which the smallest region is found, m2. NULL for NULL';
 
-CREATE TYPE swarm_reward_internal.region_list AS (codes text[], boundaries geography[]);
-COMMENT ON TYPE swarm_reward_internal.region_list IS 'codes and boundaries of regions, the smallest first, ties by code';
-
-CREATE FUNCTION swarm_reward_internal.regions_in_force(at timestamptz) RETURNS swarm_reward_internal.region_list
+-- Codes and boundaries are two arrays, not one row with both: a row would be copied to take it apart.
+CREATE FUNCTION swarm_reward_internal.region_codes(at timestamptz) RETURNS text[]
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT ROW(coalesce(array_agg(r.code::text ORDER BY r.area, r.code), '{}'), coalesce(array_agg(r.boundary ORDER BY r.area, r.code), '{}'))::swarm_reward_internal.region_list
-	FROM (SELECT g.code, g.boundary, swarm_reward_internal.region_area(g.boundary) AS area FROM region g WHERE g.valid @> regions_in_force.at) r;
+	SELECT coalesce(array_agg(g.code::text ORDER BY swarm_reward_internal.region_area(g.boundary), g.code), '{}') FROM region g WHERE g.valid @> region_codes.at;
 END;
-COMMENT ON FUNCTION swarm_reward_internal.regions_in_force(timestamptz) IS 'the regions in force at a time. NULL for NULL';
+COMMENT ON FUNCTION swarm_reward_internal.region_codes(timestamptz) IS 'codes of the regions in force at a time, the smallest first, ties by code. NULL for NULL';
+
+CREATE FUNCTION swarm_reward_internal.region_boundaries(at timestamptz) RETURNS geography[]
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT coalesce(array_agg(g.boundary ORDER BY swarm_reward_internal.region_area(g.boundary), g.code), '{}') FROM region g WHERE g.valid @> region_boundaries.at;
+END;
+COMMENT ON FUNCTION swarm_reward_internal.region_boundaries(timestamptz) IS 'their boundaries in the same order. NULL for NULL';
 
 CREATE FUNCTION swarm_reward_internal.nearest_region(location geography, at timestamptz, within_m double precision) RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
@@ -31,18 +35,18 @@ END;
 COMMENT ON FUNCTION swarm_reward_internal.nearest_region(geography, timestamptz, double precision) IS
 'the region in force whose boundary is nearest to a place, within so many metres; to the millimetre, ties by code. NULL where there is none, and for NULL';
 
-CREATE FUNCTION swarm_reward_internal.region_among(regions swarm_reward_internal.region_list, location geography, at timestamptz, within_m double precision) RETURNS text
+CREATE FUNCTION swarm_reward_internal.region_among(codes text[], boundaries geography[], location geography, at timestamptz, within_m double precision) RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT coalesce((regions).codes[covering_region((regions).boundaries, location)], swarm_reward_internal.nearest_region(location, at, within_m));
+	SELECT coalesce(codes[covering_region(boundaries, location)], swarm_reward_internal.nearest_region(location, at, within_m));
 END;
-COMMENT ON FUNCTION swarm_reward_internal.region_among(swarm_reward_internal.region_list, geography, timestamptz, double precision) IS
-'the region that a place belongs to: the first of the list that covers it, or else the nearest within so many metres; regions must be those in force at the time. NULL where there is none, and for NULL';
+COMMENT ON FUNCTION swarm_reward_internal.region_among(text[], geography[], geography, timestamptz, double precision) IS
+'the region that a place belongs to: the first that covers it, or else the nearest within so many metres; codes and boundaries are those of region_codes and region_boundaries at the time. NULL where there is none, and for NULL';
 
 CREATE FUNCTION region_of(location geography, at timestamptz DEFAULT now()) RETURNS code
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT swarm_reward_internal.region_among(swarm_reward_internal.regions_in_force(at), location, at,
+	SELECT swarm_reward_internal.region_among(swarm_reward_internal.region_codes(at), swarm_reward_internal.region_boundaries(at), location, at,
 		coalesce((SELECT p.region_snap_m FROM policy p WHERE p.policy_id = policy_in_effect(at)), 25000));
 END;
 COMMENT ON FUNCTION region_of(geography, timestamptz) IS
@@ -175,7 +179,7 @@ LANGUAGE sql STABLE SET search_path FROM CURRENT SET timezone = 'UTC' SET datest
 				FROM (SELECT o.*, max(o.left_at) OVER (PARTITION BY o.owner, o.cell ORDER BY o.joined_at, o.node_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS left_before
 					FROM (SELECT n.node_id, owner_key(n.hardware_id, n.provider_id) AS owner, n.joined_at, coalesce(n.left_at, 'infinity') AS left_at,
 							place_cell(n.location, %2$s) AS cell,
-							region_among((SELECT regions_in_force(%3$L)), n.location, %3$L, %4$L) AS region
+							region_among((SELECT region_codes(%3$L)), (SELECT region_boundaries(%3$L)), n.location, %3$L, %4$L) AS region
 						FROM node n JOIN (SELECT owner_key(h.hardware_id, h.provider_id) AS owner FROM node h WHERE h.joined_at < %1$L GROUP BY 1 HAVING count(*) > 1) g
 							ON g.owner = owner_key(n.hardware_id, n.provider_id)
 						WHERE n.joined_at < %1$L) o) q) s) i $q$,
@@ -253,7 +257,7 @@ BEGIN
 						coalesce(b.beacons, 0) AS beacons, coalesce(b.suspicions, 0) AS suspicions, coalesce(b.violations, 0) AS violations, b.uncertainty_m,
 						days(range_merge(m.active)) AS span_days, m.value, m.resources, m.services, m.sights,
 						days(m.present_since, lower(m.active)) AS present_days, days(m.region_since, lower(m.active)) AS region_days
-					FROM (SELECT n.*, region_among((SELECT regions_in_force(%18$L)), n.location, %18$L, %19$L) AS region,
+					FROM (SELECT n.*, region_among((SELECT region_codes(%18$L)), (SELECT region_boundaries(%18$L)), n.location, %18$L, %19$L) AS region,
 							%20$s AS summary, %21$s AS heartbeat, %22$s AS span, t.services,
 							coalesce(u.value, 0)::double precision AS value, u.resources, s.sights,
 							coalesce(q.present_since, n.joined_at) AS present_since, coalesce(q.region_since, n.joined_at) AS region_since

@@ -23,7 +23,8 @@ CREATE FUNCTION swarm_reward_internal.demand_points(period tstzrange, region_sna
 RETURNS TABLE (region text, location geography, radius_m double precision, weight double precision)
 LANGUAGE sql STABLE STRICT
 BEGIN ATOMIC
-	SELECT coalesce(swarm_reward_internal.region_among((SELECT swarm_reward_internal.regions_in_force(lower(demand_points.period))), d.location,
+	SELECT coalesce(swarm_reward_internal.region_among((SELECT swarm_reward_internal.region_codes(lower(demand_points.period))),
+			(SELECT swarm_reward_internal.region_boundaries(lower(demand_points.period))), d.location,
 			lower(demand_points.period), demand_points.region_snap_m), ''),
 		d.location, d.radius_m, (round(d.weight * swarm_reward_internal.seconds(tstzmultirange(d.valid * demand_points.period)), 24)
 			/ swarm_reward_internal.seconds(tstzmultirange(demand_points.period)))::double precision
