@@ -75,13 +75,13 @@ AS 'MODULE_PATHNAME', 'sr_telemetry_response_time_untimed' LANGUAGE c IMMUTABLE 
 COMMENT ON FUNCTION response_time(telemetry_summary, double precision, double precision) IS
 'response_time(summary, quantile) over all ok samples, those without a latency having untimed_ms; NULL for NULL and without an ok sample. Errors: quantile outside [0, 1], negative or NaN untimed_ms';
 
-CREATE FUNCTION performance(response_ms double precision, error_rate_upper double precision, p policy) RETURNS double precision
+CREATE FUNCTION performance(response_ms double precision, error_rate_upper double precision, response_limit_ms double precision, response_target_ms double precision,
+	error_limit double precision, error_target double precision) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT coalesce(sqrt(ramp(response_ms, (p).response_limit_ms::double precision, (p).response_target_ms::double precision)
-		* ramp(error_rate_upper, (p).error_limit::double precision, (p).error_target::double precision)), 0);
+	SELECT coalesce(sqrt(ramp(response_ms, response_limit_ms, response_target_ms) * ramp(error_rate_upper, error_limit, error_target)), 0);
 END;
-COMMENT ON FUNCTION performance(double precision, double precision, policy) IS
+COMMENT ON FUNCTION performance(double precision, double precision, double precision, double precision, double precision, double precision) IS
 'geometric mean of ramp(response_ms; limit, target) and ramp(error_rate_upper; limit, target); 0 where either is not known';
 
 -- References: what is taken for given follows what is there, half-way in a half-life.

@@ -93,21 +93,33 @@ COMMENT ON TYPE frozen_resource IS 'units of a kind of resource of a node, avera
 CREATE TYPE frozen_sight AS (beacon_id bigint, rtt_ms double precision, distance_m double precision);
 COMMENT ON TYPE frozen_sight IS 'what a beacon saw of a node: the fastest round-trip time, and how far it is';
 
-CREATE FUNCTION member_query(period tstzrange) RETURNS text
+CREATE FUNCTION owner_key(hardware_id text, provider_id bigint) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT coalesce('hardware ' || hardware_id, 'unattested ' || provider_id::text);
+END;
+COMMENT ON FUNCTION owner_key(text, bigint) IS 'whom the past of a stay belongs to: its hardware, or where that is not attested its provider for all that it has without';
+
+-- ---- one table after the other, each by one query; the last one has all of a node ----
+
+CREATE FUNCTION member_query(period tstzrange, p policy) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $f$
 	SELECT format($q$
-		SELECT n.node_id, n.provider_id, n.hardware_id, n.location, n.service_radius_m, n.joined_at,
-			tstzmultirange(tstzrange(n.joined_at, n.left_at) * %1$L::tstzrange) - coalesce(s.times, '{}') AS active
-		FROM node n LEFT JOIN (SELECT u.node_id, range_agg(u.valid) AS times FROM node_suspension u WHERE u.valid && %1$L::tstzrange GROUP BY u.node_id) s ON s.node_id = n.node_id
-		WHERE n.joined_at < %3$L AND (n.left_at IS NULL OR n.left_at > %2$L)
-			AND NOT isempty(tstzmultirange(tstzrange(n.joined_at, n.left_at) * %1$L::tstzrange) - coalesce(s.times, '{}')) $q$,
-		period, lower(period), upper(period))
+		SELECT m.node_id, m.provider_id, m.hardware_id, m.location, least(m.service_radius_m, %4$L::double precision) AS reach_m, m.joined_at, m.active,
+			owner_key(m.hardware_id, m.provider_id) AS owner, range_merge(m.active) AS span, seconds(m.active) AS active_seconds,
+			m.hardware_id IS NOT NULL OR m.active = tstzmultirange(%1$L::tstzrange) AS counts,
+			region_among((SELECT region_codes(%2$L)), (SELECT region_boundaries(%2$L)), m.location, %2$L, %5$L) AS region
+		FROM (SELECT n.*, tstzmultirange(tstzrange(n.joined_at, n.left_at) * %1$L::tstzrange) - coalesce(s.times, '{}') AS active
+			FROM node n LEFT JOIN (SELECT u.node_id, range_agg(u.valid) AS times FROM node_suspension u WHERE u.valid && %1$L::tstzrange GROUP BY u.node_id) s ON s.node_id = n.node_id
+			WHERE n.joined_at < %3$L AND (n.left_at IS NULL OR n.left_at > %2$L)) m
+		WHERE NOT isempty(m.active) $q$,
+		period, lower(period), upper(period), p.max_radius_m, p.region_snap_m)
 $f$;
-COMMENT ON FUNCTION member_query(tstzrange) IS
-'query for the nodes that are members within a bounded period: what node says of them, and active, the times of the period in which they are members and not suspended. NULL for NULL';
+COMMENT ON FUNCTION member_query(tstzrange, policy) IS
+'query for the nodes that are members within a bounded period: what node says of them; active, the times of the period in which they are members and not suspended, and span, from the first to the last of them; owner; region; whether they count. NULL for NULL';
 
-CREATE FUNCTION measured_query(period tstzrange, p policy, only_nodes text DEFAULT 'true') RETURNS text
-LANGUAGE sql STABLE SET search_path FROM CURRENT AS $f$
+CREATE FUNCTION measured_query(period tstzrange, p policy) RETURNS text
+LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $f$
 	SELECT format($q$
 		SELECT v.node_id, rollup(v.summary) AS summary, rollup(v.summary) FILTER (WHERE v.service_type IS NULL) AS heartbeat,
 			array_agg((v.service_type, samples(v.summary), v.work, v.metered_work, v.fee, v.energy_mwh,
@@ -117,13 +129,24 @@ LANGUAGE sql STABLE SET search_path FROM CURRENT AS $f$
 		FROM (SELECT t.node_id, t.service_type, rollup(t.summary) AS summary, rollup(t.work_summary) AS work_summary, sum(t.work) AS work,
 				sum(t.metered_work) AS metered_work, sum(t.fee) AS fee, sum(t.energy_mwh) AS energy_mwh
 			FROM (%1$s) t GROUP BY t.node_id, t.service_type) v
-		GROUP BY v.node_id $q$, telemetry_query(period, p.telemetry_slot, only_nodes), p.error_confidence)
+		GROUP BY v.node_id $q$, telemetry_query(period, p.telemetry_slot), p.error_confidence)
 $f$;
-COMMENT ON FUNCTION measured_query(tstzrange, policy, text) IS
-'query for the telemetry of each node in a bounded period: all of it merged (summary), its heartbeats (heartbeat; NULL: none), and each service';
+COMMENT ON FUNCTION measured_query(tstzrange, policy) IS
+'query for the telemetry of each node in a bounded period: all of it merged (summary), its heartbeats (heartbeat; NULL: none), and each service. NULL for NULL';
 
-CREATE FUNCTION unit_query(period tstzrange, p policy) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
+CREATE FUNCTION machine_query(epoch_id bigint) RETURNS text
+LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $f$
+	SELECT format($q$
+		SELECT m.hardware_id, range_merge(range_agg(m.active)) AS span, rollup(t.summary) AS summary, rollup(t.heartbeat) AS heartbeat
+		FROM (SELECT x.*, count(*) OVER (PARTITION BY x.hardware_id) AS stays FROM %s x WHERE x.hardware_id IS NOT NULL) m LEFT JOIN %s t ON t.node_id = m.node_id
+		WHERE m.stays > 1
+		GROUP BY m.hardware_id $q$, epoch_table('member', epoch_id), epoch_table('measured', epoch_id))
+$f$;
+COMMENT ON FUNCTION machine_query(bigint) IS
+'query for hardware that an epoch has in several stays, under whichever providers: it is measured as one, from its first to its last member moment. NULL for NULL';
+
+CREATE FUNCTION unit_query(epoch_id bigint, period tstzrange, p policy) RETURNS text
+LANGUAGE plpgsql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
 DECLARE
 	checks text := '';
 	counted text := format('%L::numeric * d.units * d.secs', p.unchecked_units);
@@ -141,36 +164,36 @@ BEGIN
 			FROM unnest(c.found, c.holds) f (found, holds)), 0) $q$, counted, p.unchecked_units);
 	END IF;
 	RETURN format($q$
-		SELECT w.node_id, sum(coalesce(y.unit_value, 0) * w.units) AS value, array_agg((w.resource_type, w.declared, w.units)::frozen_resource) AS resources
+		SELECT w.node_id, sum(coalesce(y.unit_value, 0) * w.units)::double precision AS value, array_agg((w.resource_type, w.declared, w.units)::frozen_resource) AS resources
 		FROM (SELECT d.node_id, d.resource_type, round(sum(d.units * d.secs) / %1$L::numeric, 20) AS declared,
 				round(sum(%2$s) / %1$L::numeric, 20) AS units
-			FROM (SELECT r.node_id, r.resource_type, r.units, m.active * tstzmultirange(r.valid) AS times, seconds(m.active * tstzmultirange(r.valid)) AS secs
-				FROM node_resource r JOIN (%3$s) m ON m.node_id = r.node_id
+			FROM (SELECT r.node_id, r.resource_type, r.units, m.active * tstzmultirange(r.valid) AS times,
+					CASE WHEN r.valid @> m.span THEN m.active_seconds ELSE seconds(m.active * tstzmultirange(r.valid)) END AS secs
+				FROM node_resource r JOIN %3$s m ON m.node_id = r.node_id
 				WHERE r.valid && %4$L::tstzrange) d %5$s
 			GROUP BY d.node_id, d.resource_type) w
 			LEFT JOIN policy_resource y ON y.policy_id = %6$s AND y.resource_type = w.resource_type
 		GROUP BY w.node_id $q$,
-		extract(epoch FROM upper(period) - lower(period)), counted, member_query(period), period, checks, p.policy_id);
+		extract(epoch FROM upper(period) - lower(period)), counted, epoch_table('member', epoch_id), period, checks, p.policy_id);
 END $$;
-COMMENT ON FUNCTION unit_query(tstzrange, policy) IS
-'query for the resources of each member of a bounded period: units declared and units that count, averaged by time over the whole period, and their value. Reads node_resource and resource_check';
+COMMENT ON FUNCTION unit_query(bigint, tstzrange, policy) IS
+'query for the resources of each member of an epoch: units declared and units that count, averaged by time over the whole period, and their value. Reads node_resource and resource_check. NULL for NULL';
 
-CREATE FUNCTION sight_query(period tstzrange) RETURNS text
+CREATE FUNCTION sight_query(epoch_id bigint, period tstzrange) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $f$
 	SELECT format($q$
-		SELECT f.node_id, array_agg((f.beacon_id, f.rtt_ms, distance_m(n.location, b.location))::frozen_sight ORDER BY f.beacon_id) AS sights
-		FROM (SELECT r.node_id, r.beacon_id, min(r.rtt_ms) AS rtt_ms
-				FROM beacon_rtt r JOIN (%1$s) m ON m.node_id = r.node_id JOIN beacon v ON v.beacon_id = r.beacon_id
-				WHERE r.measured_at >= %2$L AND r.measured_at < %3$L AND m.active @> r.measured_at AND v.valid @> r.measured_at
+		SELECT f.node_id, array_agg((f.beacon_id, f.rtt_ms, f.distance_m)::frozen_sight ORDER BY f.beacon_id) AS sights
+		FROM (SELECT r.node_id, r.beacon_id, min(r.rtt_ms) AS rtt_ms, min(distance_m(m.location, b.location)) AS distance_m
+				FROM beacon_rtt r JOIN %1$s m ON m.node_id = r.node_id JOIN beacon b ON b.beacon_id = r.beacon_id
+				WHERE r.measured_at >= %2$L AND r.measured_at < %3$L AND m.active @> r.measured_at AND b.valid @> r.measured_at
 				GROUP BY r.node_id, r.beacon_id) f
-			JOIN node n ON n.node_id = f.node_id JOIN beacon b ON b.beacon_id = f.beacon_id
-		GROUP BY f.node_id $q$, member_query(period), lower(period), upper(period))
+		GROUP BY f.node_id $q$, epoch_table('member', epoch_id), lower(period), upper(period))
 $f$;
-COMMENT ON FUNCTION sight_query(tstzrange) IS
-'query for what beacons saw of each member of a bounded period. The one place where an epoch reads beacon_rtt. NULL for NULL';
+COMMENT ON FUNCTION sight_query(bigint, tstzrange) IS
+'query for what beacons saw of each member of an epoch. The one place where an epoch reads beacon_rtt. NULL for NULL';
 
 CREATE FUNCTION past_query(period tstzrange, p policy) RETURNS text
-LANGUAGE sql STABLE SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $f$
+LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $f$
 	-- only owners with more than one stay have another past than their node's own
 	SELECT format($q$
 		SELECT i.node_id, i.present_since, min(i.joined_at) OVER (PARTITION BY i.owner, i.region) AS region_since
@@ -180,108 +203,104 @@ LANGUAGE sql STABLE SET search_path FROM CURRENT SET timezone = 'UTC' SET datest
 					FROM (SELECT n.node_id, owner_key(n.hardware_id, n.provider_id) AS owner, n.joined_at, coalesce(n.left_at, 'infinity') AS left_at,
 							place_cell(n.location, %2$s) AS cell,
 							region_among((SELECT region_codes(%3$L)), (SELECT region_boundaries(%3$L)), n.location, %3$L, %4$L) AS region
-						FROM node n JOIN (SELECT owner_key(h.hardware_id, h.provider_id) AS owner FROM node h WHERE h.joined_at < %1$L GROUP BY 1 HAVING count(*) > 1) g
-							ON g.owner = owner_key(n.hardware_id, n.provider_id)
-						WHERE n.joined_at < %1$L) o) q) s) i $q$,
+						FROM node n
+						WHERE n.joined_at < %1$L AND owner_key(n.hardware_id, n.provider_id) IN (
+							SELECT owner_key(h.hardware_id, h.provider_id) FROM node h WHERE h.joined_at < %1$L GROUP BY 1 HAVING count(*) > 1)) o) q) s) i $q$,
 		upper(period), p.grid_order, lower(period), p.region_snap_m)
 $f$;
 COMMENT ON FUNCTION past_query(tstzrange, policy) IS
-'query for the past of owners with several stays that began before the end of a period: since when the owner of each stay has been in its cell without a break (present_since), and when it first joined in its region (region_since)';
+'query for the past of owners with several stays that began before the end of a period: since when the owner of each stay has been in its cell without a break (present_since), and when it first joined in its region (region_since). NULL for NULL';
 
-CREATE FUNCTION owner_key(hardware_id text, provider_id bigint) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT coalesce('hardware ' || hardware_id, 'unattested ' || provider_id);
-END;
-COMMENT ON FUNCTION owner_key(text, bigint) IS 'whom the past of a stay belongs to: its hardware, or where that is not attested its provider for all that it has without';
+CREATE FUNCTION lead_query(epoch_id bigint, period tstzrange, p policy) RETURNS text
+LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $f$
+	SELECT format('SELECT t.node_id, rollup(t.summary) AS summary FROM (%s) t JOIN %s m ON m.node_id = t.node_id GROUP BY t.node_id',
+		telemetry_query(tstzrange(date_bin('1 hour', lower(period) - p.heartbeat_timeout, timestamptz '2000-01-01 00:00+00'), lower(period)), p.telemetry_slot),
+		epoch_table('member', epoch_id))
+$f$;
+COMMENT ON FUNCTION lead_query(bigint, tstzrange, policy) IS
+'query for the telemetry from shortly before a period, of which good samples still count within policy.heartbeat_timeout. NULL for NULL';
 
--- ---- all of a node ----
+CREATE FUNCTION outage_query(epoch_id bigint, period tstzrange) RETURNS text
+LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $f$
+	SELECT format($q$
+		SELECT c.region, range_agg(o.valid) AS times
+		FROM (SELECT DISTINCT coalesce(m.region, '') FROM %s m) c (region) JOIN outage o ON o.region IS NULL OR o.region = c.region
+		WHERE o.valid && %L::tstzrange GROUP BY c.region $q$, epoch_table('member', epoch_id), period)
+$f$;
+COMMENT ON FUNCTION outage_query(bigint, tstzrange) IS 'query for the times of a period in which the nodes of a region (empty: of none) could not be measured. NULL for NULL';
 
-CREATE FUNCTION freeze_query(epoch_id bigint, period tstzrange, p policy) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
-DECLARE
-	seconds_of_period numeric := extract(epoch FROM upper(period) - lower(period));
-	shared text := '';			-- the same hardware in several stays
-	shared_summary text := 't.summary';
-	shared_heartbeat text := 't.heartbeat';
-	shared_span text := 'range_merge(m.active)';
-	lead_from timestamptz := date_bin('1 hour', lower(period) - p.heartbeat_timeout, timestamptz '2000-01-01 00:00+00');
-	outages text := '';
-	up_times text := 'tstzmultirange(m.span)';
-BEGIN
-	IF EXISTS (SELECT FROM node n WHERE n.joined_at < upper(period) AND (n.left_at IS NULL OR n.left_at > lower(period)) AND n.hardware_id IS NOT NULL
-			GROUP BY n.hardware_id HAVING count(*) > 1) THEN
-		shared := format($q$
-			LEFT JOIN (SELECT s.hardware_id, range_merge(range_agg(s.active)) AS span, rollup(t.summary) AS summary, rollup(t.heartbeat) AS heartbeat
-				FROM (SELECT x.hardware_id, x.node_id, x.active, count(*) OVER (PARTITION BY x.hardware_id) AS stays FROM (%1$s) x WHERE x.hardware_id IS NOT NULL) s
-					LEFT JOIN (%2$s) t ON t.node_id = s.node_id
-				WHERE s.stays > 1
-				GROUP BY s.hardware_id) h ON h.hardware_id = n.hardware_id $q$,
-			member_query(period),
-			measured_query(period, p, format('t.node_id IN (SELECT u.node_id FROM (SELECT y.node_id, count(*) OVER (PARTITION BY y.hardware_id) AS stays FROM (%s) y WHERE y.hardware_id IS NOT NULL) u WHERE u.stays > 1)',
-				member_query(period))));
-		shared_summary := 'CASE WHEN h.hardware_id IS NULL THEN t.summary ELSE h.summary END';
-		shared_heartbeat := 'CASE WHEN h.hardware_id IS NULL THEN t.heartbeat ELSE h.heartbeat END';
-		shared_span := 'coalesce(h.span, range_merge(n.active))';
-	ELSE
-		shared_span := 'range_merge(n.active)';
-	END IF;
-	IF EXISTS (SELECT FROM outage o WHERE o.valid && period) THEN
-		outages := format($q$
-			LEFT JOIN (SELECT c.code AS region, range_agg(o.valid) AS times
-				FROM (SELECT r.code::text AS code FROM region r UNION ALL SELECT '') c JOIN outage o ON (o.region IS NULL OR o.region = c.code)
-				WHERE o.valid && %L::tstzrange GROUP BY c.code) o ON o.region = coalesce(m.region, '') $q$, period);
-		up_times := 'tstzmultirange(m.span) - coalesce(o.times, ''{}'')';
-	END IF;
-	RETURN format($q$
-		SELECT m.node_id, m.provider_id, m.hardware_id, m.location, m.reach_m, m.region::code AS region,
-			(seconds(m.active) / 86400)::double precision AS active_days, m.counts, m.samples, m.errors, m.uptime, m.response_ms, m.error_rate_upper,
-			m.availability, m.performance, m.beacons, m.suspicions, m.violations, m.uncertainty_m, m.place_trust,
+CREATE FUNCTION frozen_query(epoch_id bigint, period tstzrange, p policy) RETURNS text
+LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $f$
+	SELECT format($q$
+		SELECT m.node_id, m.provider_id, m.hardware_id, m.location, m.reach_m, m.region::code AS region, m.active_days, m.counts, m.samples, m.errors,
+			m.uptime, m.response_ms, m.error_rate_upper, m.availability, m.performance, m.beacons, m.suspicions, m.violations, m.uncertainty_m, m.place_trust,
 			m.quality, m.value, m.quality * m.value AS contribution, m.demand_in_reach,
 			CASE WHEN m.demand_in_reach > 0 THEN m.quality * m.value * m.place_trust / m.demand_in_reach ELSE 0 END AS supply,
 			mean_ramp(m.present_days, m.span_days, %1$L::double precision) AS tenure,
 			1 - mean_ramp(m.region_days, m.span_days, %2$L::double precision) AS freshness,
 			m.services, m.resources, m.sights
-		FROM (SELECT m.*, CASE WHEN m.counts AND m.violations < %3$s THEN m.availability * m.performance ELSE 0 END AS quality,
-				coverage_sum((SELECT e.demand FROM epoch e WHERE e.epoch_id = %4$s), m.location, m.reach_m) AS demand_in_reach
-			FROM (SELECT m.*, ramp(m.uptime, %5$L::double precision, %6$L::double precision) AS availability,
-					performance(m.response_ms, m.error_rate_upper, p) AS performance,
-					CASE WHEN %7$s = 0 THEN 1 WHEN m.uncertainty_m IS NULL THEN 0
-						ELSE ramp(m.uncertainty_m, %8$L::double precision, %9$L::double precision) END AS place_trust
-				FROM (SELECT m.node_id, m.provider_id, m.hardware_id, m.location, least(m.service_radius_m, %10$L::double precision) AS reach_m, m.region, m.active,
-						m.hardware_id IS NOT NULL OR m.active = tstzmultirange(%11$L::tstzrange) AS counts,
+		FROM (SELECT m.*, CASE WHEN m.counts AND m.violations < %3$s THEN m.availability * m.performance ELSE 0 END AS quality
+			FROM (SELECT m.*, ramp(m.uptime, %4$L::double precision, %5$L::double precision) AS availability,
+					performance(m.response_ms, m.error_rate_upper, %7$L::double precision, %6$L::double precision, %8$L::double precision, %9$L::double precision) AS performance,
+					CASE WHEN %10$s = 0 THEN 1 WHEN m.uncertainty_m IS NULL THEN 0
+						ELSE ramp(m.uncertainty_m, %11$L::double precision, %12$L::double precision) END AS place_trust
+				FROM (SELECT m.node_id, m.provider_id, m.hardware_id, m.location, m.reach_m, m.region, m.counts, (m.active_seconds / 86400)::double precision AS active_days,
 						coalesce(samples(m.summary), 0) AS samples, coalesce(errors(m.summary), 0) AS errors,
-						uptime_within(m.summary, l.summary, %12$s, %13$L, %14$L) AS uptime,
-						response_time(coalesce(m.heartbeat, m.summary), %15$L::double precision, %16$L::double precision) AS response_ms,
-						error_rate_upper(m.summary, %17$L::double precision) AS error_rate_upper,
-						coalesce(b.beacons, 0) AS beacons, coalesce(b.suspicions, 0) AS suspicions, coalesce(b.violations, 0) AS violations, b.uncertainty_m,
-						days(range_merge(m.active)) AS span_days, m.value, m.resources, m.services, m.sights,
-						days(m.present_since, lower(m.active)) AS present_days, days(m.region_since, lower(m.active)) AS region_days
-					FROM (SELECT n.*, region_among((SELECT region_codes(%18$L)), (SELECT region_boundaries(%18$L)), n.location, %18$L, %19$L) AS region,
-							%20$s AS summary, %21$s AS heartbeat, %22$s AS span, t.services,
-							coalesce(u.value, 0)::double precision AS value, u.resources, s.sights,
-							coalesce(q.present_since, n.joined_at) AS present_since, coalesce(q.region_since, n.joined_at) AS region_since
-						FROM (%23$s) n
-							LEFT JOIN (%24$s) t ON t.node_id = n.node_id %25$s
-							LEFT JOIN (%26$s) u ON u.node_id = n.node_id
-							LEFT JOIN (%27$s) s ON s.node_id = n.node_id
-							LEFT JOIN (%28$s) q ON q.node_id = n.node_id) m
-						LEFT JOIN (SELECT t.node_id, rollup(t.summary) AS summary FROM (%29$s) t GROUP BY t.node_id) l ON l.node_id = m.node_id AND lower(m.span) = %18$L
-						%30$s
-						LEFT JOIN LATERAL (SELECT count(*)::int AS beacons,
-								count(*) FILTER (WHERE x.distance_m > rtt_distance(x.rtt_ms) + %31$L::double precision)::int AS suspicions,
-								count(*) FILTER (WHERE x.distance_m > vacuum_bound(x.rtt_ms) + %31$L::double precision)::int AS violations,
-								(array_agg(x.distance_m + vacuum_bound(x.rtt_ms) ORDER BY x.distance_m + vacuum_bound(x.rtt_ms)))[%7$s] AS uncertainty_m
-							FROM unnest(m.sights) x) b ON m.sights IS NOT NULL) m,
-					(SELECT y FROM policy y WHERE y.policy_id = %32$s) r (p)) m) m $q$,
-		days(p.maturity), days(p.freshness), p.min_violations, epoch_id, p.uptime_floor, p.uptime_target,	-- 6
-		p.min_beacons, p.location_limit_m, p.location_target_m, p.max_radius_m, period, up_times, p.telemetry_slot, p.heartbeat_timeout,	-- 14
-		p.response_quantile, p.response_limit_ms, p.error_confidence, lower(period), p.region_snap_m,	-- 19
-		shared_summary, shared_heartbeat, shared_span, member_query(period), measured_query(period, p), shared, unit_query(period, p),	-- 26
-		sight_query(period), past_query(period, p), telemetry_query(tstzrange(lead_from, lower(period)), p.telemetry_slot), outages,	-- 30
-		p.location_slack_m, p.policy_id);
+						uptime_within(m.summary, l.summary, tstzmultirange(m.machine_span) - coalesce(o.times, '{}'), %13$L, %14$L) AS uptime,
+						response_time(coalesce(m.heartbeat, m.summary), %15$L::double precision, %7$L::double precision) AS response_ms,
+						error_rate_upper(m.summary, %16$L::double precision) AS error_rate_upper,
+						coverage_sum((SELECT e.demand FROM epoch e WHERE e.epoch_id = %17$s), m.location, m.reach_m) AS demand_in_reach,
+						days(m.span) AS span_days, days(coalesce(q.present_since, m.joined_at), lower(m.span)) AS present_days,
+						days(coalesce(q.region_since, m.joined_at), lower(m.span)) AS region_days,
+						coalesce(u.value, 0) AS value, u.resources, m.services, s.sights,
+						coalesce(cardinality(s.sights), 0) AS beacons, coalesce(b.suspicions, 0) AS suspicions, coalesce(b.violations, 0) AS violations, b.uncertainty_m
+					FROM (SELECT n.*, coalesce(h.span, n.span) AS machine_span, t.services,
+							CASE WHEN h.hardware_id IS NULL THEN t.summary ELSE h.summary END AS summary,
+							CASE WHEN h.hardware_id IS NULL THEN t.heartbeat ELSE h.heartbeat END AS heartbeat
+						FROM %18$s n LEFT JOIN %19$s t ON t.node_id = n.node_id LEFT JOIN %20$s h ON h.hardware_id = n.hardware_id) m
+						LEFT JOIN %21$s l ON l.node_id = m.node_id AND lower(m.machine_span) = %22$L
+						LEFT JOIN %23$s u ON u.node_id = m.node_id
+						LEFT JOIN %24$s s ON s.node_id = m.node_id
+						LEFT JOIN %25$s q ON q.node_id = m.node_id
+						LEFT JOIN %26$s o ON o.region = coalesce(m.region, '')
+						LEFT JOIN LATERAL (SELECT count(*) FILTER (WHERE x.distance_m > rtt_distance(x.rtt_ms) + %27$L::double precision)::int AS suspicions,
+								count(*) FILTER (WHERE x.distance_m > vacuum_bound(x.rtt_ms) + %27$L::double precision)::int AS violations,
+								(array_agg(x.distance_m + vacuum_bound(x.rtt_ms) ORDER BY x.distance_m + vacuum_bound(x.rtt_ms)))[%10$s] AS uncertainty_m
+							FROM unnest(s.sights) x) b ON s.sights IS NOT NULL) m) m) m $q$,
+		days(p.maturity), days(p.freshness), p.min_violations, p.uptime_floor, p.uptime_target,	-- 5
+		p.response_target_ms, p.response_limit_ms, p.error_limit, p.error_target, p.min_beacons, p.location_limit_m, p.location_target_m,	-- 12
+		p.telemetry_slot, p.heartbeat_timeout, p.response_quantile, p.error_confidence, epoch_id,	-- 17
+		epoch_table('member', epoch_id), epoch_table('measured', epoch_id), epoch_table('machine', epoch_id), epoch_table('lead', epoch_id), lower(period),	-- 22
+		epoch_table('unit', epoch_id), epoch_table('sight', epoch_id), epoch_table('past', epoch_id), epoch_table('outage', epoch_id), p.location_slack_m)
+$f$;
+COMMENT ON FUNCTION frozen_query(bigint, tstzrange, policy) IS
+'query for everything that an epoch freezes of its nodes: the columns of epoch_node, and services, resources and sights. NULL for NULL';
+
+CREATE FUNCTION freeze_node(e epoch, p policy) RETURNS bigint
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+	nodes bigint;
+	t text;
+BEGIN
+	nodes := make_epoch_table('member', e.epoch_id, member_query(e.period, p));
+	PERFORM make_epoch_table('measured', e.epoch_id, measured_query(e.period, p));
+	PERFORM make_epoch_table('machine', e.epoch_id, machine_query(e.epoch_id));
+	PERFORM make_epoch_table('lead', e.epoch_id, lead_query(e.epoch_id, e.period, p));
+	PERFORM make_epoch_table('unit', e.epoch_id, unit_query(e.epoch_id, e.period, p));
+	PERFORM make_epoch_table('sight', e.epoch_id, sight_query(e.epoch_id, e.period));
+	PERFORM make_epoch_table('past', e.epoch_id, past_query(e.period, p));
+	PERFORM make_epoch_table('outage', e.epoch_id, outage_query(e.epoch_id, e.period));
+	PERFORM make_epoch_table('frozen', e.epoch_id, frozen_query(e.epoch_id, e.period, p));
+	PERFORM make_epoch_table('epoch_node', e.epoch_id, format($q$
+		SELECT %s::bigint AS epoch_id, n.node_id, n.provider_id, n.hardware_id, n.location, n.reach_m, n.region, n.active_days, n.counts, n.samples, n.errors,
+			n.uptime, n.response_ms, n.error_rate_upper, n.availability, n.performance, n.beacons, n.suspicions, n.violations, n.uncertainty_m, n.place_trust,
+			n.quality, n.value, n.contribution, n.demand_in_reach, n.supply, n.tenure, n.freshness
+		FROM %s n $q$, e.epoch_id, epoch_table('frozen', e.epoch_id)));
+	FOREACH t IN ARRAY ARRAY['member', 'measured', 'machine', 'lead', 'unit', 'sight', 'past', 'outage'] LOOP
+		PERFORM drop_epoch_table(t, e.epoch_id);
+	END LOOP;
+	RETURN nodes;
 END $$;
-COMMENT ON FUNCTION freeze_query(bigint, tstzrange, policy) IS
-'query for everything that an epoch freezes of its nodes: the columns of epoch_node, and services, resources and sights. Reads the facts as they are now, and the epoch''s demand field';
+COMMENT ON FUNCTION freeze_node(epoch, policy) IS 'run_epoch step: every node of the epoch with all that was measured of it; returns how many';
 
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.script_path'), true);

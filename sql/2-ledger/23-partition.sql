@@ -20,16 +20,23 @@ COMMENT ON FUNCTION drop_epoch_table(text, bigint) IS 'drops the table of a rela
 CREATE FUNCTION make_epoch_table(relation text, epoch_id bigint, query text) RETURNS bigint
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
+	child text := epoch_table(relation, epoch_id);
 	made bigint;
+	plain text;
 BEGIN
-	-- a query that makes a table is shared by parallel workers, one that fills a table is not
 	PERFORM drop_epoch_table(relation, epoch_id);
-	EXECUTE format('CREATE TABLE %s AS %s', epoch_table(relation, epoch_id), query);
+	-- a query that makes a table is shared by parallel workers, one that fills a table is not; what is
+	-- only in between need not be logged
+	EXECUTE format('CREATE %s TABLE %s AS %s', CASE WHEN to_regclass('swarm_reward.' || relation) IS NULL THEN 'UNLOGGED' ELSE '' END, child, query);
 	GET DIAGNOSTICS made = ROW_COUNT;
-	EXECUTE format('ANALYZE %s', epoch_table(relation, epoch_id));
+	-- statistics for the plans of what comes next; none depends on places and summaries
+	SELECT string_agg(quote_ident(a.attname), ', ') INTO plain
+	FROM pg_attribute a WHERE a.attrelid = child::regclass AND a.attnum > 0
+		AND a.atttypid IN ('bigint'::regtype, 'int'::regtype, 'text'::regtype, 'code'::regtype, 'double precision'::regtype, 'boolean'::regtype);
+	EXECUTE format('ANALYZE %s (%s)', child, plain);
 	RETURN made;
 END $$;
-COMMENT ON FUNCTION make_epoch_table(text, bigint, text) IS 'makes the table of a relation for an epoch from a query, in the place of one that is there; returns its number of rows';
+COMMENT ON FUNCTION make_epoch_table(text, bigint, text) IS 'makes the table of a relation for an epoch, or one of the steps to it, from a query, in the place of one that is there; returns its number of rows';
 
 CREATE FUNCTION attach_epoch_table(relation text, epoch_id bigint, key text) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$

@@ -6,7 +6,7 @@ LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
 	t text;
 BEGIN
-	FOR t IN SELECT r.relation FROM epoch_relation() r UNION ALL VALUES ('frozen'), ('score') LOOP
+	FOR t IN SELECT r.relation FROM epoch_relation() r LOOP
 		PERFORM drop_epoch_table(t, clear_epoch.epoch_id);
 	END LOOP;
 	FOREACH t IN ARRAY ARRAY['epoch_seal', 'epoch_region', 'epoch_region_resource', 'epoch_resource', 'epoch_service', 'epoch_beacon', 'epoch_pool', 'epoch_region_demand'] LOOP
@@ -14,20 +14,6 @@ BEGIN
 	END LOOP;
 END $$;
 COMMENT ON FUNCTION clear_epoch(bigint) IS 'run_epoch step: removes what an earlier computation of the epoch left';
-
-CREATE FUNCTION freeze_node(e epoch, p policy) RETURNS bigint
-LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-DECLARE
-	nodes bigint := make_epoch_table('frozen', e.epoch_id, freeze_query(e.epoch_id, e.period, p));
-BEGIN
-	PERFORM make_epoch_table('epoch_node', e.epoch_id, format($q$
-		SELECT %s::bigint AS epoch_id, n.node_id, n.provider_id, n.hardware_id, n.location, n.reach_m, n.region, n.active_days, n.counts, n.samples, n.errors,
-			n.uptime, n.response_ms, n.error_rate_upper, n.availability, n.performance, n.beacons, n.suspicions, n.violations, n.uncertainty_m, n.place_trust,
-			n.quality, n.value, n.contribution, n.demand_in_reach, n.supply, n.tenure, n.freshness
-		FROM %s n $q$, e.epoch_id, epoch_table('frozen', e.epoch_id)));
-	RETURN nodes;
-END $$;
-COMMENT ON FUNCTION freeze_node(epoch, policy) IS 'run_epoch step: every node of the epoch with all that was measured of it; returns how many';
 
 CREATE FUNCTION open_epoch(epoch_id bigint) RETURNS epoch
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$

@@ -43,7 +43,7 @@ BEGIN
 	EXECUTE format($q$
 		SELECT count(*) FROM %s n
 		WHERE (n.availability, n.performance, n.quality, n.contribution, n.supply, n.demand_in_reach) IS DISTINCT FROM (
-			ramp(n.uptime, $1.uptime_floor::double precision, $1.uptime_target::double precision), performance(n.response_ms, n.error_rate_upper, $1),
+			ramp(n.uptime, $1.uptime_floor::double precision, $1.uptime_target::double precision), performance(n.response_ms, n.error_rate_upper, $1.response_limit_ms::double precision, $1.response_target_ms::double precision, $1.error_limit::double precision, $1.error_target::double precision),
 			CASE WHEN n.counts AND n.violations < $1.min_violations THEN n.availability * n.performance ELSE 0 END, n.quality * n.value,
 			CASE WHEN n.demand_in_reach > 0 THEN n.contribution * n.place_trust / n.demand_in_reach ELSE 0 END, coverage_sum($2, n.location, n.reach_m)) $q$, node)
 	INTO bad USING p, e.demand;
