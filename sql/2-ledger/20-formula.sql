@@ -3,7 +3,8 @@
 --
 -- What is computed for one row is float8, made of + - * / and sqrt only, whose bits are the same
 -- on every machine. What is added up over rows is added up in numeric (see exact), so that no
--- order of rows matters. Powers are numeric.
+-- order of rows matters. Powers are numeric. Those with a CASE are not STRICT: a strict function with a
+-- CASE in it would not become part of the query that calls it.
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.internal_path'), true);
 
 CREATE FUNCTION ramp(x double precision, a double precision, b double precision) RETURNS double precision
@@ -53,14 +54,23 @@ END;
 COMMENT ON FUNCTION slot_count(tstzrange, interval) IS
 'slots of telemetry (aligned to the Unix epoch) that start within [lower, upper) of a period; NULL for NULL or without a bound';
 
-CREATE FUNCTION uptime_within(summary telemetry_summary, earlier telemetry_summary, times tstzmultirange, slot interval, timeout interval) RETURNS double precision
+CREATE FUNCTION uptime_over(summary telemetry_summary, earlier telemetry_summary, times tstzmultirange, slot interval, timeout interval) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT coalesce((sum(round(uptime(s.summary, r, timeout) * n)) / sum(n)), 0)
-	FROM (SELECT CASE WHEN earlier IS NULL THEN uptime_within.summary
-			ELSE (SELECT rollup(u) FROM unnest(ARRAY[uptime_within.summary, earlier]) u) END) s (summary),
+	FROM (SELECT CASE WHEN earlier IS NULL THEN uptime_over.summary
+			ELSE (SELECT rollup(u) FROM unnest(ARRAY[uptime_over.summary, earlier]) u) END) s (summary),
 		unnest(times) r, LATERAL (SELECT slot_count(r, slot)) c (n)
 	WHERE n > 0 AND s.summary IS NOT NULL;
+END;
+COMMENT ON FUNCTION uptime_over(telemetry_summary, telemetry_summary, tstzmultirange, interval, interval) IS 'uptime_within, whatever the times are';
+
+CREATE FUNCTION uptime_within(summary telemetry_summary, earlier telemetry_summary, times tstzmultirange, slot interval, timeout interval) RETURNS double precision
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN summary IS NULL THEN 0
+		WHEN earlier IS NULL AND times = tstzmultirange(range_merge(times)) AND upper(times) - lower(times) >= slot THEN uptime(summary, range_merge(times), timeout)
+		ELSE uptime_over(summary, earlier, times, slot, timeout) END;
 END;
 COMMENT ON FUNCTION uptime_within(telemetry_summary, telemetry_summary, tstzmultirange, interval, interval) IS
 'uptime(summary, period, timeout) over several times together; earlier is what was measured before they begin and still counts within the timeout (NULL: nothing). 0 without telemetry or without a slot';
@@ -104,7 +114,7 @@ COMMENT ON FUNCTION kappa(double precision, interval) IS
 'mean of 2 ^ (-t / half_life) over t from 0 to a length in days: (1 - 2 ^ -u) / (ln 2 * u) with u = length / half_life. NULL for NULL; errors: length 0';
 
 CREATE FUNCTION follow(reference double precision, now_there double precision, up double precision, down double precision) RETURNS double precision
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT now_there + (reference - now_there) * CASE WHEN now_there > reference THEN up ELSE down END;
 END;
@@ -121,7 +131,7 @@ END;
 COMMENT ON FUNCTION follow(coverage, coverage, double precision, double precision) IS 'the same cell by cell';
 
 CREATE FUNCTION mean_ramp(age_days double precision, length_days double precision, full_days double precision) RETURNS double precision
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE WHEN age_days >= full_days THEN 1
 		WHEN age_days + length_days <= full_days THEN (age_days + length_days / 2) / full_days
@@ -132,7 +142,7 @@ COMMENT ON FUNCTION mean_ramp(double precision, double precision, double precisi
 'mean of min(1, age / full) while age goes from age_days to age_days + length_days; age_days at least 0. NULL for NULL';
 
 CREATE FUNCTION region_multiplier(given double precision, demand double precision, target_fraction double precision, multiplier_max double precision) RETURNS double precision
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE WHEN demand > 0 THEN 1 + (multiplier_max - 1) * greatest(0, 1 - given / demand / target_fraction) ELSE 1 END;
 END;

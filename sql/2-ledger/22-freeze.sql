@@ -35,8 +35,10 @@ END;
 COMMENT ON FUNCTION swarm_reward_internal.nearest_region(geography, timestamptz, double precision) IS
 'the region in force whose boundary is nearest to a place, within so many metres; to the millimetre, ties by code. NULL where there is none, and for NULL';
 
+-- Not STRICT, as a strict function with a COALESCE in it would not become part of the query, and would
+-- read the boundaries anew for each place.
 CREATE FUNCTION swarm_reward_internal.region_among(codes text[], boundaries geography[], location geography, at timestamptz, within_m double precision) RETURNS text
-LANGUAGE sql STABLE STRICT PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT coalesce(codes[covering_region(boundaries, location)], swarm_reward_internal.nearest_region(location, at, within_m));
 END;
