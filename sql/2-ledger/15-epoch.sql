@@ -39,7 +39,7 @@ CREATE TABLE epoch (
 	held_reason text CHECK (held_reason <> ''),
 	epoch_no int CHECK (epoch_no >= 1),
 	-- no foreign key to itself: it would make pg_dump warn, and a row of a dump could come before the one it refers to
-	previous_epoch_id bigint UNIQUE CHECK (previous_epoch_id <> epoch_id),
+	previous_epoch_id bigint CHECK (previous_epoch_id <> epoch_id),
 	demand coverage,
 	supply coverage,
 	mature_supply coverage,
@@ -51,7 +51,8 @@ CREATE TABLE epoch (
 	first_computed_at timestamptz,
 	computed_at timestamptz,
 	final_at timestamptz,
-	CONSTRAINT epoch_no_overlap EXCLUDE USING gist (period WITH &&),
+	-- a negative key is a rehearsal of the epoch with the positive one, which no other transaction sees
+	CONSTRAINT epoch_no_overlap EXCLUDE USING gist (period WITH &&) WHERE (epoch_id > 0),
 	CONSTRAINT epoch_open_is_pinned CHECK (status = 'planned' OR (policy_id IS NOT NULL AND budget IS NOT NULL AND epoch_no IS NOT NULL
 		AND (previous_epoch_id IS NULL) = (epoch_no = 1))),
 	CONSTRAINT epoch_computed_is_complete CHECK (status IN ('planned', 'open') OR (demand IS NOT NULL AND supply IS NOT NULL
@@ -59,6 +60,7 @@ CREATE TABLE epoch (
 	CONSTRAINT epoch_final_has_time CHECK ((status = 'final') = (final_at IS NOT NULL)),
 	CONSTRAINT epoch_final_is_not_held CHECK (status <> 'final' OR held_reason IS NULL)
 );
+CREATE UNIQUE INDEX epoch_previous_idx ON epoch (previous_epoch_id) WHERE epoch_id > 0;
 COMMENT ON TABLE epoch IS 'a period of time whose budget is apportioned once, after it has ended; epochs are computed in order';
 COMMENT ON COLUMN epoch.epoch_id IS 'key; the order of epochs is that of their periods';
 COMMENT ON COLUMN epoch.period IS 'from inclusive, to exclusive; periods do not overlap';

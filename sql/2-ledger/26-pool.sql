@@ -86,9 +86,12 @@ BEGIN
 		SELECT $1, q.component, q.budget, q.carried_in, q.score, q.price_max,
 			CASE WHEN q.score > 0 THEN least(q.budget + q.carried_in, floor(q.price_max * exact(q.score))) ELSE 0 END, 0, 0, q.budget + q.carried_in, ''
 		FROM (SELECT s.component, allocate(s.bps::numeric, $2) OVER (ORDER BY s."position") AS budget, s.price_max,
-				coalesce(b.carried_out, 0) AS carried_in, coalesce(t.score, 0)::double precision AS score
+				coalesce(CASE WHEN o.status = 'final' THEN a.held ELSE b.carried_out END, 0) AS carried_in, coalesce(t.score, 0)::double precision AS score
 			FROM pool_share($3) s
+				LEFT JOIN epoch o ON o.epoch_id = $4
 				LEFT JOIN epoch_pool b ON b.epoch_id = $4 AND b.component = s.component
+				-- once it is final, what it carried over is what the journal has, corrections included
+				LEFT JOIN LATERAL (SELECT coalesce(sum(t.amount), 0) AS held FROM account c JOIN posting t ON t.account_id = c.account_id WHERE c.component = s.component) a ON true
 				LEFT JOIN (SELECT x.component, sum(exact(x.score)) AS score FROM %s x GROUP BY x.component) t ON t.component = s.component) q $q$, scores)
 	USING e.epoch_id, e.budget, p, e.previous_epoch_id;
 

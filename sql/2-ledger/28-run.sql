@@ -23,7 +23,11 @@ DECLARE
 	p policy;
 BEGIN
 	SELECT * INTO STRICT e FROM epoch x WHERE x.epoch_id = open_epoch.epoch_id FOR UPDATE;
-	SELECT * INTO prior FROM epoch x WHERE upper(x.period) <= lower(e.period) ORDER BY x.period DESC LIMIT 1;
+	IF e.epoch_id < 0 THEN	-- a rehearsal comes after whatever it was told
+		SELECT * INTO prior FROM epoch x WHERE x.epoch_id = e.previous_epoch_id;
+	ELSE
+		SELECT * INTO prior FROM epoch x WHERE upper(x.period) <= lower(e.period) AND x.epoch_id > 0 ORDER BY x.period DESC LIMIT 1;
+	END IF;
 	IF e.status = 'planned' THEN
 		SELECT * INTO p FROM policy x WHERE x.policy_id = coalesce(e.policy_id, policy_in_effect(lower(e.period)));
 		IF NOT FOUND THEN

@@ -86,13 +86,12 @@ BEGIN
 		format('SELECT r.node_id, r.component, r.score FROM %s r', rewards));
 	RETURN QUERY SELECT 'scores', bad = 0, format('%s differ', bad);
 	bad := count_differences(format($q$
-			SELECT w.component, w.budget, coalesce(b.carried_out, 0), coalesce(t.score, 0)::double precision,
+			SELECT w.component, w.budget, w.carried_in, coalesce(t.score, 0)::double precision,
 				CASE WHEN w.score > 0 THEN least(w.budget + w.carried_in, floor(w.price_max * exact(w.score))) ELSE 0 END, coalesce(t.amount, 0)
 			FROM (SELECT s.component, allocate(s.bps::numeric, %3$L::numeric) OVER (ORDER BY s."position") AS budget FROM pool_share((SELECT y FROM policy y WHERE y.policy_id = %4$s)) s) c
 				JOIN epoch_pool w ON w.epoch_id = %1$s AND w.component = c.component AND w.budget = c.budget
-				LEFT JOIN epoch_pool b ON b.epoch_id = %5$L AND b.component = w.component
 				LEFT JOIN (SELECT r.component, sum(exact(r.score)) AS score, sum(r.amount) AS amount FROM %2$s r GROUP BY r.component) t ON t.component = w.component $q$,
-			e.epoch_id, rewards, e.budget, p.policy_id, e.previous_epoch_id),
+			e.epoch_id, rewards, e.budget, p.policy_id),
 		format('SELECT w.component, w.budget, w.carried_in, w.score, w.payable, w.paid FROM epoch_pool w WHERE w.epoch_id = %s', e.epoch_id));
 	RETURN QUERY SELECT 'pools', bad = 0, format('%s differ', bad);
 	RETURN QUERY EXECUTE format($q$

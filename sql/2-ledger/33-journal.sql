@@ -73,7 +73,8 @@ BEGIN
 	WHERE a.kind IN ('pool', 'treasury', 'paid_out') AND a.account_id IN (SELECT n.account_id FROM new_rows n) AND b.amount < 0 LIMIT 1;
 	IF FOUND THEN
 		RAISE EXCEPTION '% would hold %: it cannot hold less than 0', coalesce('pool ' || bad.component, 'the ' || bad.kind), bad.amount
-			USING ERRCODE = 'check_violation', HINT = CASE WHEN bad.kind = 'treasury' THEN format('SELECT swarm_reward.fund_treasury(%s, ''why'') would make up for it.', -bad.amount) END;
+			USING ERRCODE = 'check_violation', HINT = CASE WHEN bad.kind = 'treasury' THEN format('SELECT swarm_reward.fund_treasury(%s, ''why'') would make up for it.', -bad.amount)
+				ELSE 'Whoever posts takes no more than there is.' END;
 	END IF;
 	RETURN NULL;
 END $$;

@@ -246,7 +246,7 @@ BEGIN
 	IF TG_OP = 'DELETE' THEN
 		IF OLD.status IN ('computed', 'final') THEN
 			RAISE EXCEPTION 'epoch % is % and cannot be deleted', OLD.epoch_id, OLD.status
-				USING ERRCODE = 'restrict_violation', HINT = CASE OLD.status WHEN 'computed' THEN format('SELECT swarm_reward.reopen_epoch(%s, ''reason'') first.', OLD.epoch_id) END;
+				USING ERRCODE = 'restrict_violation', HINT = CASE OLD.status WHEN 'computed' THEN format('SELECT swarm_reward.reopen_epoch(%s, ''reason'') first.', OLD.epoch_id) ELSE 'What was paid stays on record.' END;
 		END IF;
 		RETURN OLD;
 	END IF;
