@@ -86,8 +86,10 @@ BEGIN
 		SELECT $1, q.component, q.budget, q.carried_in, q.score, q.price_max,
 			CASE WHEN q.score > 0 THEN least(q.budget + q.carried_in, floor(q.price_max * exact(q.score))) ELSE 0 END, 0, 0, q.budget + q.carried_in, ''
 		FROM (SELECT s.component, allocate(s.bps::numeric, $2) OVER (ORDER BY s."position") AS budget, s.price_max,
-				coalesce(CASE WHEN o.status = 'final' THEN a.held ELSE b.carried_out END, 0) AS carried_in, coalesce(t.score, 0)::double precision AS score
+				coalesce(CASE WHEN $4 > 0 THEN r.carried_in END, CASE WHEN o.status = 'final' THEN a.held ELSE b.carried_out END, 0) AS carried_in, coalesce(t.score, 0)::double precision AS score
 			FROM pool_share($3) s
+				-- a rehearsal has what the epoch had, the first of several
+				LEFT JOIN epoch_pool r ON r.epoch_id = -$1 AND r.component = s.component
 				LEFT JOIN epoch o ON o.epoch_id = $4
 				LEFT JOIN epoch_pool b ON b.epoch_id = $4 AND b.component = s.component
 				-- once it is final, what it carried over is what the journal has, corrections included
