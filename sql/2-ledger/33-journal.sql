@@ -160,7 +160,7 @@ $$;
 COMMENT ON FUNCTION providers_of(name) IS 'providers whose own role this is, if the caller is that role or a member of it, else NULL: it tells nobody about others';
 
 CREATE FUNCTION sees_all() RETURNS boolean
-LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$ SELECT has_table_privilege('swarm_reward.reward', 'SELECT') $$;
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$ SELECT has_table_privilege('swarm_reward.node_reward', 'SELECT') $$;
 COMMENT ON FUNCTION sees_all() IS 'may the caller read everybody''s rewards?';
 
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.script_path'), true);
