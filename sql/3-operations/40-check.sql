@@ -115,19 +115,19 @@ REVOKE ALL ON FUNCTION swarm_reward.check_epoch(bigint) FROM PUBLIC;
 
 CREATE FUNCTION health_rows() RETURNS TABLE ("check" text, severity text, value text, since timestamptz, what_to_do text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
-	SELECT 'epoch failed', CASE WHEN f.epoch_id IS NULL THEN 'ok' ELSE 'critical' END, coalesce(format('epoch %s: %s', f.epoch_id, f.message), 'none'), f.first_failed_at,
+	SELECT 'epoch failed', CASE WHEN f.epoch_id IS NULL THEN 'ok' ELSE 'critical' END, coalesce(CASE WHEN f.epoch_id IS NOT NULL THEN format('epoch %s: %s', f.epoch_id, f.message) END, 'none'), f.first_failed_at,
 		'The error says what to mend; the next run_due_epochs tries again.'
 	FROM (SELECT 1) o LEFT JOIN (SELECT * FROM epoch_failure x WHERE x.mended_at IS NULL ORDER BY x.first_failed_at LIMIT 1) f ON true
 	UNION ALL
 	SELECT 'epoch overdue', CASE WHEN d.epoch_id IS NULL THEN 'ok' WHEN d.due < now() - interval '1 hour' THEN 'critical' ELSE 'warning' END,
-		coalesce(format('epoch %s was due at %s', d.epoch_id, d.due), 'none'), d.due, 'CALL swarm_reward.run_due_epochs(); is the scheduler running? See epoch_progress.'
+		coalesce(CASE WHEN d.epoch_id IS NOT NULL THEN format('epoch %s was due at %s', d.epoch_id, d.due) END, 'none'), d.due, 'CALL swarm_reward.run_due_epochs(); is the scheduler running? See epoch_progress.'
 	FROM (SELECT 1) o LEFT JOIN (SELECT e.epoch_id, epoch_closes_at(e) AS due FROM epoch e WHERE e.status IN ('planned', 'open') ORDER BY e.period LIMIT 1) d ON d.due < now() - interval '10 minutes'
 	UNION ALL
-	SELECT 'epoch not final', CASE WHEN d.epoch_id IS NULL THEN 'ok' ELSE 'warning' END, coalesce(format('epoch %s could be final since %s', d.epoch_id, d.due), 'none'), d.due,
+	SELECT 'epoch not final', CASE WHEN d.epoch_id IS NULL THEN 'ok' ELSE 'warning' END, coalesce(CASE WHEN d.epoch_id IS NOT NULL THEN format('epoch %s could be final since %s', d.epoch_id, d.due) END, 'none'), d.due,
 		'CALL swarm_reward.run_due_epochs(); is it held, or the one before it?'
 	FROM (SELECT 1) o LEFT JOIN (SELECT e.epoch_id, epoch_final_from(e) AS due FROM epoch e WHERE e.status = 'computed' ORDER BY e.period LIMIT 1) d ON d.due < now() - interval '1 hour'
 	UNION ALL
-	SELECT 'epoch held', CASE WHEN h.epoch_id IS NULL THEN 'ok' ELSE 'warning' END, coalesce(format('epoch %s: %s', h.epoch_id, h.held_reason), 'none'), h.computed_at,
+	SELECT 'epoch held', CASE WHEN h.epoch_id IS NULL THEN 'ok' ELSE 'warning' END, coalesce(CASE WHEN h.epoch_id IS NOT NULL THEN format('epoch %s: %s', h.epoch_id, h.held_reason) END, 'none'), h.computed_at,
 		'SELECT * FROM swarm_reward.check_epoch(epoch_id); then release_epoch or mend what is wrong.'
 	FROM (SELECT 1) o LEFT JOIN (SELECT e.epoch_id, e.held_reason, e.computed_at FROM epoch e WHERE e.held_reason IS NOT NULL ORDER BY e.period LIMIT 1) h ON true
 	UNION ALL
