@@ -373,6 +373,24 @@ COMMENT ON COLUMN epoch_pool.carried_out IS 'what it carries over to the next ep
 COMMENT ON COLUMN epoch_pool.treasury IS 'what went to the treasury, base units';
 COMMENT ON COLUMN epoch_pool.reason IS 'why it paid less than it had, in words';
 
+CREATE TABLE epoch_provider (
+	epoch_id bigint NOT NULL REFERENCES epoch,
+	provider_id bigint NOT NULL,
+	component code NOT NULL,
+	nodes bigint NOT NULL,
+	score double precision NOT NULL,
+	amount numeric NOT NULL,
+	PRIMARY KEY (epoch_id, provider_id, component)
+);
+COMMENT ON TABLE epoch_provider IS 'what each provider of an epoch earned by component: sums of reward';
+COMMENT ON COLUMN epoch_provider.epoch_id IS 'the epoch';
+COMMENT ON COLUMN epoch_provider.provider_id IS 'the provider';
+COMMENT ON COLUMN epoch_provider.component IS 'the pool';
+COMMENT ON COLUMN epoch_provider.nodes IS 'how many of its nodes scored';
+COMMENT ON COLUMN epoch_provider.score IS 'sum of their scores';
+COMMENT ON COLUMN epoch_provider.amount IS 'sum of their amounts, base units';
+SELECT pg_catalog.pg_extension_config_dump('epoch_provider', '');
+
 CREATE TABLE epoch_computation (
 	epoch_id bigint NOT NULL REFERENCES epoch,
 	computation int NOT NULL CHECK (computation >= 1),

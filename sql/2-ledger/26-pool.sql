@@ -113,14 +113,17 @@ BEGIN
 		'sum(exact(r.score))::double precision', 'sum(r.amount)', 'GROUP BY r.node_id, r.provider_id, r.component'));
 
 	EXECUTE format($q$
-		UPDATE epoch_pool w SET paid = a.paid, carried_out = a.carried_out, treasury = w.budget + w.carried_in - a.paid - a.carried_out,
-			reason = pool_reason(w, $2, a.paid, a.carried_out)
-		FROM (SELECT x.component, coalesce(r.paid, 0) AS paid,
-				CASE $2.unpaid_to WHEN 'carry' THEN least(x.budget + x.carried_in - coalesce(r.paid, 0), floor($2.carry_limit * x.budget)) ELSE 0 END AS carried_out
-			FROM epoch_pool x LEFT JOIN (SELECT component, sum(amount) AS paid FROM %s GROUP BY component) r ON r.component = x.component
-			WHERE x.epoch_id = $1) a
-		WHERE w.epoch_id = $1 AND w.component = a.component $q$, epoch_table('reward', e.epoch_id))
-	USING e.epoch_id, p;
+		INSERT INTO epoch_provider (epoch_id, provider_id, component, nodes, score, amount)
+		SELECT $1, r.provider_id, r.component, count(*), sum(exact(r.score))::double precision, sum(r.amount) FROM %s r GROUP BY r.provider_id, r.component $q$, epoch_table('reward', e.epoch_id))
+	USING e.epoch_id;
+
+	UPDATE epoch_pool w SET paid = a.paid, carried_out = a.carried_out, treasury = w.budget + w.carried_in - a.paid - a.carried_out,
+		reason = pool_reason(w, p, a.paid, a.carried_out)
+	FROM (SELECT x.component, coalesce(r.paid, 0) AS paid,
+			CASE p.unpaid_to WHEN 'carry' THEN least(x.budget + x.carried_in - coalesce(r.paid, 0), floor(p.carry_limit * x.budget)) ELSE 0 END AS carried_out
+		FROM epoch_pool x LEFT JOIN (SELECT v.component, sum(v.amount) AS paid FROM epoch_provider v WHERE v.epoch_id = e.epoch_id GROUP BY v.component) r ON r.component = x.component
+		WHERE x.epoch_id = e.epoch_id) a
+	WHERE w.epoch_id = e.epoch_id AND w.component = a.component;
 	PERFORM drop_epoch_table('score', e.epoch_id);
 	SELECT sum(w.paid) INTO total FROM epoch_pool w WHERE w.epoch_id = e.epoch_id;
 	RETURN total;

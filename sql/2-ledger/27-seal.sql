@@ -49,7 +49,7 @@ CREATE FUNCTION sealed_relation() RETURNS TABLE (relation text, filter text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT r.relation, 't.epoch_id = $1' FROM (SELECT k.relation FROM epoch_relation() k
-		UNION ALL VALUES ('epoch'), ('epoch_region'), ('epoch_region_demand'), ('epoch_region_resource'), ('epoch_resource'), ('epoch_service'), ('epoch_beacon'), ('epoch_pool')) r
+		UNION ALL VALUES ('epoch'), ('epoch_region'), ('epoch_region_demand'), ('epoch_region_resource'), ('epoch_resource'), ('epoch_service'), ('epoch_beacon'), ('epoch_pool'), ('epoch_provider')) r
 	UNION ALL SELECT p.relation, 't.policy_id = $2' FROM (VALUES ('policy'), ('policy_resource'), ('policy_service'), ('policy_region'), ('specialization')) p (relation);
 END;
 COMMENT ON FUNCTION sealed_relation() IS 'tables of which an epoch seals rows, with the condition that selects them; $1: the epoch, $2: its policy';

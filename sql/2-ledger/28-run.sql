@@ -9,7 +9,7 @@ BEGIN
 	FOR t IN SELECT r.relation FROM epoch_relation() r LOOP
 		PERFORM drop_epoch_table(t, clear_epoch.epoch_id);
 	END LOOP;
-	FOREACH t IN ARRAY ARRAY['epoch_seal', 'epoch_region', 'epoch_region_resource', 'epoch_resource', 'epoch_service', 'epoch_beacon', 'epoch_pool', 'epoch_region_demand'] LOOP
+	FOREACH t IN ARRAY ARRAY['epoch_seal', 'epoch_region', 'epoch_region_resource', 'epoch_resource', 'epoch_service', 'epoch_beacon', 'epoch_pool', 'epoch_provider', 'epoch_region_demand'] LOOP
 		EXECUTE format('DELETE FROM %I WHERE epoch_id = $1', t) USING clear_epoch.epoch_id;
 	END LOOP;
 END $$;

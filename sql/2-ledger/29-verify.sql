@@ -103,6 +103,10 @@ BEGIN
 		WHERE a.amount IS DISTINCT FROM b.amount $q$,
 		score_query(e, p), CASE WHEN p.provider_cap_bps IS NULL THEN '' ELSE ', s.provider_id' END,
 		reward_lot_query(e.epoch_id, p, 'score_of_lot'), rewards);
+	bad := count_differences(
+		format('SELECT r.provider_id, r.component, count(*), sum(exact(r.score))::double precision, sum(r.amount) FROM %s r GROUP BY r.provider_id, r.component', rewards),
+		format('SELECT v.provider_id, v.component, v.nodes, v.score, v.amount FROM epoch_provider v WHERE v.epoch_id = %s', e.epoch_id));
+	RETURN QUERY SELECT 'sums of providers', bad = 0, format('%s differ', bad);
 	RETURN QUERY SELECT 'balance', sum(w.budget) = e.budget AND bool_and(w.budget + w.carried_in = w.paid + w.carried_out + w.treasury),
 		'budget = parts; part + carried in = paid + carried out + treasury' FROM epoch_pool w WHERE w.epoch_id = e.epoch_id;
 END $$;

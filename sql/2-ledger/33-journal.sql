@@ -102,7 +102,6 @@ LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
 	e epoch := known_epoch(epoch_id);
 	id bigint;
-	rewards text := epoch_table('reward', epoch_id);
 	providers bigint[];
 BEGIN
 	IF e.budget > 0 THEN
@@ -111,15 +110,14 @@ BEGIN
 		SELECT id, 1, -e.budget
 		UNION ALL SELECT id, a.account_id, w.budget FROM epoch_pool w JOIN account a ON a.component = w.component WHERE w.epoch_id = epoch_id AND w.budget > 0;
 	END IF;
-	EXECUTE format('SELECT array_agg(DISTINCT r.provider_id) FROM %s r WHERE r.amount > 0', rewards) INTO providers;
+	SELECT array_agg(DISTINCT r.provider_id) INTO providers FROM epoch_provider r WHERE r.epoch_id = epoch_id AND r.amount > 0;
 	IF providers IS NOT NULL THEN
 		PERFORM account_of_providers(providers);
 		id := new_entry('reward', epoch_id, NULL, NULL);
-		EXECUTE format($q$
-			INSERT INTO posting (entry_id, account_id, amount)
-			SELECT $1, a.account_id, -w.paid FROM epoch_pool w JOIN account a ON a.component = w.component WHERE w.epoch_id = $2 AND w.paid > 0
-			UNION ALL SELECT $1, a.account_id, sum(r.amount) FROM %s r JOIN account a ON a.provider_id = r.provider_id GROUP BY a.account_id HAVING sum(r.amount) > 0 $q$, rewards)
-		USING id, epoch_id;
+		INSERT INTO posting (entry_id, account_id, amount)
+		SELECT id, a.account_id, -w.paid FROM epoch_pool w JOIN account a ON a.component = w.component WHERE w.epoch_id = epoch_id AND w.paid > 0
+		UNION ALL SELECT id, a.account_id, sum(r.amount) FROM epoch_provider r JOIN account a ON a.provider_id = r.provider_id
+			WHERE r.epoch_id = epoch_id GROUP BY a.account_id HAVING sum(r.amount) > 0;
 	END IF;
 	IF EXISTS (SELECT FROM epoch_pool w WHERE w.epoch_id = epoch_id AND w.treasury > 0) THEN
 		id := new_entry('treasury', epoch_id, NULL, NULL);
@@ -193,7 +191,7 @@ CREATE VIEW provider_statement WITH (security_barrier) AS
 SELECT s.epoch_id, lower(e.period) AS starts_at, upper(e.period) AS ends_at, e.status, s.provider_id, p.name AS provider, s.nodes,
 	s.new_regions, s.geographic_gaps, s.resource_gaps, s.resource_types, s.network_capacity, s.service_types, s.specialization,
 	s.earned, s.restated, s.earned + s.restated AS total, (s.earned + s.restated)::text AS total_text
-FROM (SELECT u.epoch_id, u.provider_id, count(DISTINCT u.node_id) AS nodes,
+FROM (SELECT u.epoch_id, u.provider_id, max(u.nodes) AS nodes,
 		coalesce(sum(u.amount) FILTER (WHERE u.component = 'new_regions'), 0) AS new_regions,
 		coalesce(sum(u.amount) FILTER (WHERE u.component = 'geographic_gaps'), 0) AS geographic_gaps,
 		coalesce(sum(u.amount) FILTER (WHERE u.component = 'resource_gaps'), 0) AS resource_gaps,
@@ -202,7 +200,7 @@ FROM (SELECT u.epoch_id, u.provider_id, count(DISTINCT u.node_id) AS nodes,
 		coalesce(sum(u.amount) FILTER (WHERE u.component = 'service_types'), 0) AS service_types,
 		coalesce(sum(u.amount) FILTER (WHERE u.component = 'specialization'), 0) AS specialization,
 		sum(u.amount) AS earned, sum(u.restated) AS restated
-	FROM (SELECT r.epoch_id, r.provider_id, r.node_id, r.component, r.amount, 0::numeric AS restated FROM reward r
+	FROM (SELECT r.epoch_id, r.provider_id, r.nodes, r.component, r.amount, 0::numeric AS restated FROM epoch_provider r
 		UNION ALL
 		SELECT n.epoch_id, a.provider_id, NULL, NULL, 0, t.amount
 		FROM entry n JOIN posting t ON t.entry_id = n.entry_id JOIN account a ON a.account_id = t.account_id
@@ -217,7 +215,7 @@ COMMENT ON COLUMN provider_statement.ends_at IS 'its end, exclusive';
 COMMENT ON COLUMN provider_statement.status IS 'computed (may still change) or final';
 COMMENT ON COLUMN provider_statement.provider_id IS 'the provider';
 COMMENT ON COLUMN provider_statement.provider IS 'its name';
-COMMENT ON COLUMN provider_statement.nodes IS 'nodes that scored';
+COMMENT ON COLUMN provider_statement.nodes IS 'nodes that scored, in the pool where most did';
 COMMENT ON COLUMN provider_statement.new_regions IS 'for new_regions';
 COMMENT ON COLUMN provider_statement.geographic_gaps IS 'for geographic_gaps';
 COMMENT ON COLUMN provider_statement.resource_gaps IS 'for resource_gaps';
