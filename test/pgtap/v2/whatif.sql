@@ -1,0 +1,48 @@
+-- simulate_node, preview_epoch and explain_reward against what the engine does.
+\set ON_ERROR_STOP on
+BEGIN;
+\ir small.psql
+SELECT plan(6);
+-- under a cap the others, whose scores change, share by what they had: without it each amount is exact
+UPDATE policy SET provider_cap_bps = NULL WHERE name = 'p';
+CALL run_epoch(1);
+CALL run_epoch(2);
+CALL run_epoch(3);
+CREATE TEMP TABLE digest AS SELECT epoch_id, digest FROM epoch;
+
+-- really adds a node to an epoch, computes it, and takes everything back
+CREATE FUNCTION pg_temp.really(place geography, radius float8, resources jsonb, id_of_epoch bigint) RETURNS TABLE (component code, score float8, amount numeric) LANGUAGE plpgsql AS $$
+DECLARE
+	id bigint;
+	e epoch;
+BEGIN
+	SELECT * INTO e FROM epoch WHERE epoch_id = id_of_epoch;
+	BEGIN
+		INSERT INTO provider (provider_id, name) VALUES (900, 'one more');
+		INSERT INTO node (node_id, provider_id, hardware_id, location, service_radius_m, joined_at) VALUES (900, 900, 'one more', place, radius, lower(e.period)) RETURNING node_id INTO id;
+		INSERT INTO node_resource (node_id, resource_type, units) SELECT id, key, value::numeric FROM jsonb_each_text(resources);
+		INSERT INTO telemetry (node_id, sampled_at, latency_ms, ok) SELECT id, t, 20, true FROM generate_series(lower(e.period), upper(e.period) - interval '4 minutes', '4 minutes') t;
+		PERFORM swarm_reward_internal.compute_epoch(id_of_epoch);
+		RETURN QUERY SELECT c.code, coalesce(w.score, 0), coalesce(w.amount, 0) FROM component c LEFT JOIN reward w ON w.epoch_id = id_of_epoch AND w.node_id = id AND w.component = c.code;
+		RAISE EXCEPTION 'seen' USING ERRCODE = 'SR001';
+	EXCEPTION WHEN SQLSTATE 'SR001' THEN NULL;
+	END;
+END $$;
+CREATE TEMP TABLE trial AS
+SELECT i, (1 + i % 3)::bigint AS epoch, ST_Point(-120 + 150 * u[1], 30 + 25 * u[2], 4326)::geography AS place, 50000 + 900000 * u[3] ^ 2 AS radius,
+	jsonb_build_object('gpu', round((6 * u[4])::numeric, 2)) || CASE WHEN i % 2 = 0 THEN '{"cpu": 10}'::jsonb ELSE '{}' END AS resources
+FROM generate_series(1, 50) i, LATERAL (SELECT array_agg((hashint8extended(i, k) & 4503599627370495)::float8 / 4503599627370496 ORDER BY k) AS u FROM generate_series(1, 4) k) x;
+CREATE TEMP TABLE outcome AS
+SELECT t.i, t.epoch, s.component, s.score AS simulated_score, s.amount AS simulated, r.score, r.amount
+FROM trial t, LATERAL simulate_node(t.place, t.radius, t.resources, t.epoch) s, LATERAL pg_temp.really(t.place, t.radius, t.resources, t.epoch) r WHERE r.component = s.component;
+SELECT is((SELECT count(*) FROM outcome WHERE amount > 0), (SELECT count(*) FROM outcome WHERE simulated_score > 0), 'of 50 nodes really added, what is simulated to earn earns');
+SELECT is_empty('SELECT * FROM outcome WHERE abs(simulated_score - score) > 1e-9 * score', 'each score is that of really adding the node');
+SELECT is((SELECT count(*) FROM outcome o WHERE abs(simulated - amount) > 1), 0::bigint, 'and each amount, to one base unit');
+SELECT is((SELECT count(*) FROM digest JOIN epoch USING (epoch_id, digest)), 3::bigint, 'nothing was left behind');
+
+SELECT is_empty('SELECT * FROM epoch e, preview_epoch(e.epoch_id) p WHERE p.amount <> coalesce(p.paid, 0)', 'a preview of what was computed is what was paid');
+SELECT is_empty($$
+	SELECT * FROM reward r, LATERAL (SELECT sum(x.value::numeric) AS score FROM explain_reward(r.node_id, r.epoch_id) x WHERE x.component = r.component AND (x.term ~ '^score' OR x.term ~ '^rule')) x
+	WHERE abs(x.score - r.score::numeric) > 1e-9 * r.score::numeric $$, 'explained scores are those that were paid for');
+SELECT * FROM finish();
+ROLLBACK;
