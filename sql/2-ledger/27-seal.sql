@@ -73,12 +73,20 @@ END $$;
 COMMENT ON FUNCTION rows_digest(text, text, bigint, bigint) IS
 'number and SHA-256 of the rows of a table that a condition selects, see sealed_relation(); the same for the same rows in any order, whatever the settings of the session';
 
+CREATE FUNCTION is_archived(epoch_id bigint) RETURNS boolean
+LANGUAGE plpgsql STABLE STRICT SET search_path FROM CURRENT AS $$
+BEGIN
+	RETURN EXISTS (SELECT FROM epoch_event v WHERE v.epoch_id = is_archived.epoch_id AND v.event = 'archive');
+END $$;
+COMMENT ON FUNCTION is_archived(bigint) IS 'were the partitions of an epoch detached by archive_epoch? NULL for NULL';
+
 CREATE FUNCTION epoch_seals(epoch_id bigint) RETURNS TABLE (relation text, row_count bigint, digest bytea)
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $$
 	SELECT r.relation, d.row_count, d.digest
 	FROM sealed_relation() r, LATERAL (SELECT e.policy_id FROM epoch e WHERE e.epoch_id = $1) p, LATERAL rows_digest(r.relation, r.filter, $1, p.policy_id) d
+	WHERE NOT (is_archived($1) AND r.relation IN (SELECT k.relation FROM epoch_relation() k))
 $$;
-COMMENT ON FUNCTION epoch_seals(bigint) IS 'the seals of an epoch as its rows are now. No row for NULL';
+COMMENT ON FUNCTION epoch_seals(bigint) IS 'the seals of an epoch as its rows are now, but for what was archived. No row for NULL';
 
 CREATE FUNCTION epoch_digest(epoch_id bigint) RETURNS bytea
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET bytea_output = 'hex' AS $$

@@ -28,13 +28,14 @@ BEGIN
 	FOR x IN
 		SELECT s.relation, s.row_count, n.row_count AS rows_now, s.digest = n.digest AND s.row_count = n.row_count AS same
 		FROM epoch_seals(e.epoch_id) n FULL JOIN (SELECT * FROM epoch_seal o WHERE o.epoch_id = e.epoch_id) s ON s.relation = n.relation
+		WHERE NOT (n.relation IS NULL AND is_archived(e.epoch_id))
 		ORDER BY s.relation
 	LOOP
 		RETURN QUERY SELECT 'seal of ' || x.relation, coalesce(x.same, false), format('%s rows sealed, %s are there', x.row_count, x.rows_now);
 	END LOOP;
 	RETURN QUERY SELECT 'digest', e.digest = epoch_digest(e.epoch_id), 'over the seals and the digest of the previous epoch';
 	RETURN QUERY SELECT 'engine', true, format('computed by %s, checked by %s', e.engine, engine_version());
-	IF to_regclass(node) IS NULL THEN
+	IF is_archived(e.epoch_id) THEN
 		RETURN QUERY SELECT 'archived', true, 'its rows were archived: what they give cannot be computed again';
 		RETURN;
 	END IF;

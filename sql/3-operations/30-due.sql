@@ -102,6 +102,22 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION stale_reason(epoch) IS 'why a computed epoch is not what its facts and telemetry would give now; NULL: it is, or it is not computed. Reads all facts of its period';
 
+CREATE FUNCTION stale_epoch_reasons() RETURNS TABLE (epoch_id bigint, reason text)
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+#variable_conflict use_column
+DECLARE
+	e epoch;
+BEGIN
+	FOR e IN SELECT * FROM epoch c WHERE c.status = 'computed' ORDER BY c.period LOOP
+		epoch_id := e.epoch_id;
+		reason := stale_reason(e);
+		IF reason IS NOT NULL THEN
+			RETURN NEXT;
+		END IF;
+	END LOOP;
+END $$;
+COMMENT ON FUNCTION stale_epoch_reasons() IS 'the computed epochs that are stale, and why';
+
 -- ---- what people do ----
 
 CREATE FUNCTION record_event(epoch_id bigint, event text, reason text, node_id bigint DEFAULT NULL) RETURNS void
