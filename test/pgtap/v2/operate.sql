@@ -44,13 +44,13 @@ UPDATE epoch SET first_computed_at = now() - interval '8 days';
 SELECT is((SELECT action || ' ' || epoch_id FROM swarm_reward_internal.next_epoch_step()), 'finalize 1', 'but delays nothing when the window has ended');
 
 -- few reports, nobody at all
-INSERT INTO epoch (epoch_id, period, budget) VALUES (4, '[2024-03-31,2024-04-01)', 5), (5, '[2010-01-01,2010-02-01)', 5);
+INSERT INTO epoch (epoch_id, period, budget) VALUES (4, '[2024-04-03,2024-04-04)', 5), (5, '[2010-01-01,2010-02-01)', 5);
 UPDATE epoch SET policy_id = (SELECT policy_id FROM policy WHERE name = 'p') WHERE epoch_id = 5;
 CALL run_epoch(4);
 SELECT ok((SELECT held_reason FROM epoch WHERE epoch_id = 4) LIKE 'few reports: %', 'an epoch of which few have reported is held');
 SELECT reopen_epoch(4, 'to be done again') \g /dev/null
 SELECT is((SELECT status FROM epoch WHERE epoch_id = 4), 'planned', 'and can be opened again');
 SELECT is((SELECT count(*) FROM reward WHERE epoch_id = 4), 0::bigint, 'with nothing left of it');
-SELECT throws_ok($$ UPDATE epoch SET period = '[2024-03-31,2024-04-02)' WHERE epoch_id = 3 $$, '23001', NULL, 'a computed one keeps its period');
+SELECT throws_ok($$ UPDATE epoch SET period = '[2024-03-01,2024-03-30)' WHERE epoch_id = 3 $$, '23001', NULL, 'a computed one keeps its period');
 SELECT * FROM finish();
 ROLLBACK;
