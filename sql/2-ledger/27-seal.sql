@@ -16,24 +16,24 @@ COMMENT ON COLUMN epoch_seal.digest IS 'SHA-256 of them in any order, see rows_d
 SELECT pg_catalog.pg_extension_config_dump('epoch_seal', '');
 
 CREATE FUNCTION row_sha256("row" record) RETURNS bytea
-AS 'MODULE_PATHNAME' LANGUAGE c STABLE STRICT PARALLEL SAFE COST 500;
+AS 'MODULE_PATHNAME', 'sr_row_sha256' LANGUAGE c STABLE STRICT PARALLEL SAFE COST 500;
 COMMENT ON FUNCTION row_sha256(record) IS
 'SHA-256 of a row''s text in UTF-8, as sha256(convert_to("row"::text, ''UTF8'')); the text of some types depends on settings. NULL for NULL';
 
 CREATE FUNCTION sha256_agg_transfn(internal, bytea) RETURNS internal
-AS 'MODULE_PATHNAME' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+AS 'MODULE_PATHNAME', 'sr_sha256_agg_transfn' LANGUAGE c IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION sha256_agg_transfn(internal, bytea) IS 'aggregate support: adds a row';
 CREATE FUNCTION sha256_agg_finalfn(internal) RETURNS bytea
-AS 'MODULE_PATHNAME' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+AS 'MODULE_PATHNAME', 'sr_sha256_agg_finalfn' LANGUAGE c IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION sha256_agg_finalfn(internal) IS 'aggregate support: the result';
 CREATE FUNCTION sha256_agg_combine(internal, internal) RETURNS internal
-AS 'MODULE_PATHNAME' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+AS 'MODULE_PATHNAME', 'sr_sha256_agg_combine' LANGUAGE c IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION sha256_agg_combine(internal, internal) IS 'aggregate support: adds two states';
 CREATE FUNCTION sha256_agg_serialize(internal) RETURNS bytea
-AS 'MODULE_PATHNAME' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+AS 'MODULE_PATHNAME', 'sr_sha256_agg_serialize' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION sha256_agg_serialize(internal) IS 'aggregate support: writes a state';
 CREATE FUNCTION sha256_agg_deserialize(bytea, internal) RETURNS internal
-AS 'MODULE_PATHNAME' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+AS 'MODULE_PATHNAME', 'sr_sha256_agg_deserialize' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION sha256_agg_deserialize(bytea, internal) IS 'aggregate support: reads a state';
 CREATE AGGREGATE sha256_agg(hash bytea) (
 	SFUNC = sha256_agg_transfn, STYPE = internal,
