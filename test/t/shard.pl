@@ -76,7 +76,19 @@ ask("CALL swarm_reward.run_epoch($_)") for 1001, 1002;
 is(ask(q{SELECT epoch_id, encode(digest, 'hex') FROM epoch WHERE status = 'computed' ORDER BY 1}), $digests, 'and the epochs have the same digests');
 cmp_ok(ask(q{SELECT min(computations) FROM epoch_telemetry WHERE epoch_id < 1003}), '>=', 2, 'of a second computation');
 is(ask(q{SELECT count(*) FROM epoch e, verify_epoch(e.epoch_id) v WHERE e.status = 'computed' AND NOT v.ok}), '0', 'they verify');
-($code, undef, $error) = $node->psql('ledger', q{INSERT INTO telemetry (node_id, sampled_at, ok) VALUES (1001, '2021-01-05 12:34', true)});
-like($error, qr/cannot collect transition tuples from child foreign tables/, 'rows do not get there unmarked');
+
+# rows do not get there unmarked, nor from there
+my $there = $node->safe_psql('shard_1', 'SELECT count(*), md5(string_agg(h::text, $$$$ ORDER BY node_id, sampled_at, service_key)) FROM heartbeat h');
+my $row = q{(node_id, sampled_at, ok) VALUES (1001, '2021-01-05 12:34', true)};
+for my $statement ("INSERT INTO telemetry $row", "INSERT INTO telemetry_january $row", "COPY telemetry (node_id, sampled_at, ok) FROM PROGRAM 'echo 1001,2021-01-05 12:34,t' (FORMAT csv)",
+	q{UPDATE telemetry SET ok = NOT ok WHERE sampled_at < '2021-01-10'}, q{DELETE FROM telemetry WHERE sampled_at < '2021-01-10'}, q{DELETE FROM telemetry_january},
+	q{UPDATE telemetry SET sampled_at = sampled_at - interval '40 days' WHERE sampled_at BETWEEN '2021-02-11' AND '2021-02-12'}, q{TRUNCATE telemetry})
+{
+	($code, undef, $error) = $node->psql('ledger', $statement);
+	like($error, qr/cannot change rows of foreign partition "telemetry_january" from here/, substr $statement, 0, 60);
+}
+is($node->safe_psql('shard_1', 'SELECT count(*), md5(string_agg(h::text, $$$$ ORDER BY node_id, sampled_at, service_key)) FROM heartbeat h'), $there, 'all rows there are as they were');
+is($node->psql('ledger', q{BEGIN; INSERT INTO telemetry (node_id, sampled_at, ok) VALUES (1001, '2021-02-28 12:34:56.789', true); UPDATE telemetry SET ok = false WHERE sampled_at > '2021-02-28';
+	DELETE FROM telemetry WHERE sampled_at > '2021-02-28'; ROLLBACK}, on_error_stop => 1), 0, 'local ones change');
 $node->stop;
 done_testing();
