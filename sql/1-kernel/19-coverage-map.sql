@@ -106,7 +106,7 @@ COMMENT ON FUNCTION coverage_tile_cells(coverage, integer, integer, integer) IS
 'the cells that are not zero in and around a Web Mercator tile z/x/y (z 0 to 24), of the field''s grid order or z + 4 if that is lower: value is the mean of the field''s cells in it that are not zero, share the part of the cell that they cover, boundary WKB in EPSG:3857. Cells on the antimeridian come once for each side of it that the tile shows';
 
 CREATE FUNCTION checked_tile_zoom(z integer, x integer, y integer) RETURNS integer
-AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+AS 'MODULE_PATHNAME', 'sr_checked_tile_zoom' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION checked_tile_zoom(integer, integer, integer) IS
 'z, where there is a Web Mercator tile z/x/y; NULL if an argument is NULL. Errors: a zoom not from 0 to 24, x or y not from 0 to 2^z - 1';
 

@@ -147,7 +147,7 @@ SELECT watch_telemetry_partition('telemetry');
 
 -- Partitions inherit the one for rows, also those that are attached later.
 CREATE FUNCTION refuse_foreign_rows() RETURNS trigger
-AS 'MODULE_PATHNAME' LANGUAGE C;
+AS 'MODULE_PATHNAME', 'sr_refuse_foreign_rows' LANGUAGE C;
 COMMENT ON FUNCTION refuse_foreign_rows() IS
 'trigger: rows of telemetry that are in a foreign partition can only be changed on their own server, because nothing would mark their hours here';
 CREATE TRIGGER refuse_foreign_rows BEFORE INSERT OR UPDATE OR DELETE ON telemetry FOR EACH ROW EXECUTE FUNCTION refuse_foreign_rows();

@@ -29,9 +29,9 @@ refuse(const char *partition)
  * Trigger: before each row of telemetry, which every partition inherits, and
  * before TRUNCATE of telemetry, which all of them suffer.
  */
-SR_FUNCTION(refuse_foreign_rows);
+SR_FUNCTION(sr_refuse_foreign_rows);
 Datum
-refuse_foreign_rows(PG_FUNCTION_ARGS)
+sr_refuse_foreign_rows(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
 	Relation	relation;

@@ -201,9 +201,9 @@ cell_wkb(int order, int64 cell, double center_turn)
  * The zoom of a tile that exists. What PostGIS computes from a tile takes it from
  * here, so that whatever is evaluated first, the error is this one.
  */
-SR_FUNCTION(checked_tile_zoom);
+SR_FUNCTION(sr_checked_tile_zoom);
 Datum
-checked_tile_zoom(PG_FUNCTION_ARGS)
+sr_checked_tile_zoom(PG_FUNCTION_ARGS)
 {
 	int32		z = PG_GETARG_INT32(0);
 
