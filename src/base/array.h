@@ -58,6 +58,7 @@
 
 extern void *sr_array_grow(void *items, int64 *capacity, int64 count, int64 more, size_t item_size);
 
+/* The items, moved if so many more do not fit. */
 static inline void *
 sr_array_room(void *items, int64 *capacity, int64 count, int64 more, size_t item_size)
 {

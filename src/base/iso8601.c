@@ -36,6 +36,7 @@ days_from_date(int year, int month, int day)
 	return 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719468;
 }
 
+/* Days of a month of the Gregorian calendar, which is counted from 1. */
 static int
 days_in_month(int year, int month)
 {

@@ -29,6 +29,7 @@ typedef unsigned __int128 uint128;
 #define Min(a, b) ((a) < (b) ? (a) : (b))
 #define Max(a, b) ((a) > (b) ? (a) : (b))
 
+/* Memory of the size of at least a byte, until it is freed. */
 static inline void *
 sr_alloc(size_t size)
 {
@@ -61,12 +62,14 @@ sr_realloc(void *p, size_t size)
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+/* Memory in the current context, beyond 1 GB if need be. */
 static inline void *
 sr_alloc(size_t size)
 {
 	return MemoryContextAllocHuge(CurrentMemoryContext, size ? size : 1);
 }
 
+/* The same memory with another size, in the context where it was. */
 static inline void *
 sr_realloc(void *p, size_t size)
 {

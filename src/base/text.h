@@ -39,6 +39,7 @@ extern Fault sr_take_number(TextReader *reader, double *value);
 extern size_t sr_skip_digits(TextReader *reader);
 extern bool sr_rest_is(const TextReader *reader, const char *word);
 
+/* A reader at the start of a text, which need not end with a zero. */
 static inline TextReader
 sr_text_reader(const char *text, size_t length)
 {
@@ -52,6 +53,7 @@ sr_text_position(const TextReader *reader)
 	return (size_t) (reader->at - reader->start);
 }
 
+/* Is there nothing more to be read? */
 static inline bool
 sr_text_ended(const TextReader *reader)
 {
@@ -65,12 +67,14 @@ sr_is_space(char c)
 	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
+/* A decimal digit of ASCII. */
 static inline bool
 sr_is_digit(char c)
 {
 	return c >= '0' && c <= '9';
 }
 
+/* Steps over white space. */
 static inline void
 sr_skip_space(TextReader *reader)
 {

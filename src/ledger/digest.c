@@ -182,6 +182,7 @@ sr_sha256_agg_deserialize(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(set);
 }
 
+/* For qsort. Equal hashes are the same. */
 static int
 compare_hashes(const void *a, const void *b)
 {

@@ -133,6 +133,7 @@ own_table(Oid schema, const char *name)
 	return relation;
 }
 
+/* Refuses a NULL where there is nothing to be done with it. */
 static void
 check_not_null(FunctionCallInfo fcinfo, int argument, const char *name)
 {
@@ -180,6 +181,7 @@ ingest_taken(Ingest *ingest)
 			 (long long) ingest->duplicates, (long long) ingest->rejected);
 }
 
+/* Gives the caller their rights back, and the memory of the rows. */
 static void
 end_ingest(Ingest *ingest)
 {

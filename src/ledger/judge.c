@@ -73,6 +73,7 @@ remember(Verdict *verdict, const Datum *values, const bool *nulls)
 							   VARSIZE_ANY_EXHDR(DatumGetPointer(values[FIELD_SERVICE])));
 }
 
+/* Tells what becomes of a row: it is rejected, there already, or to be put. */
 static void
 judge_row(void *state, TupleTableSlot *slot)
 {

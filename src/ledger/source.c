@@ -93,6 +93,7 @@ check_not_own(Oid relation, const Source *source)
 					 errhint("To take up rejected rows again use retry_telemetry_reject().")));
 }
 
+/* Refuses a caller who may not select or not delete the rows. */
 static void
 check_privilege(Oid relation, Oid caller)
 {
@@ -107,6 +108,7 @@ check_privilege(Oid relation, Oid caller)
 	}
 }
 
+/* Does a view look into its tables with the rights of whoever asks? */
 static bool
 runs_as_invoker(Oid view)
 {

@@ -9,6 +9,7 @@
 
 #include "ledger/statement.h"
 
+/* A row of the result, for the executor. */
 static bool
 receive_row(TupleTableSlot *slot, DestReceiver *self)
 {
@@ -21,6 +22,7 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 	return true;
 }
 
+/* Before the first row. */
 static void
 receive_startup(DestReceiver *self, int operation, TupleDesc desc)
 {
@@ -31,12 +33,14 @@ receive_startup(DestReceiver *self, int operation, TupleDesc desc)
 		receiver->begin(receiver->state, desc);
 }
 
+/* Afterwards there is nothing to be done. */
 static void
 receive_nothing(DestReceiver *self)
 {
 	(void) self;
 }
 
+/* Begin, which may be NULL, is called once with the columns, take with each row, in a context that is reset after it. */
 RowReceiver
 sr_row_receiver(MemoryContext context, BeginRows begin, TakeRow take, void *state)
 {

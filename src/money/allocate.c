@@ -81,6 +81,7 @@ check_same_amount(Numeric first, Numeric other)
 				 errhint("Use the amount in PARTITION BY, or join each partition with its one amount.")));
 }
 
+/* Refuses more rows than sums of weights have bits for. */
 static void
 check_rows(int64 rows)
 {

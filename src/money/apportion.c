@@ -49,6 +49,7 @@ compare_products(uint128 a, uint128 b, uint128 c, uint128 d)
 	return (low1 > low2) - (low1 < low2);
 }
 
+/* By cap / weight, of equal ones the earlier row first. Exact: what is too close to tell apart by level is multiplied out. */
 static int
 compare_capped(const void *a, const void *b)
 {
@@ -120,6 +121,7 @@ goes_first(const Remainder *a, const Remainder *b)
 	return a->value != b->value ? a->value > b->value : a->row < b->row;
 }
 
+/* For qsort: the first to get a leftover unit first. No two are equal. */
 static int
 compare_remainders(const void *a, const void *b)
 {
@@ -127,6 +129,7 @@ compare_remainders(const void *a, const void *b)
 	return goes_first(a, b) ? -1 : 1;
 }
 
+/* The middle one of three, none of which equals another. */
 static inline Remainder
 middle_of(Remainder a, Remainder b, Remainder c)
 {
@@ -239,6 +242,7 @@ share_out(int64 rows, const uint64 *weight, uint128 amount, uint128 total, uint1
 
 /* ---- the apportionment ---- */
 
+/* Shares by integer weights below 2^62; see apportion.h. */
 void
 sr_apportion(int64 rows, uint64 *weight, uint128 amount, const uint128 *cap, uint128 *share)
 {

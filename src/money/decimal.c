@@ -118,6 +118,7 @@ typedef struct CappedRow
 	Narrow		cap;
 } CappedRow;
 
+/* By cap / weight, of equal ones the earlier row first. */
 static int
 compare_capped(const void *a, const void *b)
 {
@@ -244,6 +245,7 @@ sum_of(int64 rows, const Wide *weight)
 	return sum;
 }
 
+/* Shares by weights of which at least one is beyond 62 bits. */
 static void
 apportion_wide(const Decimals *decimals, int64 scale, uint128 amount, const uint128 *cap, uint128 *share)
 {
@@ -267,6 +269,7 @@ apportion_wide(const Decimals *decimals, int64 scale, uint128 amount, const uint
 	sr_free(weight);
 }
 
+/* Shares by decimal weights; see apportion.h. */
 void
 sr_apportion_decimals(const Decimals *weights, uint128 amount, const uint128 *cap, uint128 *share)
 {

@@ -31,6 +31,7 @@ static const struct
 	{15, 27}, {23, 41}, {19, 56}, {13, 8}, {12, 25}, {2, 43}, {20, 62}, {14, 18}, {22, 39}, {9, 61}, {6, 20}, {1, 44}
 };
 
+/* A lane turned towards its most significant bit, by 1 to 63 bits. */
 static inline uint64
 turned(uint64 lane, int bits)
 {

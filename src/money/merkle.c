@@ -22,6 +22,7 @@ StaticAssertDecl(sizeof(KeccakHash) == KECCAK_BYTES, "hashes lie next to each ot
 /* Space of one hash as an element of an array of bytea. */
 #define ELEMENT INTALIGN(VARHDRSZ + KECCAK_BYTES)
 
+/* For qsort: as the bytes are ordered, which is how a contract compares them. */
 static int
 compare_hashes(const void *a, const void *b)
 {

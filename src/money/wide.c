@@ -14,6 +14,7 @@ split(uint128 *carry)
 	return limb;
 }
 
+/* Drops zeros at the top, so that the number of limbs says how large a number is. */
 static inline void
 trim(Wide *a)
 {
@@ -21,6 +22,7 @@ trim(Wide *a)
 		a->count--;
 }
 
+/* An integer below 10^48 in limbs. */
 Narrow
 sr_narrow(uint128 value)
 {

@@ -1,8 +1,7 @@
 /*
- * telemetry_agg.c: the aggregates telemetry_agg and rollup.
+ * aggregate.c: the aggregates telemetry_agg and rollup.
  */
 #include "postgres.h"
-
 #include "base/compat.h"
 
 #include <float.h>
@@ -27,7 +26,7 @@ SR_FUNCTION(sr_telemetry_final);
 
 /* Refuses what is no latency. */
 static inline void
-CheckLatency(double latency_ms)
+check_latency(double latency_ms)
 {
 	if (unlikely(!(latency_ms >= 0 && latency_ms <= DBL_MAX)))
 		ereport(ERROR,
@@ -38,7 +37,7 @@ CheckLatency(double latency_ms)
 
 /* Refuses infinite timestamps. */
 static inline void
-CheckSampledAt(TimestampTz sampled_at)
+check_sampled_at(TimestampTz sampled_at)
 {
 	if (unlikely(TIMESTAMP_NOT_FINITE(sampled_at)))
 		ereport(ERROR,
@@ -48,7 +47,7 @@ CheckSampledAt(TimestampTz sampled_at)
 
 /* The length of a slot in microseconds, a day being 24 hours. */
 static int64
-CheckSlot(const Interval *slot)
+check_slot(const Interval *slot)
 {
 	int64		slot_us;
 
@@ -63,6 +62,7 @@ CheckSlot(const Interval *slot)
 
 /* ---- the aggregates ---- */
 
+/* The memory of the aggregate, which a call from elsewhere does not have. */
 static MemoryContext
 aggregate_context(FunctionCallInfo fcinfo)
 {
@@ -115,7 +115,7 @@ sr_telemetry_transition(PG_FUNCTION_ARGS)
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					 errmsg("slot must not be null"),
 					 errhint("Leave it out for slots of 1 minute.")));
-		slot_us = CheckSlot(PG_GETARG_INTERVAL_P(4));
+		slot_us = check_slot(PG_GETARG_INTERVAL_P(4));
 	}
 	if (state == NULL)
 		state = sr_state_make(aggregate_context(fcinfo), slot_us);
@@ -123,14 +123,14 @@ sr_telemetry_transition(PG_FUNCTION_ARGS)
 		sr_state_check_slot(state, slot_us);
 
 	sampled_at = PG_GETARG_TIMESTAMPTZ(1);
-	CheckSampledAt(sampled_at);
+	check_sampled_at(sampled_at);
 	kind = SAMPLE_NO_LATENCY;
 	if (!PG_ARGISNULL(2))
 	{
 		/* adding zero turns -0 into 0 */
 		double		latency_ms = PG_GETARG_FLOAT8(2) + 0.0;
 
-		CheckLatency(latency_ms);
+		check_latency(latency_ms);
 		if (PG_GETARG_BOOL(3))
 		{
 			kind = sr_latency_bucket(latency_ms);

@@ -28,7 +28,7 @@ typedef struct BitReader
 
 /* Refuses what cannot have been written by us. */
 static inline void
-bits_fail(const BitReader *reader, const char *detail)
+sr_bits_fail(const BitReader *reader, const char *detail)
 {
 	ereport(ERROR,
 			(errcode(reader->sqlstate),
@@ -36,8 +36,9 @@ bits_fail(const BitReader *reader, const char *detail)
 			 errdetail_internal("%s", detail)));
 }
 
+/* A word as it is stored, the lowest byte first, and back. */
 static inline uint64
-bits_swap(uint64 word)
+sr_bits_swap(uint64 word)
 {
 #ifdef WORDS_BIGENDIAN
 	return pg_bswap64(word);
@@ -48,7 +49,7 @@ bits_swap(uint64 word)
 
 /* Appends the low count bits (1 to 64) of value; the higher ones are zero. */
 static inline void
-bits_put(BitWriter *writer, uint64 value, int count)
+sr_bits_put(BitWriter *writer, uint64 value, int count)
 {
 	writer->pending |= value << writer->pending_bits;
 	if (writer->pending_bits + count < 64)
@@ -57,7 +58,7 @@ bits_put(BitWriter *writer, uint64 value, int count)
 		return;
 	}
 
-	writer->pending = bits_swap(writer->pending);
+	writer->pending = sr_bits_swap(writer->pending);
 	sr_array_append(&writer->bytes, &writer->pending, sizeof(uint64));
 	writer->pending = writer->pending_bits > 0 ? value >> (64 - writer->pending_bits) : 0;
 	writer->pending_bits += count - 64;
@@ -65,33 +66,33 @@ bits_put(BitWriter *writer, uint64 value, int count)
 
 /* Appends value ≥ 1 in 2 log2(value) + 1 bits. */
 static inline void
-bits_put_gamma(BitWriter *writer, uint64 value)
+sr_bits_put_gamma(BitWriter *writer, uint64 value)
 {
 	int			length = pg_leftmost_one_pos64(value);
 	uint64		one = UINT64CONST(1) << length;
 
 	if (likely(length < 32))
-		bits_put(writer, (value ^ one) << (length + 1) | one, 2 * length + 1);
+		sr_bits_put(writer, (value ^ one) << (length + 1) | one, 2 * length + 1);
 	else
 	{
-		bits_put(writer, one, length + 1);
-		bits_put(writer, value ^ one, length);
+		sr_bits_put(writer, one, length + 1);
+		sr_bits_put(writer, value ^ one, length);
 	}
 }
 
 /* Appends a float8 bit by bit. */
 static inline void
-bits_put_double(BitWriter *writer, double value)
+sr_bits_put_double(BitWriter *writer, double value)
 {
 	uint64		bits;
 
 	memcpy(&bits, &value, sizeof(bits));
-	bits_put(writer, bits, 64);
+	sr_bits_put(writer, bits, 64);
 }
 
 /* Appends all that another writer has, and empties that. */
 static inline void
-bits_move(BitWriter *from, BitWriter *to)
+sr_bits_move(BitWriter *from, BitWriter *to)
 {
 	for (int64 i = 0; i < from->bytes.count; i += sizeof(uint64))
 	{
@@ -100,10 +101,10 @@ bits_move(BitWriter *from, BitWriter *to)
 		if (i % 65536 == 0)
 			sr_check_interrupts();
 		memcpy(&word, from->bytes.items + i, sizeof(word));
-		bits_put(to, bits_swap(word), 64);
+		sr_bits_put(to, sr_bits_swap(word), 64);
 	}
 	if (from->pending_bits > 0)
-		bits_put(to, from->pending, from->pending_bits);
+		sr_bits_put(to, from->pending, from->pending_bits);
 	sr_array_free(&from->bytes);
 	from->pending = 0;
 	from->pending_bits = 0;
@@ -111,7 +112,7 @@ bits_move(BitWriter *from, BitWriter *to)
 
 /* Pads with zeros to a whole byte and returns the length in bytes. */
 static inline Size
-bits_finish(BitWriter *writer)
+sr_bits_finish(BitWriter *writer)
 {
 	int			rest = (writer->pending_bits + 7) / 8;
 
@@ -120,7 +121,7 @@ bits_finish(BitWriter *writer)
 	{
 		int64		whole = writer->bytes.count;
 
-		bits_put(writer, 0, 64);
+		sr_bits_put(writer, 0, 64);
 		writer->bytes.count = whole + rest;
 		writer->pending_bits = 0;
 		writer->pending = 0;
@@ -130,7 +131,7 @@ bits_finish(BitWriter *writer)
 
 /* The next 64 bits, as zeros where there are none. */
 static inline uint64
-bits_peek(const BitReader *reader)
+sr_bits_peek(const BitReader *reader)
 {
 	uint64		at = reader->position >> 3;
 	uint64		size = reader->end >> 3;
@@ -141,7 +142,7 @@ bits_peek(const BitReader *reader)
 	if (at + 9 <= size)
 	{
 		memcpy(&word, reader->data + at, sizeof(word));
-		word = bits_swap(word);
+		word = sr_bits_swap(word);
 		next = reader->data[at + 8];
 	}
 	else
@@ -154,20 +155,20 @@ bits_peek(const BitReader *reader)
 
 /* Moves on over count bits. */
 static inline void
-bits_skip(BitReader *reader, uint64 count)
+sr_bits_skip(BitReader *reader, uint64 count)
 {
 	if (count > reader->end - reader->position)
-		bits_fail(reader, "The value ends too soon.");
+		sr_bits_fail(reader, "The value ends too soon.");
 	reader->position += count;
 }
 
 /* Reads count bits, 1 to 64. */
 static inline uint64
-bits_get(BitReader *reader, int count)
+sr_bits_get(BitReader *reader, int count)
 {
-	uint64		word = bits_peek(reader);
+	uint64		word = sr_bits_peek(reader);
 
-	bits_skip(reader, count);
+	sr_bits_skip(reader, count);
 	return count == 64 ? word : word & ((UINT64CONST(1) << count) - 1);
 }
 
@@ -182,28 +183,28 @@ gamma_value(uint64 word, int length)
 
 /* Reads what bits_put_gamma wrote. */
 static inline uint64
-bits_get_gamma(BitReader *reader)
+sr_bits_get_gamma(BitReader *reader)
 {
-	uint64		word = bits_peek(reader);
+	uint64		word = sr_bits_peek(reader);
 	int			length;
 
 	if (word == 0)
-		bits_fail(reader, "The value ends too soon, or a number in it is too large.");
+		sr_bits_fail(reader, "The value ends too soon, or a number in it is too large.");
 	length = pg_rightmost_one_pos64(word);
 	if (likely(length < 32))
 	{
-		bits_skip(reader, 2 * length + 1);
+		sr_bits_skip(reader, 2 * length + 1);
 		return gamma_value(word, length);
 	}
-	bits_skip(reader, length + 1);
-	return bits_get(reader, length) | UINT64CONST(1) << length;
+	sr_bits_skip(reader, length + 1);
+	return sr_bits_get(reader, length) | UINT64CONST(1) << length;
 }
 
 /* Reads two numbers that bits_put_gamma wrote; short ones are taken from the same word. */
 static inline void
-bits_get_two_gammas(BitReader *reader, uint64 *first, uint64 *second)
+sr_bits_get_two_gammas(BitReader *reader, uint64 *first, uint64 *second)
 {
-	uint64		word = bits_peek(reader);
+	uint64		word = sr_bits_peek(reader);
 	int			length = word == 0 ? 64 : pg_rightmost_one_pos64(word);
 
 	if (likely(length < 16))
@@ -213,21 +214,21 @@ bits_get_two_gammas(BitReader *reader, uint64 *first, uint64 *second)
 
 		if (likely(rest_length < 16))
 		{
-			bits_skip(reader, 2 * (length + rest_length) + 2);
+			sr_bits_skip(reader, 2 * (length + rest_length) + 2);
 			*first = gamma_value(word, length);
 			*second = gamma_value(rest, rest_length);
 			return;
 		}
 	}
-	*first = bits_get_gamma(reader);
-	*second = bits_get_gamma(reader);
+	*first = sr_bits_get_gamma(reader);
+	*second = sr_bits_get_gamma(reader);
 }
 
 /* Reads what bits_put_double wrote. */
 static inline double
-bits_get_double(BitReader *reader)
+sr_bits_get_double(BitReader *reader)
 {
-	uint64		bits = bits_get(reader, 64);
+	uint64		bits = sr_bits_get(reader, 64);
 	double		value;
 
 	memcpy(&value, &bits, sizeof(value));

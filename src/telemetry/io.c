@@ -1,8 +1,7 @@
 /*
- * telemetry_io.c: the type telemetry_summary: text, binary, equality.
+ * io.c: the type telemetry_summary: text, binary, equality.
  */
 #include "postgres.h"
-
 #include "base/compat.h"
 
 #include "common/hashfn.h"
@@ -40,6 +39,7 @@ text_fail(const TextReader *reader, const char *expected)
 			 errdetail("Expected %s.", expected)));
 }
 
+/* Steps over a token, which must come next. */
 static void
 expect(TextReader *reader, const char *token)
 {
@@ -160,7 +160,7 @@ read_latencies(TextReader *reader, BitWriter *out)
 	if (sr_take_token(reader, "null"))
 	{
 		for (int i = 0; i < 3; i++)
-			bits_put_gamma(out, 1);
+			sr_bits_put_gamma(out, 1);
 		return;
 	}
 
@@ -190,8 +190,8 @@ read_latencies(TextReader *reader, BitWriter *out)
 			if (bucket >= LATENCY_BUCKETS)
 				text_fail(reader, psprintf("a bucket below %d", LATENCY_BUCKETS));
 			expect(reader, ",");
-			bits_put_gamma(&buckets, (uint64) (bucket - before));
-			bits_put_gamma(&buckets, (uint64) expect_at_least(reader, 1));
+			sr_bits_put_gamma(&buckets, (uint64) (bucket - before));
+			sr_bits_put_gamma(&buckets, (uint64) expect_at_least(reader, 1));
 			expect(reader, "]");
 			before = bucket;
 			count++;
@@ -202,12 +202,12 @@ read_latencies(TextReader *reader, BitWriter *out)
 	if (zero == 0 && overflow == 0 && count == 0)
 		text_fail(reader, "a latency, or null");
 
-	bits_put_gamma(out, (uint64) zero + 1);
-	bits_put_gamma(out, (uint64) overflow + 1);
-	bits_put_gamma(out, count + 1);
-	bits_put_double(out, min);
-	bits_put_double(out, max);
-	bits_move(&buckets, out);
+	sr_bits_put_gamma(out, (uint64) zero + 1);
+	sr_bits_put_gamma(out, (uint64) overflow + 1);
+	sr_bits_put_gamma(out, count + 1);
+	sr_bits_put_double(out, min);
+	sr_bits_put_double(out, max);
+	sr_bits_move(&buckets, out);
 }
 
 /* telemetry_summary_in(cstring): the JSON that telemetry_summary_out writes. */
@@ -255,6 +255,7 @@ typedef struct PendingSlots
 	const char *separator;
 } PendingSlots;
 
+/* Writes them, if there are any. */
 static void
 write_pending(PendingSlots *pending, StringInfo out)
 {
@@ -266,6 +267,7 @@ write_pending(PendingSlots *pending, StringInfo out)
 	pending->count = 0;
 }
 
+/* Adds slots, which come in ascending order. */
 static void
 write_slots(PendingSlots *pending, StringInfo out, int64 first, int64 count)
 {
@@ -311,8 +313,9 @@ sr_telemetry_out(PG_FUNCTION_ARGS)
 		for (uint64 i = 0; i < slots.literals; i++)
 		{
 			int64		start = (slots.word + (int64) (slots.full + i)) * 64;
-			uint64		word = bits_get(&slots.bits, 64);
+			uint64		word = sr_bits_get(&slots.bits, 64);
 
+			sr_check_interrupts_at((int64) i);
 			while (word != 0)
 			{
 				int			from = pg_rightmost_one_pos64(word);

@@ -1,9 +1,8 @@
 /*
- * telemetry_measure.c: what a telemetry_summary says: counts, error rate, uptime,
+ * measure.c: what a telemetry_summary says: counts, error rate, uptime,
  * response times.
  */
 #include "postgres.h"
-
 #include "base/compat.h"
 
 #include <math.h>
@@ -94,8 +93,9 @@ count_slots(SlotReader *reader, int64 first, int64 last)
 	for (uint64 i = 0; i < reader->literals; i++)
 	{
 		int64		start = full_last + 1 + (int64) i * 64;
-		uint64		word = bits_get(&reader->bits, 64);
+		uint64		word = sr_bits_get(&reader->bits, 64);
 
+		sr_check_interrupts_at((int64) i);
 		if (start > last || start + 63 < first)
 			continue;
 		if (start < first)

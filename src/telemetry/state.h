@@ -1,5 +1,5 @@
 /*
- * telemetry_state.h: what telemetry_agg and rollup know of a group while they run.
+ * state.h: what telemetry_agg and rollup know of a group while they run.
  *
  * The state counts and collects sets only, and keeps least and greatest values:
  * nothing in it depends on the order of the rows.

@@ -2,7 +2,6 @@
  * telemetry.c: the stored form of telemetry_summary: building, reading, validation.
  */
 #include "postgres.h"
-
 #include "base/compat.h"
 
 #include <math.h>
@@ -71,13 +70,16 @@ close_segment(SlotWriter *writer)
 		return;
 
 	if (writer->count == 0)
-		bits_put(&writer->segments, (uint64) writer->word, 64);
+		sr_bits_put(&writer->segments, (uint64) writer->word, 64);
 	else
-		bits_put_gamma(&writer->segments, (uint64) (writer->word - writer->end) + 1);
-	bits_put_gamma(&writer->segments, writer->full + 1);
-	bits_put_gamma(&writer->segments, (uint64) writer->literals.count + 1);
+		sr_bits_put_gamma(&writer->segments, (uint64) (writer->word - writer->end) + 1);
+	sr_bits_put_gamma(&writer->segments, writer->full + 1);
+	sr_bits_put_gamma(&writer->segments, (uint64) writer->literals.count + 1);
 	for (int64 i = 0; i < writer->literals.count; i++)
-		bits_put(&writer->segments, writer->literals.items[i], 64);
+	{
+		sr_check_interrupts_at(i);
+		sr_bits_put(&writer->segments, writer->literals.items[i], 64);
+	}
 
 	writer->end = writer->word + (int64) writer->full + writer->literals.count;
 	writer->count++;
@@ -91,6 +93,7 @@ continues(const SlotWriter *writer, int64 word)
 	return writer->open && word == writer->word + (int64) writer->full + writer->literals.count;
 }
 
+/* Begins a segment with this word. */
 static void
 open_segment(SlotWriter *writer, int64 word)
 {
@@ -134,8 +137,8 @@ void
 sr_slots_write(SlotWriter *writer, BitWriter *out)
 {
 	close_segment(writer);
-	bits_put_gamma(out, writer->count + 1);
-	bits_move(&writer->segments, out);
+	sr_bits_put_gamma(out, writer->count + 1);
+	sr_bits_move(&writer->segments, out);
 	sr_array_free(&writer->literals);
 }
 
@@ -143,7 +146,7 @@ sr_slots_write(SlotWriter *writer, BitWriter *out)
 TelemetrySummary *
 sr_summary_build(int64 slot_us, int64 samples, int64 errors, BitWriter *bits)
 {
-	Size		length = bits_finish(bits);
+	Size		length = sr_bits_finish(bits);
 	TelemetrySummary *summary;
 
 	if (length > MaxAllocSize - SUMMARY_HEADER)
@@ -180,6 +183,7 @@ sr_summary_checked(Datum value)
 	return summary;
 }
 
+/* Starts on the slots; sqlstate is that of the error for bits that make no sense. */
 void
 sr_slots_begin(SlotReader *reader, const TelemetrySummary *summary, int sqlstate)
 {
@@ -187,7 +191,7 @@ sr_slots_begin(SlotReader *reader, const TelemetrySummary *summary, int sqlstate
 	reader->bits.data = summary->bits;
 	reader->bits.end = ((uint64) VARSIZE(summary) - SUMMARY_HEADER) * 8;
 	reader->bits.sqlstate = sqlstate;
-	reader->segments = bits_get_gamma(&reader->bits) - 1;
+	reader->segments = sr_bits_get_gamma(&reader->bits) - 1;
 	reader->first = true;
 }
 
@@ -206,24 +210,24 @@ sr_slots_next(SlotReader *reader)
 	if (reader->first)
 	{
 		reader->first = false;
-		reader->word = (int64) bits_get(bits, 64);
+		reader->word = (int64) sr_bits_get(bits, 64);
 		distance = 0;
 	}
 	else
 	{
 		reader->word += (int64) (reader->full + reader->literals);
-		distance = bits_get_gamma(bits) - 1;
+		distance = sr_bits_get_gamma(bits) - 1;
 	}
 
 	/* all sums below stay far from the limits of 64 bits */
 	if (reader->word < -LAST_WORD || reader->word > LAST_WORD || distance > 2 * (uint64) LAST_WORD)
-		bits_fail(bits, "A slot is out of range.");
+		sr_bits_fail(bits, "A slot is out of range.");
 	reader->word += (int64) distance;
-	reader->full = bits_get_gamma(bits) - 1;
-	reader->literals = bits_get_gamma(bits) - 1;
+	reader->full = sr_bits_get_gamma(bits) - 1;
+	reader->literals = sr_bits_get_gamma(bits) - 1;
 	if (reader->full > 2 * (uint64) LAST_WORD || reader->literals > (bits->end - bits->position) / 64 ||
 		reader->word + (int64) (reader->full + reader->literals) > LAST_WORD)
-		bits_fail(bits, "A slot is out of range.");
+		sr_bits_fail(bits, "A slot is out of range.");
 	return true;
 }
 
@@ -236,19 +240,19 @@ sr_latencies_begin(LatencyReader *reader, SlotReader *slots)
 	while (sr_slots_next(slots))
 	{
 		if (slots->literals > 0)
-			bits_skip(&slots->bits, slots->literals * 64);
+			sr_bits_skip(&slots->bits, slots->literals * 64);
 	}
 
 	memset(reader, 0, sizeof(*reader));
 	*bits = slots->bits;
 	reader->bucket = -1;
-	reader->zero = bits_get_gamma(bits) - 1;
-	reader->overflow = bits_get_gamma(bits) - 1;
-	reader->buckets = bits_get_gamma(bits) - 1;
+	reader->zero = sr_bits_get_gamma(bits) - 1;
+	reader->overflow = sr_bits_get_gamma(bits) - 1;
+	reader->buckets = sr_bits_get_gamma(bits) - 1;
 	if (reader->zero > 0 || reader->overflow > 0 || reader->buckets > 0)
 	{
-		reader->min = bits_get_double(bits);
-		reader->max = bits_get_double(bits);
+		reader->min = sr_bits_get_double(bits);
+		reader->max = sr_bits_get_double(bits);
 	}
 }
 
@@ -262,9 +266,9 @@ sr_latencies_next(LatencyReader *reader)
 		return false;
 	reader->buckets--;
 
-	bits_get_two_gammas(&reader->bits, &distance, &reader->count);
+	sr_bits_get_two_gammas(&reader->bits, &distance, &reader->count);
 	if (distance >= (uint64) (LATENCY_BUCKETS - reader->bucket))
-		bits_fail(&reader->bits, "A latency bucket is out of range.");
+		sr_bits_fail(&reader->bits, "A latency bucket is out of range.");
 	reader->bucket += (int) distance;
 	return true;
 }
@@ -276,7 +280,7 @@ static void
 add_limited(uint64 *count, uint64 more, uint64 limit, const BitReader *bits, const char *detail)
 {
 	if (more > limit - *count)
-		bits_fail(bits, detail);
+		sr_bits_fail(bits, detail);
 	*count += more;
 }
 
@@ -302,17 +306,18 @@ check_slots(SlotReader *reader, int64 slot_us, uint64 ok_samples)
 
 		if (reader->full + reader->literals == 0 ||
 			(later && reader->word == end && (reader->full == 0 || !literal_before)))
-			bits_fail(bits, not_canonical);
+			sr_bits_fail(bits, not_canonical);
 		if (reader->full > ok_samples / 64)
-			bits_fail(bits, too_many);
+			sr_bits_fail(bits, too_many);
 		add_limited(&slots, reader->full * 64, ok_samples, bits, too_many);
 		last = 63;
 		for (uint64 i = 0; i < reader->literals; i++)
 		{
-			uint64		word = bits_get(bits, 64);
+			uint64		word = sr_bits_get(bits, 64);
 
+			sr_check_interrupts_at((int64) i);
 			if (word == 0 || word == FULL_WORD)
-				bits_fail(bits, not_canonical);
+				sr_bits_fail(bits, not_canonical);
 			add_limited(&slots, pg_popcount64(word), ok_samples, bits, too_many);
 			if (i == 0 && reader->full == 0)
 				first = pg_rightmost_one_pos64(word);
@@ -323,12 +328,12 @@ check_slots(SlotReader *reader, int64 slot_us, uint64 ok_samples)
 		/* compared by words first, which cannot overflow */
 		if (reader->word < earliest >> 6 || end - 1 > latest >> 6 ||
 			reader->word * 64 + first < earliest || (end - 1) * 64 + last > latest)
-			bits_fail(bits, "A slot is out of the range of timestamps.");
+			sr_bits_fail(bits, "A slot is out of the range of timestamps.");
 		literal_before = reader->literals > 0;
 		later = true;
 	}
 	if ((slots == 0) != (ok_samples == 0))
-		bits_fail(bits, "There are ok samples without a slot.");
+		sr_bits_fail(bits, "There are ok samples without a slot.");
 }
 
 /* Checks that the latencies are canonical, consistent and not more than samples. */
@@ -360,7 +365,7 @@ check_latencies(LatencyReader *reader, uint64 ok_samples)
 	if (!isfinite(reader->min) || !isfinite(reader->max) || signbit(reader->min) || reader->min > reader->max ||
 		sr_latency_bucket(reader->min) != lowest || sr_latency_bucket(reader->max) != highest ||
 		(count == 1 && reader->min != reader->max))
-		bits_fail(bits, outside);
+		sr_bits_fail(bits, outside);
 }
 
 /* Accepts exactly the values that telemetry_agg could have made. */
@@ -392,6 +397,6 @@ sr_summary_check(const TelemetrySummary *summary, int sqlstate)
 	check_latencies(&latencies, ok_samples);
 
 	rest = latencies.bits.end - latencies.bits.position;
-	if (rest > 7 || (rest > 0 && bits_get(&latencies.bits, (int) rest) != 0))
-		bits_fail(&latencies.bits, "Bytes are left over.");
+	if (rest > 7 || (rest > 0 && sr_bits_get(&latencies.bits, (int) rest) != 0))
+		sr_bits_fail(&latencies.bits, "Bytes are left over.");
 }
