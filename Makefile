@@ -73,7 +73,7 @@ BITCODE_CFLAGS += $(SAME_BITS)
 $(OBJS) $(OBJS:.o=.bc): $(SOURCE_HEADERS) .build-id
 
 # Loops made for vectors. Errors and traps of arithmetic are not looked at, values stay.
-src/grid/disc.o src/grid/focal.o src/grid/tiles.o: CFLAGS += -O3 -fno-math-errno -fno-trapping-math
+src/grid/disc.o src/grid/focal.o src/grid/sweep.o src/grid/tiles.o: CFLAGS += -O3 -fno-math-errno -fno-trapping-math
 # Short loops that are twice as fast when they are unrolled.
 src/money/keccak.o: CFLAGS += -O3
 

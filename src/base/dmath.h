@@ -100,6 +100,28 @@ sr_sincos_deg(double deg, double *sn, double *cs)
 }
 
 /*
+ * The same bits for an angle of less than half a turn, without branches, for loops
+ * that are to become vector code.
+ */
+static inline __attribute__((always_inline)) void
+sr_sincos_half_turn(double deg, double *sn, double *cs)
+{
+	double		a = fabs(deg);
+	bool		second = a >= 90.0;
+	double		r = second ? a - 90.0 : a;
+	bool		low = r <= 45.0;
+	double		x = (low ? r : 90.0 - r) * SR_DEGREE;
+	double		sx = sr_sin_kernel(x);
+	double		cx = sr_cos_kernel(x);
+	double		s = low ? sx : cx;
+	double		c = low ? cx : sx;
+	double		up = second ? c : s;
+
+	*cs = second ? -s : c;
+	*sn = deg < 0 ? -up : up;
+}
+
+/*
  * asin(sqrt(t)) / sqrt(t) for t in [0, 1/2]: interpolation at Chebyshev nodes,
  * relative error below 1e-15.
  */

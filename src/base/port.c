@@ -9,17 +9,10 @@
 #define LARGE (4 * 1024 * 1024)
 #define LARGE_PAGE ((uintptr_t) 2 * 1024 * 1024)
 
-/*
- * Memory that is read at random places: the kernel is advised to put it on large
- * pages, which takes the misses of address translation away. Advice only: a refusal
- * does not matter. What is gone through in order has no use for them, and fresh large
- * pages are expensive where the machine is a virtual one that gives back what is free.
- */
-void *
-sr_alloc_scattered(size_t size)
+/* Advice only: a refusal does not matter. */
+static void
+advise_large_pages(void *p, size_t size)
 {
-	void	   *p = sr_alloc(size);
-
 #ifdef MADV_HUGEPAGE
 	if (size >= LARGE)
 	{
@@ -30,5 +23,27 @@ sr_alloc_scattered(size_t size)
 			(void) madvise((void *) start, end - start, MADV_HUGEPAGE);
 	}
 #endif
+}
+
+/*
+ * Memory of which much will be used. The kernel is advised to put it on large pages:
+ * that takes away the misses of address translation where it is read at random
+ * places, and most of the faults with which it is given out, which in a virtual
+ * machine can take longer than what is then done with it.
+ */
+void *
+sr_alloc_large(size_t size)
+{
+	void	   *p = sr_alloc(size);
+
+	advise_large_pages(p, size);
+	return p;
+}
+
+void *
+sr_realloc_large(void *p, size_t size)
+{
+	p = sr_realloc(p, size);
+	advise_large_pages(p, size);
 	return p;
 }

@@ -12,8 +12,9 @@
 #include "coverage/check.h"
 #include "coverage/wire.h"
 
-/* Discs that wait at most: 64 MB of them. */
-#define MAX_PENDING (1024 * 1024)
+/* Discs that wait at least and at most: half a megabyte and 128 MB of them. */
+#define MIN_PENDING (16 * 1024)
+#define MAX_PENDING (4 * 1024 * 1024)
 
 /* An empty state in the current context. */
 FieldState *
@@ -29,39 +30,47 @@ state_create(int order, bool of_fields)
 	state->pending = NULL;
 	state->npending = state->capacity = 0;
 	state->npacked = 0;
+	state->received = NULL;
+	state->nreceived = 0;
 	return state;
 }
 
 /* Adds the waiting discs to the difference array; what the state means stays the same. */
-void
-state_flush(FieldState *state)
+static void
+flush(FieldState *state)
 {
-	MemoryContext old;
-
-	if (state->npending == 0)
-		return;
-	old = MemoryContextSwitchTo(state->context);
-	sweep_discs(hpx_grid(state->order), state->pending, state->npending, state->diff, NULL, NULL);
+	sweep_discs(hpx_grid(state->order), state->pending, state->npending, state->diff);
 	state->npending = 0;
-	MemoryContextSwitchTo(old);
 }
 
-/* Makes room for more discs. */
+/*
+ * Makes room for more discs. They wait until they take as much memory as differences
+ * of all cells would.
+ */
 void
-state_make_room(FieldState *state)
+state_reserve(FieldState *state, int64 more)
 {
+	int64		most = Max(MIN_PENDING, Min(MAX_PENDING, INT64_C(3) << (2 * state->order)));
+	int64		wanted;
+	int			factor;
 	MemoryContext old;
 
-	if (state->npending >= MAX_PENDING)
-	{
-		state_flush(state);
+	if (state->npending + more <= state->capacity)
 		return;
-	}
 	old = MemoryContextSwitchTo(state->context);
-	state->capacity = state->capacity ? 4 * state->capacity : 16;
-	state->pending = state->pending == NULL
-		? sr_alloc(state->capacity * sizeof(WeightedDisc))
-		: sr_realloc(state->pending, state->capacity * sizeof(WeightedDisc));
+	if (state->npending > 0 && state->npending + more > most)
+		flush(state);
+	/* large memory is not there before it is written to, and to move it takes time */
+	factor = state->npending + more > MIN_PENDING ? 8 : 4;
+	wanted = Max(state->npending + more, Min(most, factor * Max(state->capacity, more)));
+	if (wanted > state->capacity)
+	{
+		wanted = Max(wanted, 16);
+		state->pending = state->pending == NULL
+			? sr_alloc_large(wanted * sizeof(WeightedDisc))
+			: sr_realloc_large(state->pending, wanted * sizeof(WeightedDisc));
+		state->capacity = wanted;
+	}
 	MemoryContextSwitchTo(old);
 }
 
@@ -122,6 +131,17 @@ keep_packed(FieldState *state, Packed packed)
 	MemoryContextSwitchTo(old);
 }
 
+/* Adds discs that lie one after the other, at any address. */
+static void
+add_discs(FieldState *state, const char *discs, int64 count)
+{
+	if (count == 0)
+		return;
+	state_reserve(state, count);
+	memcpy(state->pending + state->npending, discs, (Size) count * sizeof(WeightedDisc));
+	state->npending += count;
+}
+
 /* Adds what one state holds to another of the same order. */
 void
 state_merge(FieldState *into, const FieldState *from)
@@ -134,8 +154,8 @@ state_merge(FieldState *into, const FieldState *from)
 				 errmsg("grid order varies within the aggregate: %d and %d",
 						into->order, from->order)));
 	state_add_total(into, from->total);
-	for (int64 i = 0; i < from->npending; i++)
-		*state_next_disc(into) = from->pending[i];
+	add_discs(into, (const char *) from->pending, from->npending);
+	add_discs(into, from->received, from->nreceived);
 	for (int i = 0; i < from->npacked; i++)
 		keep_packed(into, from->packed[i]);
 	for (int64 i = 0; i < nleaves && from->diff->nleaves > 0; i++)

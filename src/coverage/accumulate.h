@@ -5,7 +5,7 @@
 #define SR_ACCUMULATE_H
 
 #include "grid/diff.h"
-#include "grid/disc.h"
+#include "grid/sweep.h"
 
 /* Packed states that wait at most. */
 #define MAX_PACKED 8
@@ -29,21 +29,26 @@ typedef struct FieldState
 	int64		capacity;
 	Packed		packed[MAX_PACKED];	/* not in diff yet */
 	int			npacked;
+	const char *received;		/* discs of a serialised state, which may lie at any address */
+	int64		nreceived;
 } FieldState;
 
 extern FieldState *state_create(int order, bool of_fields);
-extern void state_make_room(FieldState *state);
+extern void state_reserve(FieldState *state, int64 more);
 extern void state_add_total(FieldState *state, double weight);
-extern void state_flush(FieldState *state);
 extern void state_merge(FieldState *into, const FieldState *from);
 
-/* Where one more disc goes. */
-static inline WeightedDisc *
-state_next_disc(FieldState *state)
+/* One more disc. */
+static inline void
+state_add_disc(FieldState *state, const Disc *disc, double weight)
 {
+	WeightedDisc *last;
+
 	if (unlikely(state->npending == state->capacity))
-		state_make_room(state);
-	return &state->pending[state->npending++];
+		state_reserve(state, 1);
+	last = &state->pending[state->npending++];
+	last->disc = *disc;
+	last->weight = weight;
 }
 
 #endif							/* SR_ACCUMULATE_H */

@@ -61,6 +61,7 @@ coverage_agg_transfn(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2) || (PG_NARGS() > 3 && PG_ARGISNULL(3)))
 		RETURN_STATE_UNCHANGED();
 
+	prefetch_rows(PG_GETARG_DATUM(1));
 	geog_read_point(PG_GETARG_DATUM(1), &disc.lon, &disc.lat);
 	disc.radius = PG_GETARG_FLOAT8(2);
 	check_disc(&disc);
@@ -71,12 +72,7 @@ coverage_agg_transfn(PG_FUNCTION_ARGS)
 	state = state_for(fcinfo, order_argument(fcinfo, 4), false);
 	state_add_total(state, weight);
 	if (weight > 0)
-	{
-		WeightedDisc *last = state_next_disc(state);
-
-		disc_prepare(hpx_grid(state->order), &disc, &last->scan);
-		last->weight = weight;
-	}
+		state_add_disc(state, &disc, weight);
 	MemoryContextSwitchTo(old);
 	PG_RETURN_POINTER(state);
 }

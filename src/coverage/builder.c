@@ -28,7 +28,7 @@ builder_init(CoverageBuilder *b, int order, int64 capacity)
 	b->order = order;
 	b->nruns = 0;
 	b->capacity = Max(16, Min(capacity, (int64) COVERAGE_MAX_RUNS));
-	b->c = sr_alloc(COVERAGE_SIZE(b->capacity));
+	b->c = sr_alloc_large(COVERAGE_SIZE(b->capacity));
 	builder_layout(b);
 }
 
@@ -44,7 +44,7 @@ builder_grow(CoverageBuilder *b)
 				 errmsg("coverage of order %d needs more than 1 GB", b->order),
 				 errhint("Use a lower grid_order, such as %d.", Max(b->order - 1, 0))));
 	b->capacity = Min(2 * b->capacity, (int64) COVERAGE_MAX_RUNS);
-	b->c = sr_realloc(b->c, COVERAGE_SIZE(b->capacity));
+	b->c = sr_realloc_large(b->c, COVERAGE_SIZE(b->capacity));
 	builder_layout(b);
 	memmove(b->starts, b->c->values + old, (Size) b->nruns * sizeof(uint32));
 }

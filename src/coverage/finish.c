@@ -6,9 +6,6 @@
 #include "coverage/builder.h"
 #include "coverage/wire.h"
 
-/* Cells at hand at a time. */
-#define WINDOW 4096
-
 /* Readers of all packed rows of a state, each of rows in the order of their places. */
 static RowReader *
 make_readers(const FieldState *state, int64 ncell, int *nreaders)
@@ -46,79 +43,112 @@ make_readers(const FieldState *state, int64 ncell, int *nreaders)
 	return readers;
 }
 
-/* Adds what the array has for a window to it; false when it has nothing. */
-static bool
-add_leaves(const Diff *diff, int64 window, double *row)
+/* Adds what the array has for a ring to its row. */
+static void
+add_leaves(const Diff *diff, const HpxRing *ring, Row *row)
 {
-	bool		any = false;
-	int64		nleaves = diff->nleaves > 0 ? diff->nbranches << DIFF_BRANCH_BITS : 0;
-
-	for (int k = 0; k < WINDOW / DIFF_LEAF_SIZE; k++)
+	if (diff->nleaves == 0)
+		return;
+	for (int64 at = ring->start; at < ring->start + ring->ncell;)
 	{
-		int64		i = window * (WINDOW / DIFF_LEAF_SIZE) + k;
-		const double *leaf = i < nleaves ? diff_leaf_if(diff, i) : NULL;
+		int32		from = (int32) (at & (DIFF_LEAF_SIZE - 1));
+		int32		count = (int32) Min(DIFF_LEAF_SIZE - from, ring->start + ring->ncell - at);
+		const double *leaf = diff_leaf_if(diff, at >> DIFF_LEAF_BITS);
 
-		if (leaf == NULL)
-			continue;
-		any = true;
-		for (int j = 0; j < DIFF_LEAF_SIZE; j++)
-			row[k * DIFF_LEAF_SIZE + j] += leaf[j];
+		if (leaf != NULL)
+		{
+			double	   *to = row->entry + (at - ring->start);
+
+			for (int32 j = 0; j < count; j++)
+				to[j] += leaf[from + j];
+			row_touch_range(row, (int32) (at - ring->start), count);
+		}
+		at += count;
 	}
-	return any;
+}
+
+/* Adds what the packed rows have for a ring to its row. */
+static void
+add_packed(RowReader *r, int64 ncell, const HpxRing *ring, Row *row)
+{
+	int64		end = ring->start + ring->ncell;
+
+	while (r->count > 0 && r->start < end)
+	{
+		int32		at = (int32) (r->start - ring->start);
+		int32		count = (int32) Min(r->count, end - r->start);
+
+		row_touch_range(row, at, count);
+		add_entries(r, ncell, row->entry + at, count);
+	}
 }
 
 /*
- * Prefix sum of the differences, window by window, so that those of several
- * processes meet in the processor's first cache. Where nobody has any, the value
- * stays that before.
+ * Prefix sum of the differences, ring by ring, so that the discs that wait and what
+ * several processes have summed up meet in the processor's first cache. Where nobody
+ * has any, the value stays that before.
  */
 Coverage *
 state_finish(FieldState *state)
 {
+	const HpxGrid *grid = hpx_grid(state->order);
 	CoverageBuilder b;
 	RowReader  *readers;
 	int			nreaders;
-	double		row[WINDOW] = {0};
-	int64		ncell;
+	Sweep	   *sweep;
+	Row			row;
 	int64		expected;
 	double		value = 0;
 
-	state_flush(state);
-	ncell = INT64_C(12) << (2 * state->order);
-	readers = make_readers(state, ncell, &nreaders);
+	readers = make_readers(state, grid->ncell, &nreaders);
+	sweep = sweep_begin(grid, state->pending, state->npending);
+	row_init(&row, grid);
 
-	expected = state->diff->nleaves * DIFF_LEAF_SIZE / 8;
+	expected = Max(state->diff->nleaves * DIFF_LEAF_SIZE / 8, Min(sweep_ends(sweep), grid->ncell / 2));
 	for (int i = 0; i < nreaders; i++)
 		expected = Max(expected, readers[i].entries);
-	builder_init(&b, state->order, Min(expected, ncell));
+	builder_init(&b, state->order, Min(expected, grid->ncell));
 	builder_add(&b, 0, 0.0);
-	for (int64 window = 0; window * WINDOW < ncell; window++)
+	for (int32 i = 1; i <= grid->nring; i++)
 	{
-		int64		start = window * WINDOW;
-		int32		count = (int32) Min(WINDOW, ncell - start);
-		bool		any = add_leaves(state->diff, window, row);
+		const HpxRing *ring = HPX_RING(grid, i);
+		double		next;
 
-		for (int i = 0; i < nreaders; i++)
-			while (readers[i].count > 0 && readers[i].start < start + WINDOW)
-			{
-				add_entries(&readers[i], ncell, row + (readers[i].start - start),
-							(int32) Min(readers[i].count, start + WINDOW - readers[i].start));
-				any = true;
-			}
-		if (!any)
-			continue;
-		CHECK_FOR_INTERRUPTS();
-		for (int32 j = 0; j < count; j++)
+		(void) sweep_ring(sweep, i, &row);
+		add_leaves(state->diff, ring, &row);
+		for (int k = 0; k < nreaders; k++)
+			add_packed(&readers[k], grid->ncell, ring, &row);
+
+		next = row.entry[ring->ncell];
+		row.entry[ring->ncell] = 0;
+		for (int32 w = 0; w < row.nwords; w++)
 		{
-			if (row[j] == 0)
-				continue;
-			value += row[j];
-			if (start + j == 0)
-				b.nruns = 0;
-			builder_add(&b, start + j, value);
+			for (uint64 bits = row.touched[w]; bits != 0; bits &= bits - 1)
+			{
+				int32		from = (w * 64 + __builtin_ctzll(bits)) * ROW_BLOCK;
+				int32		end = Min(from + ROW_BLOCK, ring->ncell);
+
+				for (int32 j = from; j < end; j++)
+				{
+					if (row.entry[j] == 0)
+						continue;
+					value += row.entry[j];
+					row.entry[j] = 0;
+					if (ring->start + j == 0)
+						b.nruns = 0;
+					builder_add(&b, ring->start + j, value);
+				}
+			}
+			row.touched[w] = 0;
 		}
-		memset(row, 0, sizeof(row));
+		if (i % 16 == 0)
+			CHECK_FOR_INTERRUPTS();
+		/* the entry behind the ring is the next one's first */
+		row.entry[0] = next;
+		row_touch(&row, 0);
 	}
+	row_free(&row);
+	sweep_end(sweep);
 	pfree(readers);
 	return builder_finish(&b);
 }

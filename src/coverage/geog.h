@@ -28,4 +28,16 @@ extern Oid	geog_function(Oid geography_type, const char *name, int nargs, const 
 extern void geog_region_centroid(const GeogRegion *region, Oid geography_type,
 								 double *lon, double *lat);
 
+/*
+ * Rows lie in a table's page from its end towards its start, so those that come next
+ * are likely to lie before this value, and no processor expects that. Any address may
+ * be asked for.
+ */
+static inline void
+prefetch_rows(Datum value)
+{
+	sr_prefetch((const char *) DatumGetPointer(value) - 256);
+	sr_prefetch((const char *) DatumGetPointer(value) - 320);
+}
+
 #endif							/* SR_GEOG_H */

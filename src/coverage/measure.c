@@ -28,13 +28,6 @@
 #include "base/fixed.h"
 #include "grid/tiles.h"
 
-/* Counting bits is one instruction on any processor of the last fifteen years. */
-#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__)
-#define COUNT_CLONES __attribute__((target_clones("popcnt", "default")))
-#else
-#define COUNT_CLONES
-#endif
-
 /* What a prefix sum adds up. */
 typedef enum FieldKind
 {
@@ -164,9 +157,9 @@ build_by_runs(Field *field, const Coverage *c)
 	uint32		run = 0;
 	int128		sum = 0;
 
-	field->before = sr_alloc_scattered((Size) c->nruns * sizeof(int128));
-	field->value = sr_alloc_scattered((Size) c->nruns * sizeof(double));
-	field->start = sr_alloc_scattered((Size) c->nruns * sizeof(uint32));
+	field->before = sr_alloc_large((Size) c->nruns * sizeof(int128));
+	field->value = sr_alloc_large((Size) c->nruns * sizeof(double));
+	field->start = sr_alloc_large((Size) c->nruns * sizeof(uint32));
 	memcpy(field->start, starts, (Size) c->nruns * sizeof(uint32));
 	for (uint32 i = 0; i < c->nruns; i++)
 	{
@@ -455,7 +448,7 @@ ends_add_interval(Ends *e, const HpxRing *ring, int32 lo, int32 hi)
  * Sum over listed intervals. What is read lies far apart in memory, so everything
  * of one kind is asked for before the first of it is needed.
  */
-COUNT_CLONES static int128
+SR_COUNT_CLONES static int128
 sum_ends(const Field *field, const Ends *e)
 {
 	uint32		start_run[2 * DISC_BLOCK + 1];

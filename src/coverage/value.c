@@ -27,7 +27,7 @@ coverage_detoast(Datum d)
 	if (VARATT_EXTERNAL_GET_EXTSIZE(toast) < (Size) size || size <= FETCH_SLICE)
 		return (Coverage *) PG_DETOAST_DATUM(d);
 
-	whole = sr_alloc((Size) size + VARHDRSZ);
+	whole = sr_alloc_large((Size) size + VARHDRSZ);
 	SET_VARSIZE(whole, size + VARHDRSZ);
 	for (int32 at = 0; at < size; at += FETCH_SLICE)
 	{

@@ -11,15 +11,11 @@
 
 #include "coverage/check.h"
 
+#include <float.h>
+
 #include "port/pg_bitutils.h"
 
-#define STATE_VERSION 2
-
-/* So few discs travel between processes as they are: less than what they cover. */
-#define SEND_PENDING (8 * 1024)
-
-/* Room that is made for packed rows before there are any. */
-#define MAX_EXPECTED (64 * 1024 * 1024)
+#define STATE_VERSION 3
 
 typedef struct StateHead
 {
@@ -108,12 +104,6 @@ pack_rows(StringInfo buf, int64 start, const double *entries, int32 count)
 		pack_row(buf, start + j, entries + j, Min(ROW_SIZE, count - j));
 }
 
-static void
-pack_ring(void *arg, const HpxRing *ring, const double *row)
-{
-	pack_rows((StringInfo) arg, ring->start, row, ring->ncell + 1);
-}
-
 /* Takes bytes off a serialised state; a state too short for them is none of ours. */
 static const char *
 take(const char **at, const char *end, Size size)
@@ -197,41 +187,29 @@ unpack_rows(Diff *diff, int64 ncell, Packed packed)
 	}
 }
 
-/* Makes room at once for what many discs come to. */
-static void
-expect_rows(StringInfo buf, const FieldState *state)
-{
-	Size		size = Min(state->npending * 256, (INT64_C(12) << (2 * state->order)) * 3);
-
-	size = Min(size, MAX_EXPECTED);
-	if (size <= (Size) buf->maxlen)
-		return;
-	buf->data = sr_realloc(buf->data, size);
-	buf->maxlen = (int) size;
-}
-
-/* Appends a state; its waiting discs are swept where they are many. */
+/*
+ * Appends a state. Discs that wait travel as they are: they are less than what they
+ * cover, and are then swept together with those of others.
+ */
 void
 state_write(StringInfo buf, FieldState *state)
 {
 	StateHead	head = {.version = STATE_ID};
+	Size		size = VARHDRSZ + sizeof(head) + state->npending * sizeof(WeightedDisc) + 1;
 
 	head.order = (uint8) state->order;
 	head.of_fields = state->of_fields;
-	head.npending = state->npending > SEND_PENDING ? 0 : state->npending;
+	head.npending = state->npending;
 	head.total = state->total;
 
-	if (state->npending > SEND_PENDING)
-		expect_rows(buf, state);
+	if (size > (Size) buf->maxlen)
+	{
+		buf->data = sr_realloc_large(buf->data, size);
+		buf->maxlen = (int) size;
+	}
 	appendBinaryStringInfo(buf, (char *) &head, sizeof(head));
 	if (head.npending > 0)
 		appendBinaryStringInfo(buf, (char *) state->pending, (int) (state->npending * sizeof(WeightedDisc)));
-	else if (state->npending > 0)
-	{
-		/* swept into the buffer, not into the array: a state is serialised once, at its end */
-		sweep_discs(hpx_grid(state->order), state->pending, state->npending, state->diff, pack_ring, buf);
-		state->npending = 0;
-	}
 	for (int i = 0; i < state->npacked; i++)
 		appendBinaryStringInfo(buf, state->packed[i].at, (int) (state->packed[i].end - state->packed[i].at));
 	if (state->diff->nleaves > 0)
@@ -248,8 +226,27 @@ state_write(StringInfo buf, FieldState *state)
 	}
 }
 
+/* Checks discs that came from somewhere else. */
+static void
+check_received(const FieldState *state)
+{
+	for (int64 i = 0; i < state->nreceived; i++)
+	{
+		WeightedDisc d;
+
+		if (i % 65536 == 0)
+			CHECK_FOR_INTERRUPTS();
+		memcpy(&d, state->received + i * sizeof(d), sizeof(d));
+		if (!(fabs(d.disc.lat) <= 90.0) || !(fabs(d.disc.lon) <= DBL_MAX) ||
+			!(d.disc.radius > 0 && d.disc.radius <= SR_MAX_RADIUS) ||
+			!(d.weight > 0 && d.weight <= WEIGHT_LIMIT) || rint(d.weight * WEIGHT_SCALE) != d.weight * WEIGHT_SCALE)
+			elog(ERROR, "coverage state has a disc of radius %g and weight %g at longitude %g, latitude %g",
+				 d.disc.radius, d.weight, d.disc.lon, d.disc.lat);
+	}
+}
+
 /*
- * The state that is in these bytes. Leaves the rows where they are: they stay
+ * The state that is in these bytes. Leaves discs and rows where they are: they stay
  * valid until the state is combined with another, which follows at once.
  */
 FieldState *
@@ -267,8 +264,11 @@ state_read(const char *at, const char *end)
 	check_order(head.order);
 	state = state_create(head.order, head.of_fields);
 	state->total = head.total;
-	for (int64 i = 0; i < head.npending; i++)
-		memcpy(state_next_disc(state), take(&at, end, sizeof(WeightedDisc)), sizeof(WeightedDisc));
+	if (head.npending < 0 || head.npending > (end - at) / (int64) sizeof(WeightedDisc))
+		elog(ERROR, "coverage state ends early");
+	state->nreceived = head.npending;
+	state->received = take(&at, end, (Size) head.npending * sizeof(WeightedDisc));
+	check_received(state);
 	state->packed[0].at = at;
 	state->packed[0].end = end;
 	state->npacked = 1;

@@ -19,33 +19,8 @@ ncell_at(int order)
 	return INT64_C(12) << (2 * order);
 }
 
-/*
- * q(lat) / (1 - e2) = s / (1 - e2 s2) + atanh(e s) / e, s = sin(lat), is the
- * series sum of (1 + 1 / (2k + 1)) e2^k s^(2k + 1), whose terms fall by e2 =
- * 0.0067 each; z is that over its value at the pole, so these are its terms.
- */
-static const double authalic_term[9] = {
-	0.9955300884366168, 0.004442971135742469, 2.6768643361100843e-05,
-	1.7066616236169782e-07, 1.1107679161331268e-09, 7.300704283971617e-12,
-	4.824710292034629e-14, 3.199083980829953e-16, 2.125841405431401e-18
-};
-
 /* Half of q(90 degrees) / (1 - e2). */
 #define AUTHALIC_POLE 1.0044899813830868
-
-/* z = q(lat) / q(90 degrees), the sine of the authalic latitude. */
-double
-hpx_authalic_z(double sinlat)
-{
-	double		t = sinlat * sinlat;
-	double		z = authalic_term[8];
-
-	if (t >= 1.0)
-		return sinlat > 0 ? 1.0 : -1.0;
-	for (int k = 7; k >= 0; k--)
-		z = z * t + authalic_term[k];
-	return sinlat * z;
-}
 
 /* The inverse: sine of the geodetic latitude, by Newton's method. */
 double

@@ -59,10 +59,32 @@ typedef struct HpxGrid
 
 #define HPX_RING(grid, i) (&(grid)->ring[(i) - 1])
 
+/*
+ * z = q(lat) / q(90 degrees), the sine of the authalic latitude. q(lat) / (1 - e2) =
+ * s / (1 - e2 s2) + atanh(e s) / e, s = sin(lat), is the series sum of
+ * (1 + 1 / (2k + 1)) e2^k s^(2k + 1), whose terms fall by e2 = 0.0067 each; z is
+ * that over its value at the pole, so these are its terms.
+ */
+static inline double
+hpx_authalic_z(double sinlat)
+{
+	static const double term[9] = {
+		0.9955300884366168, 0.004442971135742469, 2.6768643361100843e-05,
+		1.7066616236169782e-07, 1.1107679161331268e-09, 7.300704283971617e-12,
+		4.824710292034629e-14, 3.199083980829953e-16, 2.125841405431401e-18
+	};
+	double		t = sinlat * sinlat;
+	double		z = term[8];
+
+	for (int k = 7; k >= 0; k--)
+		z = z * t + term[k];
+	z *= sinlat;
+	return t < 1.0 ? z : sinlat > 0 ? 1.0 : -1.0;
+}
+
 extern const HpxGrid *hpx_grid(int order);
 
 extern double hpx_cell_area(int order);
-extern double hpx_authalic_z(double sinlat);
 extern double hpx_sinlat(double authalic_z);
 
 extern int32 hpx_ring_above(const HpxGrid *grid, double authalic_z);

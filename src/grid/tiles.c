@@ -21,15 +21,6 @@
 
 #include "base/fixed.h"
 
-#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__)
-#define VECTOR_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-/* Counting bits is one instruction on any processor of the last fifteen years. */
-#define COUNT_CLONES __attribute__((target_clones("popcnt", "default")))
-#else
-#define VECTOR_CLONES
-#define COUNT_CLONES
-#endif
-
 /* Beyond this order only groups with a value have blocks. */
 #define SPARSE_ORDER 10
 
@@ -152,7 +143,7 @@ tiles_layout(Tiles *t, const HpxGrid *grid, int64 nruns, const uint32 *starts, c
 			nblocks += BLOCKS(columns);
 	}
 
-	t->blocks = sr_alloc_scattered((size_t) nblocks * sizeof(TileBlock));
+	t->blocks = sr_alloc_large((size_t) nblocks * sizeof(TileBlock));
 	memset(t->blocks, 0, (size_t) nblocks * sizeof(TileBlock));
 	/* before its first change, every sum of a group is zero */
 	for (int32 i = 1; i <= grid->nring; i++)
@@ -225,7 +216,7 @@ tiles_fill(Tiles *t, int64 nruns, const uint32 *starts, const double *values, bo
 	int64		run = 0;
 
 	/* a tile is not to share its cache lines with others */
-	t->memory = sr_alloc_scattered((size_t) tiles_size(t) + TILE_SIZE);
+	t->memory = sr_alloc_large((size_t) tiles_size(t) + TILE_SIZE);
 	t->sums = (int128 *) (((uintptr_t) t->memory + TILE_SIZE - 1) / TILE_SIZE * TILE_SIZE);
 	memset(t->sums, 0, TILE_RINGS * sizeof(int128));
 	for (int32 i = 1; i <= grid->nring; i++)
@@ -268,7 +259,7 @@ tiles_sum(const Tiles *t, int32 ring, int32 first, int32 last)
 }
 
 /* The places of the ends of intervals; false when one of them wraps around its ring. */
-VECTOR_CLONES static bool
+SR_VECTOR_CLONES static bool
 interval_places(const Tiles *t, int32 first_ring, int32 count, const int32 *restrict lo, const int32 *restrict hi,
 				int32 *restrict from, int32 *restrict to)
 {
@@ -333,9 +324,9 @@ wrapped_places(const Tiles *t, int32 first_ring, int32 count, const int32 *lo, c
 
 /*
  * What is read lies far apart in memory, so all of it is asked for before the first
- * of it is needed. Clones are static: their names would be exported otherwise.
+ * of it is needed.
  */
-COUNT_CLONES static int128
+SR_COUNT_CLONES static int128
 sum_rings(const Tiles *t, int32 first_ring, int32 count, const int32 *lo, const int32 *hi)
 {
 	int32		from[2 * DISC_BLOCK];
