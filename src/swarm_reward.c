@@ -1,8 +1,18 @@
 /*
- * swarm_reward.c: the module's magic and nothing else.
+ * swarm_reward.c: the module's magic, and what is done when it is loaded.
  */
 #include "postgres.h"
 
 #include "base/compat.h"
 
+#include "coverage/plan.h"
+
 PG_MODULE_MAGIC;
+
+extern PGDLLEXPORT void _PG_init(void);
+
+void
+_PG_init(void)
+{
+	plan_init();
+}

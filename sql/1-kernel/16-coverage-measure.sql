@@ -1,5 +1,10 @@
 -- Numbers and rows out of fields, and the grid itself.
 
+CREATE FUNCTION coverage_support(internal) RETURNS internal
+AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION coverage_support(internal) IS
+'planner support: has joins of a large table with a stored field planned for parallel workers';
+
 CREATE FUNCTION coverage_order(c coverage) RETURNS integer
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION coverage_order(coverage) IS
@@ -21,7 +26,7 @@ COMMENT ON FUNCTION coverage_area(coverage) IS
 'area in square metres of the cells that are not zero';
 
 CREATE FUNCTION coverage_area(c coverage, region geography) RETURNS float8
-AS 'MODULE_PATHNAME', 'coverage_area_region' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
+AS 'MODULE_PATHNAME', 'coverage_area_region' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000 SUPPORT coverage_support;
 COMMENT ON FUNCTION coverage_area(coverage, geography) IS
 'area in square metres of the cells in a region (as region_coverage has it) that are not zero; NULL if an argument is NULL';
 
@@ -31,17 +36,17 @@ COMMENT ON FUNCTION coverage_sum(coverage) IS
 'sum of all cells'' values, added exactly and rounded once';
 
 CREATE FUNCTION coverage_sum(c coverage, region geography) RETURNS float8
-AS 'MODULE_PATHNAME', 'coverage_sum_region' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
+AS 'MODULE_PATHNAME', 'coverage_sum_region' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000 SUPPORT coverage_support;
 COMMENT ON FUNCTION coverage_sum(coverage, geography) IS
 'sum of the values of the cells in a region (as region_coverage has it), added exactly and rounded once; NULL if an argument is NULL';
 
 CREATE FUNCTION coverage_sum(c coverage, location geography, radius_m float8) RETURNS float8
-AS 'MODULE_PATHNAME', 'coverage_sum_disc' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 25;
+AS 'MODULE_PATHNAME', 'coverage_sum_disc' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100 SUPPORT coverage_support;
 COMMENT ON FUNCTION coverage_sum(coverage, geography, float8) IS
 'sum of the values of the cells in a disc (as coverage_agg has it), added exactly and rounded once; radius in metres, more than 0 and at most 5 000 000; NULL if an argument is NULL';
 
 CREATE FUNCTION coverage_value(c coverage, location geography) RETURNS float8
-AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10;
+AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10 SUPPORT coverage_support;
 COMMENT ON FUNCTION coverage_value(coverage, geography) IS
 'value of the cell that holds a point; NULL if an argument is NULL';
 

@@ -494,35 +494,61 @@ sum_region(FunctionCallInfo fcinfo, FieldKind kind)
 	return from_fixed(sum, field->shift);
 }
 
-/* Sum over the cells of a disc. */
-static double
-sum_disc(const Field *field, const Disc *disc)
+/* What the cell that holds a disc's centre adds, if it is on these rings and not in the intervals found there. */
+static inline int128
+sum_home(const Field *field, const DiscScan *scan, int32 first, int32 count, const int32 *lo, const int32 *hi)
+{
+	int32		k = scan->home_ring - first;
+	const HpxRing *ring;
+
+	if (k < 0 || k >= count)
+		return 0;
+	ring = HPX_RING(hpx_grid(field->order), scan->home_ring);
+	if (!interval_misses(lo[k], hi[k], ring->ncell, scan->home))
+		return 0;
+	return sum_span(field, ring->start + scan->home, ring->start + scan->home);
+}
+
+/* Sum over the cells of a disc, of sums for cells. */
+static int128
+sum_disc_by_cells(const Field *field, const DiscScan *scan)
 {
 	const HpxGrid *grid = hpx_grid(field->order);
-	DiscScan	scan;
+	int32		lo[TILE_BLOCK];
+	int32		hi[TILE_BLOCK];
+	TileAsk		ask;
+	int128		sum = 0;
+
+	ask.count = 0;
+	for (int32 first = scan->first_ring; first <= scan->last_ring; first += TILE_BLOCK)
+	{
+		int32		count = Min(TILE_BLOCK, scan->last_ring - first + 1);
+
+		disc_intervals(grid, scan, first, count, lo, hi);
+		sum += sum_home(field, scan, first, count, lo, hi);
+		if (TILE_ASK_FULL(&ask))
+			sum += tiles_take(&ask);
+		tiles_ask(&field->tiles, first, count, lo, hi, &ask);
+	}
+	return sum + tiles_take(&ask);
+}
+
+/* The same of sums for runs. */
+static int128
+sum_disc_by_runs(const Field *field, const DiscScan *scan)
+{
+	const HpxGrid *grid = hpx_grid(field->order);
 	int32		lo[DISC_BLOCK];
 	int32		hi[DISC_BLOCK];
 	Ends		ends;
 	int128		sum = 0;
 
-	disc_prepare(grid, disc, &scan);
-	for (int32 first = scan.first_ring; first <= scan.last_ring; first += DISC_BLOCK)
+	for (int32 first = scan->first_ring; first <= scan->last_ring; first += DISC_BLOCK)
 	{
-		int32		count = Min(DISC_BLOCK, scan.last_ring - first + 1);
+		int32		count = Min(DISC_BLOCK, scan->last_ring - first + 1);
 
-		disc_intervals(grid, &scan, first, count, lo, hi);
-		if (scan.home_ring >= first && scan.home_ring < first + count)
-		{
-			const HpxRing *ring = HPX_RING(grid, scan.home_ring);
-
-			if (interval_misses(lo[scan.home_ring - first], hi[scan.home_ring - first], ring->ncell, scan.home))
-				sum += sum_span(field, ring->start + scan.home, ring->start + scan.home);
-		}
-		if (field->by_cells)
-		{
-			sum += tiles_sum_rings(&field->tiles, first, count, lo, hi);
-			continue;
-		}
+		disc_intervals(grid, scan, first, count, lo, hi);
+		sum += sum_home(field, scan, first, count, lo, hi);
 		if (field->ring_run != NULL)
 		{
 			for (int32 k = 0; k < count; k++)
@@ -534,7 +560,17 @@ sum_disc(const Field *field, const Disc *disc)
 			ends_add_interval(&ends, HPX_RING(grid, first + k), lo[k], hi[k]);
 		sum += sum_ends(field, &ends);
 	}
-	return from_fixed(sum, field->shift);
+	return sum;
+}
+
+/* Sum over the cells of a disc. */
+static double
+sum_disc(const Field *field, const Disc *disc)
+{
+	DiscScan	scan;
+
+	disc_prepare(hpx_grid(field->order), disc, &scan);
+	return from_fixed(field->by_cells ? sum_disc_by_cells(field, &scan) : sum_disc_by_runs(field, &scan), field->shift);
 }
 
 /* ---------- SQL ---------- */
@@ -560,6 +596,7 @@ coverage_sum_disc(PG_FUNCTION_ARGS)
 	Field	   *field = field_argument(fcinfo, 0, FIELD_VALUES);
 	Disc		disc;
 
+	prefetch_rows(PG_GETARG_DATUM(1));
 	geog_read_point(PG_GETARG_DATUM(1), &disc.lon, &disc.lat);
 	disc.radius = PG_GETARG_FLOAT8(2);
 	check_disc(&disc);

@@ -322,48 +322,60 @@ wrapped_places(const Tiles *t, int32 first_ring, int32 count, const int32 *lo, c
 	return n;
 }
 
-/*
- * What is read lies far apart in memory, so all of it is asked for before the first
- * of it is needed.
- */
-SR_COUNT_CLONES static int128
-sum_rings(const Tiles *t, int32 first_ring, int32 count, const int32 *lo, const int32 *hi)
-{
-	int32		from[2 * DISC_BLOCK];
-	int32		to[2 * DISC_BLOCK];
-	const int128 *minus[2 * DISC_BLOCK];
-	const int128 *plus[2 * DISC_BLOCK];
-	int128		sum = 0;
+/* The place where the sum before a cell is kept. */
+#define AT(ring, place) (&t->sums[tile_find(t, (ring), (place))])
 
-#define ASK(ring) \
-	do { \
-		minus[k] = &t->sums[tile_find(t, (ring), from[k])]; \
-		plus[k] = &t->sums[tile_find(t, (ring), to[k])]; \
-		sr_prefetch(minus[k]); \
-		sr_prefetch(plus[k]); \
-	} while (0)
+SR_COUNT_CLONES static void
+ask(const Tiles *t, int32 first_ring, int32 count, const int32 *lo, const int32 *hi, TileAsk *to_read)
+{
+	int32		from[2 * TILE_BLOCK];
+	int32		to[2 * TILE_BLOCK];
+	const int128 **minus = to_read->minus + to_read->count;
+	const int128 **plus = to_read->plus + to_read->count;
+
 	if (interval_places(t, first_ring, count, lo, hi, from, to))
 		for (int32 k = 0; k < count; k++)
-			ASK(first_ring + k);
+		{
+			minus[k] = AT(first_ring + k, from[k]);
+			plus[k] = AT(first_ring + k, to[k]);
+		}
 	else
 	{
-		int32		rings[2 * DISC_BLOCK];
+		int32		rings[2 * TILE_BLOCK];
 
 		count = wrapped_places(t, first_ring, count, lo, hi, rings, from, to);
 		for (int32 k = 0; k < count; k++)
-			ASK(rings[k]);
+		{
+			minus[k] = AT(rings[k], from[k]);
+			plus[k] = AT(rings[k], to[k]);
+		}
 	}
 	for (int32 k = 0; k < count; k++)
-		sum += *plus[k] - *minus[k];
-	return sum;
+	{
+		sr_prefetch(minus[k]);
+		sr_prefetch(plus[k]);
+	}
+	to_read->count += count;
 }
 
 /*
- * Sum over the cells lo[k] .. hi[k] of count rings, at most DISC_BLOCK, from
- * first_ring on.
+ * Asks for the sum over the cells lo[k] .. hi[k] of count rings, at most TILE_BLOCK,
+ * from first_ring on.
  */
-int128
-tiles_sum_rings(const Tiles *t, int32 first_ring, int32 count, const int32 *lo, const int32 *hi)
+void
+tiles_ask(const Tiles *t, int32 first_ring, int32 count, const int32 *lo, const int32 *hi, TileAsk *to_read)
 {
-	return sum_rings(t, first_ring, count, lo, hi);
+	ask(t, first_ring, count, lo, hi, to_read);
+}
+
+/* The sum that was asked for. */
+int128
+tiles_take(TileAsk *to_read)
+{
+	int128		sum = 0;
+
+	for (int32 k = 0; k < to_read->count; k++)
+		sum += *to_read->plus[k] - *to_read->minus[k];
+	to_read->count = 0;
+	return sum;
 }

@@ -36,7 +36,29 @@ extern void tiles_layout(Tiles *tiles, const HpxGrid *grid, int64 nruns, const u
 extern void tiles_fill(Tiles *tiles, int64 nruns, const uint32 *starts, const double *values, bool nonzero, int shift);
 extern void tiles_free(Tiles *tiles);
 extern int128 tiles_sum(const Tiles *tiles, int32 ring, int32 first, int32 last);
-extern int128 tiles_sum_rings(const Tiles *tiles, int32 first_ring, int32 count, const int32 *lo, const int32 *hi);
+
+/* Rings per call of tiles_ask. */
+#define TILE_BLOCK 32
+
+/*
+ * What is read lies far apart in memory. So the sums of many rings are asked for, and
+ * are on their way while the next ones are worked out, before the first of them is
+ * taken.
+ */
+#define TILE_ASK 256
+
+typedef struct TileAsk
+{
+	int32		count;
+	const int128 *minus[TILE_ASK];
+	const int128 *plus[TILE_ASK];
+} TileAsk;
+
+/* Is there room for one more call of tiles_ask? */
+#define TILE_ASK_FULL(ask) ((ask)->count > TILE_ASK - 2 * TILE_BLOCK)
+
+extern void tiles_ask(const Tiles *tiles, int32 first_ring, int32 count, const int32 *lo, const int32 *hi, TileAsk *to_read);
+extern int128 tiles_take(TileAsk *to_read);
 
 /* Memory of the sums, known once they are laid out. */
 static inline int64

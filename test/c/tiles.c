@@ -69,6 +69,8 @@ check_field(const char *name, int order, double mean_run, double zeros, bool reg
 	Field		f = make_field(order, mean_run, zeros, regional);
 	int			shift = fixed_shift(nonzero ? 1.0 : 1e6);
 	Tiles		t;
+	TileAsk		ask = {0};
+	int128		asked = 0;
 	int			wrong_one = 0,
 				wrong_block = 0;
 
@@ -87,10 +89,10 @@ check_field(const char *name, int order, double mean_run, double zeros, bool reg
 	}
 	for (int k = 0; k < 300; k++)
 	{
-		int32		lo[DISC_BLOCK],
-					hi[DISC_BLOCK];
+		int32		lo[TILE_BLOCK],
+					hi[TILE_BLOCK];
 		int32		first = 1 + (int32) (tap_random() * f.grid->nring);
-		int32		most = Min(DISC_BLOCK, f.grid->nring - first + 1);
+		int32		most = Min(TILE_BLOCK, f.grid->nring - first + 1);
 		int32		count = 1 + (int32) (tap_random() * most);
 		double		middle = tap_random();
 		int128		sum = 0;
@@ -109,10 +111,16 @@ check_field(const char *name, int order, double mean_run, double zeros, bool reg
 				if (!interval_misses(lo[i], hi[i], ring->ncell, j))
 					sum += count_cell(&f, ring->start + j, nonzero, shift);
 		}
-		wrong_block += tiles_sum_rings(&t, first, count, lo, hi) != sum;
+		asked += sum;
+		tiles_ask(&t, first, count, lo, hi, &ask);
+		if (TILE_ASK_FULL(&ask) || k == 299)
+		{
+			wrong_block += tiles_take(&ask) != asked;
+			asked = 0;
+		}
 	}
 	ok(wrong_one == 0, "%s: an interval of each ring is the sum of its cells (%d wrong)", name, wrong_one);
-	ok(wrong_block == 0, "%s: blocks of intervals are, whole rings and those over the seam too (%d wrong)", name, wrong_block);
+	ok(wrong_block == 0, "%s: so are many blocks of intervals, whole rings and those over the seam too (%d wrong)", name, wrong_block);
 	tiles_free(&t);
 	free_field(&f);
 }
