@@ -49,15 +49,3 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION supply_field(bigint, int) IS
 'S1: sum over the nodes of an epoch of contribution times disc, from epoch_node; zero without nodes. NULL for NULL';
-
--- PostGIS 3.3 finds areas below zero for some outlines that reach a pole, and
--- gives up: one such region must not keep an epoch from being computed.
-CREATE FUNCTION region_area(boundary geography) RETURNS double precision
-LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path FROM CURRENT AS $$
-BEGIN
-	RETURN ST_Area(boundary);
-EXCEPTION WHEN internal_error THEN
-	RETURN coverage_area(region_coverage(boundary));
-END $$;
-COMMENT ON FUNCTION region_area(geography) IS
-'area by which the smallest region is found, m2: ST_Area, or where that fails the area of region_coverage. NULL for NULL';

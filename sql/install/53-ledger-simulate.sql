@@ -3,7 +3,9 @@
 CREATE FUNCTION region_of(location geography) RETURNS code
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT r.code FROM region r WHERE ST_Covers(r.boundary, geog_checked_point(location)) ORDER BY region_area(r.boundary), r.code LIMIT 1;
+	SELECT s.codes[covering_region(s.boundaries, geog_checked_point(location))]
+	FROM (SELECT array_agg(r.code ORDER BY r.area, r.code) AS codes, array_agg(r.boundary ORDER BY r.area, r.code) AS boundaries
+		FROM (SELECT g.code, g.boundary, region_area(g.boundary) AS area FROM region g) r) s;
 END;
 COMMENT ON FUNCTION region_of(geography) IS
 'the region that a node at a place belongs to: the smallest that covers it, ties by code; NULL if none does, or for NULL; anything but a point with SRID 4326 is an error';

@@ -3,10 +3,12 @@
 
 CREATE VIEW coverage_gap AS
 SELECT e.epoch_id, e.period, e.status, g.gap_id,
-	(SELECT r.code FROM region r WHERE ST_Covers(r.boundary, g.center) ORDER BY region_area(r.boundary), r.code LIMIT 1) AS region,
-	g.area_m2, g.deficit, g.center, g.boundary
+	s.codes[covering_region(s.boundaries, g.center)] AS region,
+	g.area_m2, g.deficit, g.center::geography(Point, 4326) AS center, g.boundary::geography(MultiPolygon, 4326) AS boundary
 FROM epoch e
 	JOIN policy p ON p.policy_id = e.policy_id
+	CROSS JOIN (SELECT array_agg(r.code ORDER BY r.area, r.code) AS codes, array_agg(r.boundary ORDER BY r.area, r.code) AS boundaries
+		FROM (SELECT x.code, x.boundary, region_area(x.boundary) AS area FROM region x) r) s
 	CROSS JOIN LATERAL coverage_gaps(gap_field(e.demand, e.closing_supply, p.supply_target::double precision)) g
 WHERE e.status IN ('computed', 'final');
 COMMENT ON VIEW coverage_gap IS 'where demand is left unserved at the close of each computed epoch: the connected parts of G = D * max(0, 1 - S1 / T), see coverage_gaps. Drawn from the frozen fields whenever it is read, so name an epoch_id';

@@ -218,14 +218,41 @@ sr_atan2_turn(double y, double x)
 	return a >= 1.0 ? 0.0 : a;
 }
 
+/* ---------- longitudes go around ---------- */
+
+/* A number of turns without its whole ones: in [0, 1). */
+static inline double
+sr_turn_wrap(double turn)
+{
+	turn -= floor(turn);
+	/* a hair below a whole turn is rounded up to it */
+	return turn >= 1.0 ? 0.0 : turn;
+}
+
+/* From one longitude to another the shorter way, east positive: turns in (-1/2, 1/2]. */
+static inline double
+sr_turn_diff(double to, double from)
+{
+	double		d = to - from;
+
+	d -= floor(d);
+	return d > 0.5 ? d - 1.0 : d;
+}
+
 /* A longitude in degrees as turns in [0, 1). */
 static inline double
 sr_lon_turn(double lon)
 {
-	double		t = lon / 360.0;
+	return sr_turn_wrap(lon / 360.0);
+}
 
-	t -= floor(t);
-	return t >= 1.0 ? 0.0 : t;
+/* A longitude of turns in [0, 1] in degrees, in (-180, 180]. */
+static inline double
+sr_turn_lon(double turn)
+{
+	double		lon = turn * 360.0;
+
+	return lon > 180.0 ? lon - 360.0 : lon;
 }
 
 #endif							/* SR_DMATH_H */

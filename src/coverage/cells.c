@@ -8,6 +8,8 @@
 
 #include "funcapi.h"
 
+#include "base/wkb.h"
+
 /*
  * Chords per side of a cell's boundary. The sides are not great circles: large
  * cells bend with the grid, and those near a pole at every order. So many chords
@@ -105,7 +107,7 @@ coverage_cell_center_wkb(PG_FUNCTION_ARGS)
 
 	check_cell(order, cell);
 	hpx_cell_center(hpx_grid(order), cell, &lon, &lat);
-	PG_RETURN_BYTEA_P(geog_point_wkb(lon, lat));
+	PG_RETURN_BYTEA_P(wkb_point(lon, lat, SRID_WGS84));
 }
 
 /* EWKB of a cell's boundary, counter-clockwise from its southern corner. */
@@ -149,5 +151,5 @@ coverage_cell_boundary_wkb(PG_FUNCTION_ARGS)
 	}
 	xy[2 * (npoints - 1)] = xy[0];
 	xy[2 * (npoints - 1) + 1] = xy[1];
-	PG_RETURN_BYTEA_P(geog_polygon_wkb(npoints, xy));
+	PG_RETURN_BYTEA_P(wkb_polygon(&(Polygon) {1, &(LinearRing) {npoints, xy}}, SRID_WGS84));
 }

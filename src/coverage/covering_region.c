@@ -1,8 +1,7 @@
 /*
  * covering_region.c: the first of an array of regions that covers a point.
  *
- * The array is taken apart once for a run of equal arrays. What is too close to
- * a boundary for locate.c is asked of PostGIS.
+ * The array is taken apart once for a run of equal arrays.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -12,6 +11,7 @@
 #include "utils/memutils.h"
 
 #include "coverage/geog.h"
+#include "coverage/region.h"
 #include "grid/locate.h"
 
 /* What is kept from call to call. */
@@ -21,9 +21,6 @@ typedef struct Regions
 	ArrayType  *array;			/* our copy; NULL: none is prepared */
 	bool		is_constant;	/* the query's argument is always this one */
 	Locator    *locator;
-	Datum	   *regions;
-	bool	   *is_null;
-	FmgrInfo	covers;			/* ST_Covers(geography, geography), once it was needed */
 } Regions;
 
 /* Prepares an array of regions. */
@@ -32,6 +29,8 @@ read_regions(Regions *r, FunctionCallInfo fcinfo)
 {
 	MemoryContext old = MemoryContextSwitchTo(r->context);
 	ArrayType  *array = DatumGetArrayTypePCopy(PG_GETARG_DATUM(0));
+	Datum	   *regions;
+	bool	   *is_null;
 	int			n;
 	int16		length;
 	bool		by_value;
@@ -43,24 +42,22 @@ read_regions(Regions *r, FunctionCallInfo fcinfo)
 				 errmsg("array of regions has %d dimensions", ARR_NDIM(array)),
 				 errhint("Only arrays of one dimension are searched.")));
 	get_typlenbyvalalign(ARR_ELEMTYPE(array), &length, &by_value, &align);
-	deconstruct_array(array, ARR_ELEMTYPE(array), length, by_value, align, &r->regions, &r->is_null, &n);
+	deconstruct_array(array, ARR_ELEMTYPE(array), length, by_value, align, &regions, &is_null, &n);
 	r->locator = locator_new();
 	for (int i = 0; i < n; i++)
 	{
-		GeogRegion	region = {0, NULL, -1};
+		GeogRegion	region = {0, NULL};
+		RingFault	fault;
 
-		if (!r->is_null[i])
-			geog_read_region(r->regions[i], &region);
-		locator_add(r->locator, region.polygons, region.npolygons);
-		for (int32 p = 0; p < region.npolygons; p++)
-		{
-			for (int32 k = 0; k < region.polygons[p].nrings; k++)
-				pfree((void *) region.polygons[p].rings[k].xy);
-			pfree((void *) region.polygons[p].rings);
-		}
-		if (region.polygons != NULL)
-			pfree(region.polygons);
+		if (!is_null[i])
+			geog_read_region(regions[i], &region);
+		if (!locator_add(r->locator, region.polygons, region.npolygons, &fault))
+			report_ring_fault(&fault, SR_MAX_ORDER);
+		if (!is_null[i])
+			geog_free_region(&region);
 	}
+	pfree(regions);
+	pfree(is_null);
 	locator_finish(r->locator);
 	r->array = array;
 	r->is_constant = get_fn_expr_arg_stable(fcinfo->flinfo, 0);
@@ -96,20 +93,6 @@ regions_argument(FunctionCallInfo fcinfo)
 	return r;
 }
 
-/* Does PostGIS say that a region covers a point? */
-static bool
-postgis_covers(Regions *r, FunctionCallInfo fcinfo, Datum region, Datum location)
-{
-	if (!OidIsValid(r->covers.fn_oid))
-	{
-		Oid			geography = ARR_ELEMTYPE(r->array);
-		Oid			argtypes[2] = {geography, geography};
-
-		fmgr_info_cxt(geog_function(geography, "st_covers", 2, argtypes), &r->covers, fcinfo->flinfo->fn_mcxt);
-	}
-	return DatumGetBool(FunctionCall2(&r->covers, region, location));
-}
-
 /* Position from 1 of the first region of an array that covers a point; NULL if none does. */
 SR_FUNCTION(covering_region);
 Datum
@@ -118,15 +101,11 @@ covering_region(PG_FUNCTION_ARGS)
 	Regions    *r = regions_argument(fcinfo);
 	double		lon,
 				lat;
-	int32		found = -1;
-	bool		sure;
+	int32		found;
 
 	geog_read_point(PG_GETARG_DATUM(1), &lon, &lat);
-	do
-	{
-		found = locator_find(r->locator, lon, lat, found + 1, &sure);
-		if (found < 0)
-			PG_RETURN_NULL();
-	} while (!sure && !postgis_covers(r, fcinfo, r->regions[found], PG_GETARG_DATUM(1)));
+	found = locator_find(r->locator, lon, lat);
+	if (found < 0)
+		PG_RETURN_NULL();
 	PG_RETURN_INT32(found + 1);
 }

@@ -10,6 +10,7 @@
 #include "miscadmin.h"
 
 #include "base/fixed.h"
+#include "base/wkb.h"
 #include "grid/gaps.h"
 
 /* A gap and what it adds up to. */
@@ -202,7 +203,7 @@ outline_wkb(const Outline *outline)
 		rings[r].npoints = (int32) outline->rings[r].npoints;
 		rings[r].xy = &outline->xy[2 * outline->rings[r].start];
 	}
-	return geog_multipolygon_wkb(n, polygons);
+	return wkb_multipolygon(n, polygons, SRID_WGS84);
 }
 
 /* The gaps with their centres and outlines as EWKB. */
@@ -245,7 +246,7 @@ coverage_gap_rows(PG_FUNCTION_ARGS)
 		values[0] = Int32GetDatum((int32) funcctx->call_cntr + 1);
 		values[1] = Float8GetDatum((double) ranked->gap->ncell * hpx_cell_area(cursor->grid->order));
 		values[2] = Float8GetDatum(from_fixed(ranked->deficit, cursor->shift));
-		values[3] = PointerGetDatum(geog_point_wkb(lon, lat));
+		values[3] = PointerGetDatum(wkb_point(lon, lat, SRID_WGS84));
 		values[4] = PointerGetDatum(outline_wkb(&outline));
 		SRF_RETURN_NEXT(funcctx, HeapTupleGetDatum(heap_form_tuple(cursor->tupdesc, values, nulls)));
 	}

@@ -8,16 +8,9 @@
  */
 #include "coverage/geog.h"
 
-#include "access/htup_details.h"
-#include "catalog/pg_type.h"
-#include "nodes/value.h"
-#include "parser/parse_func.h"
-#include "utils/lsyscache.h"
-#include "utils/syscache.h"
+#include <math.h>
 
-#include "base/dmath.h"
-
-#define SRID_WGS84 4326
+#include "base/wkb.h"
 
 #define FLAG_Z 0x01
 #define FLAG_M 0x02
@@ -202,35 +195,6 @@ read_polygon(Reader *r, Polygon *polygon)
 	pfree(npoints);
 }
 
-/*
- * Area of a linear ring on the unit sphere, roughly: good enough to tell which
- * of several parts is the largest.
- */
-static double
-ring_area(const LinearRing *ring)
-{
-	double		sum = 0;
-
-	for (int32 i = 0; i + 1 < ring->npoints; i++)
-	{
-		const double *a = &ring->xy[2 * (size_t) i];
-		double		sa,
-					sb,
-					c;
-		double		dlon = a[2] - a[0];
-
-		if (i % 65536 == 0)
-			CHECK_FOR_INTERRUPTS();
-		dlon -= 360.0 * rint(dlon / 360.0);
-		sr_sincos_deg(a[1], &sa, &c);
-		sr_sincos_deg(a[3], &sb, &c);
-		sum += dlon * SR_DEGREE * (2.0 - sa - sb) / 2.0;
-	}
-	sum = fabs(sum);
-	/* a ring that winds around a pole several times sums up to more than the sphere */
-	return Max(0.0, Min(sum, 4 * SR_PI - sum));
-}
-
 /* The polygons of a Polygon or MultiPolygon; an error for anything else. */
 void
 geog_read_region(Datum geography, GeogRegion *region)
@@ -239,7 +203,6 @@ geog_read_region(Datum geography, GeogRegion *region)
 	Reader		r;
 	uint32		type = read_header(value, &r);
 	uint32		n = 1;
-	double		most = -1;
 
 	if (type != TYPE_POLYGON && type != TYPE_MULTIPOLYGON)
 		wrong_type(type, "Polygon or MultiPolygon");
@@ -251,26 +214,28 @@ geog_read_region(Datum geography, GeogRegion *region)
 	}
 	region->npolygons = (int32) n;
 	region->polygons = sr_alloc(n * sizeof(Polygon));
-	region->largest = -1;
 	for (uint32 i = 0; i < n; i++)
 	{
-		Polygon    *polygon = &region->polygons[i];
-		double		area;
-
 		if (type == TYPE_MULTIPOLYGON && read_uint32(&r) != TYPE_POLYGON)
 			corrupt();
-		read_polygon(&r, polygon);
-		if (polygon->nrings == 0 || polygon->rings[0].npoints == 0)
-			continue;
-		area = ring_area(&polygon->rings[0]);
-		if (area > most)
-		{
-			most = area;
-			region->largest = (int32) i;
-		}
+		read_polygon(&r, &region->polygons[i]);
 	}
 	if ((Pointer) value != DatumGetPointer(geography))
 		pfree(value);
+}
+
+void
+geog_free_region(GeogRegion *region)
+{
+	for (int32 p = 0; p < region->npolygons; p++)
+	{
+		Polygon    *polygon = &region->polygons[p];
+
+		for (int32 r = 0; r < polygon->nrings; r++)
+			pfree(unconstify(double *, polygon->rings[r].xy));
+		pfree(unconstify(LinearRing *, polygon->rings));
+	}
+	pfree(region->polygons);
 }
 
 /* Is the geography a Point or a MultiPoint? */
@@ -326,151 +291,6 @@ geog_read_points(Datum geography, double **lonlat)
 	if ((Pointer) value != DatumGetPointer(geography))
 		pfree(value);
 	return found;
-}
-
-/* Starts little-endian EWKB with an SRID. */
-static char *
-wkb_start(char *at, uint32 type)
-{
-	uint32		srid = SRID_WGS84;
-
-	type |= 0x20000000;
-#ifdef WORDS_BIGENDIAN
-	*at++ = 0;
-#else
-	*at++ = 1;
-#endif
-	memcpy(at, &type, sizeof(type));
-	memcpy(at + 4, &srid, sizeof(srid));
-	return at + 8;
-}
-
-/* EWKB of a point, for ST_GeogFromWKB. */
-bytea *
-geog_point_wkb(double lon, double lat)
-{
-	Size		size = VARHDRSZ + 9 + 2 * sizeof(double);
-	bytea	   *out = palloc(size);
-	char	   *at;
-
-	SET_VARSIZE(out, size);
-	at = wkb_start(VARDATA(out), TYPE_POINT);
-	memcpy(at, &lon, sizeof(lon));
-	memcpy(at + sizeof(lon), &lat, sizeof(lat));
-	return out;
-}
-
-/* Bytes of a polygon's rings in WKB. */
-static Size
-polygon_size(const Polygon *polygon)
-{
-	Size		size = sizeof(uint32);
-
-	for (int32 i = 0; i < polygon->nrings; i++)
-		size = add_size(size, sizeof(uint32) + (Size) polygon->rings[i].npoints * 2 * sizeof(double));
-	return size;
-}
-
-/* Writes a polygon's rings, and returns where they end. */
-static char *
-write_polygon(char *at, const Polygon *polygon)
-{
-	memcpy(at, &polygon->nrings, sizeof(uint32));
-	at += sizeof(uint32);
-	for (int32 i = 0; i < polygon->nrings; i++)
-	{
-		Size		bytes = (Size) polygon->rings[i].npoints * 2 * sizeof(double);
-
-		CHECK_FOR_INTERRUPTS();
-		memcpy(at, &polygon->rings[i].npoints, sizeof(uint32));
-		at += sizeof(uint32);
-		memcpy(at, polygon->rings[i].xy, bytes);
-		at += bytes;
-	}
-	return at;
-}
-
-/* EWKB of a polygon. */
-static bytea *
-polygon_wkb(const Polygon *polygon)
-{
-	Size		size = VARHDRSZ + 9 + polygon_size(polygon);
-	bytea	   *out = palloc(size);
-
-	SET_VARSIZE(out, size);
-	(void) write_polygon(wkb_start(VARDATA(out), TYPE_POLYGON), polygon);
-	return out;
-}
-
-/* EWKB of polygons. */
-bytea *
-geog_multipolygon_wkb(int32 npolygons, const Polygon *polygons)
-{
-	Size		size = VARHDRSZ + 9 + sizeof(uint32);
-	uint32		type = TYPE_POLYGON;
-	bytea	   *out;
-	char	   *at;
-
-	for (int32 i = 0; i < npolygons; i++)
-		size = add_size(size, 5 + polygon_size(&polygons[i]));
-	if (size > MaxAllocSize)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("geography needs more than 1 GB"),
-				 errhint("Use a lower grid_order.")));
-	out = palloc(size);
-	SET_VARSIZE(out, size);
-	at = wkb_start(VARDATA(out), TYPE_MULTIPOLYGON);
-	memcpy(at, &npolygons, sizeof(uint32));
-	at += sizeof(uint32);
-	for (int32 i = 0; i < npolygons; i++)
-	{
-		*at++ = VARDATA(out)[0];	/* byte order */
-		memcpy(at, &type, sizeof(uint32));
-		at = write_polygon(at + sizeof(uint32), &polygons[i]);
-	}
-	return out;
-}
-
-/* EWKB of a polygon with one closed ring. */
-bytea *
-geog_polygon_wkb(int32 npoints, const double *xy)
-{
-	LinearRing	ring = {npoints, xy};
-	Polygon		polygon = {1, &ring};
-
-	return polygon_wkb(&polygon);
-}
-
-/* One of PostGIS's functions: they live where its type geography does. */
-Oid
-geog_function(Oid geography_type, const char *name, int nargs, const Oid *argtypes)
-{
-	HeapTuple	tup = SearchSysCache1(TYPEOID, ObjectIdGetDatum(geography_type));
-	char	   *schema;
-
-	if (!HeapTupleIsValid(tup))
-		elog(ERROR, "cache lookup failed for type %u", geography_type);
-	schema = get_namespace_name(((Form_pg_type) GETSTRUCT(tup))->typnamespace);
-	ReleaseSysCache(tup);
-	return LookupFuncName(list_make2(makeString(schema), makeString(pstrdup(name))),
-						  nargs, argtypes, false);
-}
-
-/* ST_Centroid of the largest polygon of a region that is not empty. */
-void
-geog_region_centroid(const GeogRegion *region, Oid geography_type, double *lon, double *lat)
-{
-	const Polygon *largest = &region->polygons[region->largest];
-	Oid			wkb_args[1] = {BYTEAOID};
-	Oid			centroid_args[2] = {geography_type, BOOLOID};
-	Datum		geography;
-
-	geography = OidFunctionCall1(geog_function(geography_type, "st_geogfromwkb", 1, wkb_args),
-								 PointerGetDatum(polygon_wkb(largest)));
-	geography = OidFunctionCall2(geog_function(geography_type, "st_centroid", 2, centroid_args),
-								 geography, BoolGetDatum(true));
-	geog_read_point(geography, lon, lat);
 }
 
 /* Returns its argument when it is a point on the Earth, else an error. */

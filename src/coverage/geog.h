@@ -7,26 +7,20 @@
 #include "postgres.h"
 #include "base/compat.h"
 
-#include "grid/scan.h"
+#include "base/polygon.h"
 
 /* The polygons of a geography, coordinates copied out. */
 typedef struct GeogRegion
 {
 	int32		npolygons;
 	Polygon    *polygons;
-	int32		largest;		/* the polygon with the largest area; -1 if empty */
 } GeogRegion;
 
 extern void geog_read_point(Datum geography, double *lon, double *lat);
 extern void geog_read_region(Datum geography, GeogRegion *region);
+extern void geog_free_region(GeogRegion *region);
 extern bool geog_is_puntal(Datum geography);
 extern int32 geog_read_points(Datum geography, double **lonlat);
-extern bytea *geog_point_wkb(double lon, double lat);
-extern bytea *geog_polygon_wkb(int32 npoints, const double *xy);
-extern bytea *geog_multipolygon_wkb(int32 npolygons, const Polygon *polygons);
-extern Oid	geog_function(Oid geography_type, const char *name, int nargs, const Oid *argtypes);
-extern void geog_region_centroid(const GeogRegion *region, Oid geography_type,
-								 double *lon, double *lat);
 
 /*
  * Rows lie in a table's page from its end towards its start, so those that come next

@@ -1,13 +1,49 @@
 /*
- * region.c: the cells of a region, and the field that is 1 in them.
+ * region.c: the cells of a region, the field that is 1 in them, and its area.
  */
 #include "coverage/region.h"
 
 #include "coverage/builder.h"
 #include "coverage/check.h"
 #include "coverage/geog.h"
+#include "coverage/postgis.h"
+#include "grid/area.h"
 
 #include "utils/lsyscache.h"
+
+/* The error for a polygon that says nothing; order is that of the grid it was scanned on. */
+void
+report_ring_fault(const RingFault *fault, int order)
+{
+	const double *e = fault->edge;
+
+	switch (fault->error)
+	{
+		case RING_OK:
+			break;
+		case RING_ANTIPODAL:
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("region has an edge of 180 degrees, from (%.15g %.15g) to (%.15g %.15g)", e[0], e[1], e[2], e[3]),
+					 errdetail("Half a great circle may go any way: no single one joins a point and its antipode."),
+					 errhint("Add a vertex on the way, and cut a region that is as large as a hemisphere into several polygons.")));
+			break;
+		case RING_EQUAL_SIDES:
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("region has a ring whose two sides have the same area, at (%.15g %.15g)", e[0], e[1]),
+					 errdetail("Of the two sides of a ring the smaller one is its inside."),
+					 errhint("Cut the region into several polygons, each smaller than a hemisphere.")));
+			break;
+		case RING_TOO_COMPLEX:
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("region is too complex for grid order %d", order),
+					 errdetail("Its edges meet the parallels of the grid's cells more than " INT64_FORMAT " times.", RING_MAX_CROSSINGS),
+					 errhint("Use a lower grid_order, or a simpler region.")));
+			break;
+	}
+}
 
 /*
  * The cells of a region argument: those whose centres it covers, else the one
@@ -17,44 +53,26 @@ void
 scan_region(FunctionCallInfo fcinfo, int argno, int order, SpanList *out)
 {
 	GeogRegion	region;
-	double		edge[4];
+	RingFault	fault;
 
 	geog_read_region(PG_GETARG_DATUM(argno), &region);
 	span_list_init(out);
-	if (region.largest < 0)
-		return;
-	switch (scan_polygons(hpx_grid(order), region.polygons, region.npolygons, out, edge))
-	{
-		case SCAN_OK:
-			break;
-		case SCAN_ANTIPODAL:
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("region has an edge between antipodal points: (%.15g %.15g) and (%.15g %.15g)",
-							edge[0], edge[1], edge[2], edge[3]),
-					 errdetail("No single great circle joins antipodal points."),
-					 errhint("Add a vertex between them.")));
-			break;
-		case SCAN_TOO_COMPLEX:
-			ereport(ERROR,
-					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-					 errmsg("region is too complex for grid order %d", order),
-					 errdetail("Its edges meet the parallels of the grid's cells more than " INT64_FORMAT " times.", SCAN_MAX_CROSSINGS),
-					 errhint("Use a lower grid_order, or a simpler region.")));
-			break;
-	}
+	if (!scan_polygons(hpx_grid(order), region.polygons, region.npolygons, out, &fault))
+		report_ring_fault(&fault, order);
 	if (out->nspans == 0)
 	{
 		Oid		   *argtypes;
 		int			nargs;
 		double		lon,
 					lat;
-		int64		cell;
 
 		(void) get_func_signature(fcinfo->flinfo->fn_oid, &argtypes, &nargs);
-		geog_region_centroid(&region, argtypes[argno], &lon, &lat);
-		cell = point_cell(order, lon, lat);
-		span_list_add(out, cell, cell);
+		if (postgis_centroid(&region, argtypes[argno], &lon, &lat))
+		{
+			int64		cell = point_cell(order, lon, lat);
+
+			span_list_add(out, cell, cell);
+		}
 	}
 }
 
@@ -88,4 +106,32 @@ region_coverage(PG_FUNCTION_ARGS)
 
 	scan_region(fcinfo, 0, order, &spans);
 	PG_RETURN_POINTER(coverage_from_spans(order, &spans));
+}
+
+/* Area of a region in square metres. */
+SR_FUNCTION(region_area);
+Datum
+region_area(PG_FUNCTION_ARGS)
+{
+	GeogRegion	region;
+	double		area = 0;
+
+	geog_read_region(PG_GETARG_DATUM(0), &region);
+	for (int32 p = 0; p < region.npolygons; p++)
+	{
+		const Polygon *polygon = &region.polygons[p];
+
+		for (int32 r = 0; r < polygon->nrings; r++)
+		{
+			Ring		ring;
+			RingFault	fault;
+
+			if (!ring_make(&ring, &polygon->rings[r], &fault))
+				report_ring_fault(&fault, SR_MAX_ORDER);
+			ring_free(&ring);
+		}
+		area += polygon_area(polygon);
+	}
+	geog_free_region(&region);
+	PG_RETURN_FLOAT8(area);
 }

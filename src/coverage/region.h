@@ -7,6 +7,7 @@
 #include "coverage/coverage.h"
 #include "grid/scan.h"
 
+extern void report_ring_fault(const RingFault *fault, int order);
 extern void scan_region(FunctionCallInfo fcinfo, int argno, int order, SpanList *out);
 extern Coverage *coverage_from_spans(int order, const SpanList *spans);
 

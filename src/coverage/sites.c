@@ -21,6 +21,7 @@
 #include "grid/disc.h"
 #include "base/dmath.h"
 #include "base/fixed.h"
+#include "base/wkb.h"
 
 /* More candidates or pieces than this at one time are refused: half a gigabyte, and one. */
 #define MAX_CANDIDATES (INT64_C(1) << 24)
@@ -625,7 +626,7 @@ coverage_site_rows(PG_FUNCTION_ARGS)
 		bool		nulls[4] = {false, false, false, false};
 
 		values[0] = Int32GetDatum(search->nsites);
-		values[1] = PointerGetDatum(geog_point_wkb(lon, lat));
+		values[1] = PointerGetDatum(wkb_point(lon, lat, SRID_WGS84));
 		values[2] = Float8GetDatum(from_fixed(gain, search->shift));
 		values[3] = Float8GetDatum(from_fixed(search->remaining, search->shift));
 		SRF_RETURN_NEXT(funcctx, HeapTupleGetDatum(heap_form_tuple(search->tupdesc, values, nulls)));

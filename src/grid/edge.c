@@ -1,10 +1,15 @@
 /*
- * edge.c: edges of polygons, where they cross parallels and meridians, and a
- * point that is surely outside.
+ * edge.c: edges of polygons, and where they cross parallels and meridians.
  */
 #include "grid/edge.h"
 
-/* Unit normal of the great circle through two points; false when it is undefined. */
+/* Ends so near to being antipodes (radians) leave open which way the edge goes. */
+#define ANTIPODAL 1e-9
+
+/* Turns from a meridian within which rounding could mistake its sides. */
+#define NEAR_MERIDIAN 1e-6
+
+/* Unit normal of the great circle through two points; false when they are the same. */
 static bool
 edge_normal(Vec3 a, Vec3 b, Vec3 *n)
 {
@@ -15,7 +20,7 @@ edge_normal(Vec3 a, Vec3 b, Vec3 *n)
 
 	*n = cross(d, s);
 	len = sqrt(dot(*n, *n));
-	if (len < 1e-300 || dot(s, s) < 1e-28)
+	if (len < 1e-300)
 		return false;
 	n->x /= len;
 	n->y /= len;
@@ -23,250 +28,206 @@ edge_normal(Vec3 a, Vec3 b, Vec3 *n)
 	return true;
 }
 
-/* Component of a vector by number. */
-static inline double
-component(Vec3 v, int axis)
-{
-	return axis == 0 ? v.x : axis == 1 ? v.y : v.z;
-}
-
-/* Is a point of an edge's great circle between its ends? */
-static inline bool
-on_arc(Vec3 a, Vec3 b, Vec3 n, Vec3 p)
-{
-	return dot(cross(a, p), n) >= 0 && dot(cross(p, b), n) >= 0;
-}
-
-/* Widens a geocentric box by an edge, bulge included. */
+/*
+ * The point of an edge's great circle that is farthest north or south, and its
+ * tangent of latitude; that is no less than the edge's ends have, whatever rounding
+ * makes of it.
+ */
 static void
-box_add_edge(double lo[3], double hi[3], Vec3 a, Vec3 b)
+find_turning_point(const Edge *e, bool north, Vec3 *m, double *tan)
 {
-	Vec3		n;
+	double		sign = north ? 1.0 : -1.0;
 
-	for (int k = 0; k < 3; k++)
+	m->x = -sign * e->n.z * e->n.x / e->nxy;
+	m->y = -sign * e->n.z * e->n.y / e->nxy;
+	m->z = sign * e->nxy;
+	*tan = sign * e->nxy / Max(1e-300, fabs(e->n.z));
+	if (north)
 	{
-		lo[k] = Min(lo[k], Min(component(a, k), component(b, k)));
-		hi[k] = Max(hi[k], Max(component(a, k), component(b, k)));
+		m->z = Max(m->z, Max(e->a.z, e->b.z));
+		*tan = Max(*tan, Max(e->tan1, e->tan2));
 	}
-	if (!edge_normal(a, b, &n))
-		return;
-	for (int k = 0; k < 3; k++)
+	else
 	{
-		/* where the great circle reaches farthest along axis k */
-		double		nk = component(n, k);
-		Vec3		m = {(k == 0) - nk * n.x, (k == 1) - nk * n.y, (k == 2) - nk * n.z};
-		double		len = sqrt(dot(m, m));
-		Vec3		far,
-					near;
-
-		if (len < 1e-14)
-			continue;
-		far.x = m.x / len;
-		far.y = m.y / len;
-		far.z = m.z / len;
-		near.x = -far.x;
-		near.y = -far.y;
-		near.z = -far.z;
-		if (on_arc(a, b, n, far))
-			hi[k] = Max(hi[k], component(far, k));
-		if (on_arc(a, b, n, near))
-			lo[k] = Min(lo[k], component(near, k));
+		m->z = Min(m->z, Min(e->a.z, e->b.z));
+		*tan = Min(*tan, Min(e->tan1, e->tan2));
 	}
-}
-
-/* Is a point in a box? */
-static bool
-in_box(const double lo[3], const double hi[3], Vec3 p)
-{
-	return p.x >= lo[0] && p.x <= hi[0] && p.y >= lo[1] && p.y <= hi[1] && p.z >= lo[2] && p.z <= hi[2];
 }
 
 /*
- * A point's meridian must not run through a vertex, nor along an axis of
- * symmetry: where it met an edge on the very parallel of a ring, rounding would
- * decide on which side of the meridian the ring crosses the edge. So a point
- * outside moves a few metres, to one of these odd places east of it.
+ * Takes an edge from ends, longitude, latitude, longitude, latitude in degrees and
+ * the same as unit vectors a and b, to the sphere. Returns how many edges that rise
+ * or fall it makes: 0 when its ends are the same, 1 or 2, or EDGE_ANTIPODAL.
  */
-#define SIDESTEPS 16
-#define SIDESTEP 1.3717e-7		/* turns */
-
-static Vec3
-beside(Vec3 p, int step)
+int
+edge_make(const double *ends, Vec3 a, Vec3 b, Edge out[2])
 {
-	double		s,
-				c;
-	Vec3		v = p;
-
-	sr_sincos_deg(360.0 * SIDESTEP * step, &s, &c);
-	v.x = p.x * c - p.y * s;
-	v.y = p.x * s + p.y * c;
-	return v;
-}
-
-/* Is no vertex of a polygon on the meridian of a point? */
-static bool
-meridian_is_free(const Polygon *polygon, Vec3 p)
-{
-	double		turn = sr_atan2_turn(p.y, p.x);
-
-	for (int r = 0; r < polygon->nrings; r++)
-		for (int i = 0; i < polygon->rings[r].npoints; i++)
-		{
-			if (i % 65536 == 0)
-				sr_check_interrupts();
-			if (fabs(turn_diff(sr_lon_turn(polygon->rings[r].xy[2 * i]), turn)) < 1e-10)
-				return false;
-		}
-	return true;
-}
-
-/*
- * A point outside a polygon: a corner of its geocentric box, pushed outwards
- * until the sphere's point below it leaves the box, as PostGIS chooses it. The
- * box of a shell that winds around an axis is extended to that pole first. A
- * box that has all its corners inside the sphere's reach leaves none; then it is
- * the antipode of the vertices' mean, which is outside any polygon that fits
- * into a hemisphere; that it is outside is not sure then.
- */
-Vec3
-point_outside(const Polygon *polygon, bool *sure)
-{
-	static const int corner[8][3] = {
-		{0, 0, 0}, {0, 1, 0}, {0, 0, 1}, {1, 0, 0},
-		{1, 1, 0}, {1, 0, 1}, {0, 1, 1}, {1, 1, 1}
-	};
-	double		lo[3] = {2, 2, 2};
-	double		hi[3] = {-2, -2, -2};
-	Vec3		mean = {0, 0, 0};
-
-	*sure = true;
-	for (int r = 0; r < polygon->nrings; r++)
-	{
-		const LinearRing *lr = &polygon->rings[r];
-
-		for (int i = 0; i + 1 < lr->npoints; i++)
-		{
-			Vec3		a = unit_vector(lr->xy[2 * i], lr->xy[2 * i + 1]);
-			Vec3		b = unit_vector(lr->xy[2 * i + 2], lr->xy[2 * i + 3]);
-
-			sr_check_interrupts();
-			box_add_edge(lo, hi, a, b);
-			mean.x -= a.x;
-			mean.y -= a.y;
-			mean.z -= a.z;
-		}
-	}
-	for (int axis = 2; axis >= 0; axis--)
-	{
-		int			u = (axis + 1) % 3;
-		int			v = (axis + 2) % 3;
-
-		if (lo[u] < 0 && hi[u] > 0 && lo[v] < 0 && hi[v] > 0)
-		{
-			if (hi[axis] > 0)
-				hi[axis] = 1.0;
-			if (lo[axis] < 0)
-				lo[axis] = -1.0;
-		}
-	}
-	/* one arc-minute, then twice as far until a corner is out */
-	for (double grow = SR_PI / 10800; grow < SR_PI; grow *= 2)
-	{
-		for (int c = 0; c < 8; c++)
-		{
-			double		q[3];
-			double		len;
-			Vec3		v;
-
-			for (int k = 0; k < 3; k++)
-				q[k] = corner[c][k] ? (hi[k] < 1 ? hi[k] + grow : hi[k])
-					: (lo[k] > -1 ? lo[k] - grow : lo[k]);
-			len = sqrt(q[0] * q[0] + q[1] * q[1] + q[2] * q[2]);
-			if (len == 0)
-				continue;
-			v.x = q[0] / len;
-			v.y = q[1] / len;
-			v.z = q[2] / len;
-			if (in_box(lo, hi, v))
-				continue;
-			for (int step = 1; step <= SIDESTEPS; step++)
-				if (!in_box(lo, hi, beside(v, step)) && meridian_is_free(polygon, beside(v, step)))
-					return beside(v, step);
-			return v;
-		}
-	}
-	*sure = false;
-	for (int step = 1; step <= SIDESTEPS; step++)
-		if (meridian_is_free(polygon, beside(mean, step)))
-			return beside(mean, step);
-	return mean;
-}
-
-/* Takes an edge's ends, lon, lat, lon, lat in degrees, to the sphere. */
-EdgeKind
-edge_make(const double *ends, Edge *e)
-{
-	double		lon1 = ends[0];
-	double		lat1 = ends[1];
-	double		lon2 = ends[2];
-	double		lat2 = ends[3];
-	Vec3		a = unit_vector(lon1, lat1);
-	Vec3		b = unit_vector(lon2, lat2);
-	double		nxy2,
-				rise1,
+	Edge	   *e = &out[0];
+	Vec3		sum = {a.x + b.x, a.y + b.y, a.z + b.z};
+	double		rise1,
 				rise2;
+	Vec3		turning;
+	double		turning_tan;
+	double		turning_turn;
 
 	if (a.x == b.x && a.y == b.y && a.z == b.z)
-		return EDGE_POINT;
+		return 0;
+	if (dot(sum, sum) < ANTIPODAL * ANTIPODAL)
+		return EDGE_ANTIPODAL;
 	if (!edge_normal(a, b, &e->n))
-		return dot(a, b) > 0 ? EDGE_POINT : EDGE_ANTIPODAL;
-	e->z1 = a.z;
-	e->z2 = e->zm = b.z;
-	e->turn1 = sr_lon_turn(fabs(lat1) == 90.0 ? lon2 : lon1);
-	e->turn2 = sr_lon_turn(fabs(lat2) == 90.0 ? lon1 : lon2);
-	e->dlon = turn_diff(e->turn2, e->turn1);
-	nxy2 = e->n.x * e->n.x + e->n.y * e->n.y;
-	e->nxy = sqrt(nxy2);
+		return 0;
+	e->a = a;
+	e->b = b;
+	e->tan1 = tan_of(a);
+	e->tan2 = tan_of(b);
+	/* a pole has every longitude: it takes that of the edge's other end */
+	e->turn1 = sr_lon_turn(fabs(ends[1]) == 90.0 ? ends[2] : ends[0]);
+	e->turn2 = sr_lon_turn(fabs(ends[3]) == 90.0 ? ends[0] : ends[2]);
+	e->dlon = sr_turn_diff(e->turn2, e->turn1);
+	e->nxy = sqrt(e->n.x * e->n.x + e->n.y * e->n.y);
 	e->axis = sr_atan2_turn(e->n.y, e->n.x);
+
+	/* how much it rises at its ends */
 	rise1 = e->n.x * a.y - e->n.y * a.x;
 	rise2 = e->n.x * b.y - e->n.y * b.x;
-	if ((rise1 > 0) != (rise2 > 0) && rise1 != 0 && rise2 != 0 && nxy2 > 0)
-		e->zm = rise1 > 0 ? Max(e->nxy, Max(a.z, b.z)) : Min(-e->nxy, Min(a.z, b.z));
-	return EDGE_ARC;
-}
+	if (rise1 == 0 || rise2 == 0 || (rise1 > 0) == (rise2 > 0) || e->nxy == 0)
+		return 1;
+	find_turning_point(e, rise1 > 0, &turning, &turning_tan);
+	if (turning_tan == e->tan1 || turning_tan == e->tan2)
+		return 1;
 
-/* Longitude, in turns, at which the rising or falling part of an edge crosses a parallel. */
-double
-edge_crossing(const Edge *e, bool rising, double sinlat, double coslat)
-{
-	/* nx cos + ny sin = -nz tan(lat); the side is the one the edge rises on */
-	double		h = e->nxy > 0 ? -e->n.z * sinlat / (coslat * e->nxy) : 0;
-	double		turn;
-	double		along;
-
-	h = Max(-1.0, Min(1.0, h));
-	h = (SR_PI / 2 - sr_asin(h)) / (2 * SR_PI);
-	turn = e->axis + (rising ? h : -h);
-	if (fabs(e->dlon) >= 0.49)
-		return turn;
-	/* inside the edge, whatever the rounding; exact on meridians */
-	along = turn_diff(turn, e->turn1);
-	along = e->dlon >= 0 ? Max(0.0, Min(e->dlon, along)) : Min(0.0, Max(e->dlon, along));
-	return e->turn1 + along;
+	out[1] = out[0];
+	out[0].b = out[1].a = turning;
+	out[0].tan2 = out[1].tan1 = turning_tan;
+	if (e->n.z != 0)
+	{
+		turning_turn = sr_turn_wrap(e->axis + ((rise1 > 0) == (e->n.z > 0) ? 0.5 : 0.0));
+		out[0].turn2 = out[1].turn1 = turning_turn;
+	}
+	else
+	{
+		/* it turns at a pole */
+		out[0].turn2 = out[0].turn1;
+		out[1].turn1 = out[1].turn2;
+	}
+	for (int k = 0; k < 2; k++)
+		out[k].dlon = sr_turn_diff(out[k].turn2, out[k].turn1);
+	return 2;
 }
 
 /* Does an edge cross a meridian, and if so at which tangent of latitude? */
 bool
 edge_meets_meridian(const Edge *e, double turn, double *tan)
 {
-	double		from1 = turn_diff(e->turn1, turn);
-	double		from2 = turn_diff(e->turn2, turn);
+	double		from1 = sr_turn_diff(e->turn1, turn);
+	double		from2 = sr_turn_diff(e->turn2, turn);
 	double		s,
 				c;
 
-	if ((from1 > 0) == (from2 > 0) || fabs(from1 - from2) >= 0.5 || e->n.z == 0)
+	if ((from1 > 0) == (from2 > 0) || fabs(from1 - from2) >= 0.5)
 		return false;
+	if (e->n.z == 0)
+	{
+		*tan = e->tan1;
+		return true;
+	}
 	sr_sincos_deg(turn * 360.0, &s, &c);
 	*tan = -(e->n.x * c + e->n.y * s) / e->n.z;
+	*tan = Max(Min(e->tan1, e->tan2), Min(Max(e->tan1, e->tan2), *tan));
 	return true;
+}
+
+/*
+ * Where an edge crosses a parallel that it crosses: turns east of a meridian, in
+ * [0, 1).
+ *
+ * Whoever goes down the meridian and then along the parallel must not meet an edge
+ * near their corner twice, or not at all, because of rounding. So where the edge
+ * crosses the meridian decides on which side of it the edge crosses the parallel.
+ */
+double
+edge_crossing(const Edge *e, double meridian, double sinlat, double coslat, double tan)
+{
+	/* nx cos + ny sin = -nz tan(lat); the side is the one the edge rises on */
+	bool		rises = e->tan2 > e->tan1;
+	double		h = e->nxy > 0 ? -e->n.z * sinlat / (coslat * e->nxy) : 0;
+	double		along;
+	double		turn;
+
+	h = Max(-1.0, Min(1.0, h));
+	h = (SR_PI / 2 - sr_asin(h)) / (2 * SR_PI);
+	/* inside the edge, whatever the rounding; exact on meridians */
+	along = sr_turn_diff(e->axis + (rises ? h : -h), e->turn1);
+	along = e->dlon >= 0 ? Max(0.0, Min(e->dlon, along)) : Min(0.0, Max(e->dlon, along));
+	turn = sr_turn_wrap(e->turn1 + along - meridian);
+
+	if (turn < NEAR_MERIDIAN || turn > 1.0 - NEAR_MERIDIAN)
+	{
+		bool		west = sr_turn_diff(e->turn1, meridian) <= 0;
+		double		meridian_tan;
+
+		if (edge_meets_meridian(e, meridian, &meridian_tan))
+			west = (meridian_tan > tan) == (rises == (e->dlon > 0));
+		if (west && turn < 0.5)
+			turn = 1.0 - 0x1p-53;
+		else if (!west && turn > 0.5)
+			turn = 0.0;
+	}
+	return turn;
+}
+
+/*
+ * Around the place where an edge crosses, or comes nearest to, a parallel: as far as
+ * so many turns of longitude from there points of the parallel may be within a
+ * distance (radians, small) of the edge. Not exact, but never too little.
+ */
+double
+edge_nearness(const Edge *e, double distance, double sinlat, double coslat)
+{
+	double		z = fabs(sinlat);
+	/* cosine of latitude times sine of the angle between the two */
+	double		t2 = e->nxy * e->nxy - z * z;
+	double		apart;
+
+	if (t2 >= 100.0 * distance * z && t2 >= 100.0 * distance * distance)
+		return 1.2 * distance / (SR_PI * sqrt(t2));
+
+	/* close to where the great circle turns, it is a parabola */
+	apart = (Max(t2, 0.0) / Max(1e-300, 2.0 * z * coslat) + distance) / Max(1e-300, z * coslat);
+	return Min(0.5, 0.5 * sqrt(apart));
+}
+
+/* Is a place on an edge? */
+bool
+edge_holds(const Edge *e, const Place *place)
+{
+	return fabs(dot(e->n, place->v)) <= ON_EDGE &&
+		dot(cross(e->a, place->v), e->n) >= -ON_EDGE &&
+		dot(cross(place->v, e->b), e->n) >= -ON_EDGE;
+}
+
+/* A place given in degrees. */
+Place
+place_at(double lon, double lat)
+{
+	Place		place;
+
+	place.v = unit_vector(lon, lat);
+	sr_sincos_deg(lat, &place.v.z, &place.coslat);
+	place.tan = place.v.z / Max(1e-300, place.coslat);
+	place.turn = sr_lon_turn(lon);
+	return place;
+}
+
+/* A place given as a unit vector. */
+Place
+place_of(Vec3 v)
+{
+	Place		place;
+
+	place.v = v;
+	place.coslat = sqrt(v.x * v.x + v.y * v.y);
+	place.tan = tan_of(v);
+	place.turn = sr_atan2_turn(v.y, v.x);
+	return place;
 }

@@ -584,7 +584,7 @@ gaps_find_centers(GapSet *set)
  * A side of a cell with the gap on its left: south-east, north-east, north-west
  * and south-west are sides 0 to 3.
  */
-typedef struct Edge
+typedef struct Side
 {
 	int64		from;			/* hpx_vertex */
 	int64		to;				/* -1: used */
@@ -592,29 +592,29 @@ typedef struct Edge
 	int32		x;
 	int32		y;
 	int32		side;
-} Edge;
+} Side;
 
 /* Corners of a cell in the order of the sides that begin there: south, east, north, west. */
 static const int32 corner[4][2] = {{0, 0}, {1, 0}, {1, 1}, {0, 1}};
 
-typedef struct EdgeList
+typedef struct SideList
 {
-	Edge	   *edges;
+	Side	   *edges;
 	int64		count;
 	int64		capacity;
-} EdgeList;
+} SideList;
 
 static void
-edge_add(EdgeList *list, int order, int face, int32 x, int32 y, int side)
+side_add(SideList *list, int order, int face, int32 x, int32 y, int side)
 {
-	Edge	   *e;
+	Side	   *e;
 
 	if (list->count == list->capacity)
 	{
 		sr_check_interrupts();
 		list->capacity = list->capacity ? 2 * list->capacity : 64;
-		list->edges = list->edges == NULL ? sr_alloc((size_t) list->capacity * sizeof(Edge))
-			: sr_realloc(list->edges, (size_t) list->capacity * sizeof(Edge));
+		list->edges = list->edges == NULL ? sr_alloc((size_t) list->capacity * sizeof(Side))
+			: sr_realloc(list->edges, (size_t) list->capacity * sizeof(Side));
 	}
 	e = &list->edges[list->count++];
 	e->from = hpx_vertex(order, face, x + corner[side][0], y + corner[side][1]);
@@ -626,10 +626,10 @@ edge_add(EdgeList *list, int order, int face, int32 x, int32 y, int side)
 }
 
 static int
-compare_edges(const void *pa, const void *pb)
+compare_sides(const void *pa, const void *pb)
 {
-	const Edge *a = pa;
-	const Edge *b = pb;
+	const Side *a = pa;
+	const Side *b = pb;
 
 	sr_check_interrupts();
 	if (a->from != b->from)
@@ -642,7 +642,7 @@ compare_edges(const void *pa, const void *pb)
  * split, not on the same face.
  */
 static void
-collect_edges(const GapSet *set, const uint32 *members, int64 n, bool split, EdgeList *out)
+collect_sides(const GapSet *set, const uint32 *members, int64 n, bool split, SideList *out)
 {
 	const SegmentTable *t = &set->table;
 	RowBuffer	beside = {0};
@@ -666,9 +666,9 @@ collect_edges(const GapSet *set, const uint32 *members, int64 n, bool split, Edg
 			for (; x < end; x++)
 			{
 				if (x < s->hi)
-					edge_add(out, t->order, face, x + 1, row - x - 1, 3);
+					side_add(out, t->order, face, x + 1, row - x - 1, 3);
 				if (x >= s->lo)
-					edge_add(out, t->order, face, x, row - x, 0);
+					side_add(out, t->order, face, x, row - x, 0);
 			}
 			if (k < beside.count)
 				x = beside.items[k].hi + 1;
@@ -683,9 +683,9 @@ collect_edges(const GapSet *set, const uint32 *members, int64 n, bool split, Edg
 			for (; x < end; x++)
 			{
 				if (x <= s->hi)
-					edge_add(out, t->order, face, x, row - x, 2);
+					side_add(out, t->order, face, x, row - x, 2);
 				if (x > s->lo)
-					edge_add(out, t->order, face, x - 1, row - x + 1, 1);
+					side_add(out, t->order, face, x - 1, row - x + 1, 1);
 			}
 			if (k < beside.count)
 				x = beside.items[k].hi + 1;
@@ -743,7 +743,7 @@ move_into_face(int face, double *lon, double *lat)
  * is within 0.1 % of its cells'.
  */
 static void
-add_edge_points(Outline *out, const HpxGrid *grid, const Edge *e, bool split)
+add_side_points(Outline *out, const HpxGrid *grid, const Side *e, bool split)
 {
 	int32		nside = (int32) grid->nside;
 	int32		a = (int32) (e->from >> 32);
@@ -781,7 +781,7 @@ add_edge_points(Outline *out, const HpxGrid *grid, const Edge *e, bool split)
 
 /* The first edge from a vertex, in sorted edges. */
 static int64
-first_from(const EdgeList *list, int64 vertex)
+first_from(const SideList *list, int64 vertex)
 {
 	int64		lo = 0,
 				hi = list->count;
@@ -804,10 +804,10 @@ first_from(const EdgeList *list, int64 vertex)
  * either side of the corner are simple, and they have no more than it in common.
  */
 static int64
-next_edge(const EdgeList *list, const Edge *e, int64 to)
+next_side(const SideList *list, const Side *e, int64 to)
 {
 	int64		i = first_from(list, to);
-	const Edge *n = &list->edges[i];
+	const Side *n = &list->edges[i];
 
 	Assert(i < list->count && n->from == to);
 	if (i + 1 < list->count && n[1].from == to && n->face == e->face && n->x == e->x && n->y == e->y)
@@ -864,14 +864,14 @@ projected_area(const Outline *out, const struct OutlineRing *ring, Vec3 middle)
 /* Adds the polygon of some segments of a gap, which are connected and lie around a point. */
 static void
 add_polygon(const HpxGrid *grid, const GapSet *set, const uint32 *members, int64 n, bool split,
-			Vec3 middle, EdgeList *edges, Outline *out)
+			Vec3 middle, SideList *edges, Outline *out)
 {
 	int64		first_ring = out->nrings;
 	int64		shell = first_ring;
 	double		most = 0;
 
-	collect_edges(set, members, n, split, edges);
-	qsort(edges->edges, edges->count, sizeof(Edge), compare_edges);
+	collect_sides(set, members, n, split, edges);
+	qsort(edges->edges, edges->count, sizeof(Side), compare_sides);
 	for (int64 i = 0; i < edges->count; i++)
 	{
 		struct OutlineRing *ring;
@@ -890,13 +890,13 @@ add_polygon(const HpxGrid *grid, const GapSet *set, const uint32 *members, int64
 		ring->shell = false;
 		do
 		{
-			Edge	   *e = &edges->edges[at];
+			Side	   *e = &edges->edges[at];
 			int64		to = e->to;
 
 			sr_check_interrupts();
-			add_edge_points(out, grid, e, split);
+			add_side_points(out, grid, e, split);
 			e->to = -1;
-			at = next_edge(edges, e, to);
+			at = next_side(edges, e, to);
 			/* every ring closes; a ring that did not would end where an edge is used up */
 		} while (at != i && edges->edges[at].to >= 0);
 		add_point(out, out->xy[2 * ring->start], out->xy[2 * ring->start + 1]);
@@ -1045,7 +1045,7 @@ void
 gaps_outline(const HpxGrid *grid, const GapSet *set, const Gap *gap, Outline *out)
 {
 	const uint32 *members = &set->members[gap->start];
-	EdgeList	edges = {NULL, 0, 0};
+	SideList	edges = {NULL, 0, 0};
 	Vec3		middle;
 	bool		whole = false;
 

@@ -237,20 +237,11 @@ hpx_cell_ring(const HpxGrid *grid, int64 cell)
 	return (int32) (4 * nside - ((1 + isqrt(2 * (grid->ncell - cell) - 1)) >> 1));
 }
 
-/* Longitude in (-180, 180] of a number of turns in [0, 1]. */
-static double
-turn_to_lon(double turn)
-{
-	double		lon = turn * 360.0;
-
-	return lon > 180.0 ? lon - 360.0 : lon;
-}
-
 /* Longitude of the centre of cell j of a ring, geodetic degrees. */
 double
 hpx_ring_lon(const HpxRing *ring, int32 j)
 {
-	return turn_to_lon(((double) j + ring->shift) / (double) ring->ncell);
+	return sr_turn_lon(((double) j + ring->shift) / (double) ring->ncell);
 }
 
 /* Latitude of the centres of a ring, geodetic degrees. */
@@ -455,6 +446,6 @@ hpx_face_position(int face, double x, double y, double *lon, double *lat)
 		t += 8.0;
 	if (t >= 8.0)
 		t -= 8.0;
-	*lon = nr < 1e-15 ? 0.0 : turn_to_lon(t / (8.0 * nr));
+	*lon = nr < 1e-15 ? 0.0 : sr_turn_lon(t / (8.0 * nr));
 	*lat = sr_asin(hpx_sinlat(z)) / SR_DEGREE;
 }

@@ -5,19 +5,7 @@
 #define SR_SCAN_H
 
 #include "grid/healpix.h"
-
-/* Linear rings of one polygon; xy holds lon, lat pairs in degrees. */
-typedef struct LinearRing
-{
-	int32		npoints;
-	const double *xy;
-} LinearRing;
-
-typedef struct Polygon
-{
-	int32		nrings;			/* 0: empty; the first is the shell */
-	const LinearRing *rings;
-} Polygon;
+#include "grid/ring.h"
 
 /* Cells first .. last, inclusive. */
 typedef struct CellSpan
@@ -34,20 +22,9 @@ typedef struct SpanList
 	int64		capacity;
 } SpanList;
 
-/* Keeps the memory for a region below a gigabyte or so. */
-#define SCAN_MAX_CROSSINGS (INT64_C(1) << 24)
-
-/* Why a polygon could not be scanned. */
-typedef enum ScanError
-{
-	SCAN_OK,
-	SCAN_ANTIPODAL,				/* an edge joins antipodal points */
-	SCAN_TOO_COMPLEX			/* its edges meet rings more than SCAN_MAX_CROSSINGS times */
-} ScanError;
-
 extern int64 point_cell(int order, double lon, double lat);
-extern ScanError scan_polygons(const HpxGrid *grid, const Polygon *polygons, int32 npolygons,
-							   SpanList *out, double bad_edge[4]);
+extern bool scan_polygons(const HpxGrid *grid, const Polygon *polygons, int32 npolygons,
+						  SpanList *out, RingFault *fault);
 
 extern void span_list_init(SpanList *list);
 extern void span_list_free(SpanList *list);

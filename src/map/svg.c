@@ -15,6 +15,7 @@
 #include "base/dmath.h"
 #include "coverage/geog.h"
 #include "coverage/runs.h"
+#include "grid/scan.h"
 
 /* A brick of a field covers at least so many square units; regions are drawn finer. */
 #define FIELD_BRICK 0.64
@@ -81,14 +82,12 @@ add_region(Bricks *b, Datum geography)
 {
 	GeogRegion	region;
 	SpanList	spans;
-	double		edge[4];
+	RingFault	fault;
 
 	CHECK_FOR_INTERRUPTS();
 	geog_read_region(geography, &region);
-	if (region.largest < 0)
-		return;
 	span_list_init(&spans);
-	if (scan_polygons(b->grid, region.polygons, region.npolygons, &spans, edge) == SCAN_OK)
+	if (scan_polygons(b->grid, region.polygons, region.npolygons, &spans, &fault))
 		for (int64 i = 0; i < spans.nspans; i++)
 			sr_bricks_add_cells(b, spans.spans[i].first, spans.spans[i].last, 1);
 	span_list_free(&spans);

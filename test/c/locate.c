@@ -1,9 +1,9 @@
 /*
  * Which region covers a point, against the scan of cells: at the centre of a
- * cell both must say the same, and where a locator is not sure it must be because
- * an edge is near.
+ * cell both must say the same.
  */
 #include "grid/locate.h"
+#include "grid/scan.h"
 
 #include <math.h>
 
@@ -55,11 +55,11 @@ static void
 add_region(World *w, const Polygon *polygon)
 {
 	SpanList	spans;
-	double		edge[4];
+	RingFault	fault;
 
-	locator_add(w->locator, polygon, 1);
+	locator_add(w->locator, polygon, 1, &fault);
 	span_list_init(&spans);
-	scan_polygons(w->grid, polygon, 1, &spans, edge);
+	scan_polygons(w->grid, polygon, 1, &spans, &fault);
 	for (int64 i = 0; i < spans.nspans; i++)
 		for (int64 c = spans.spans[i].first; c <= spans.spans[i].last; c++)
 			if (w->owner[c] < 0)
@@ -68,42 +68,25 @@ add_region(World *w, const Polygon *polygon)
 	w->nregions++;
 }
 
-/* Cells whose centre the locator gives to another region; how often it was not sure. */
+/* Cells whose centre the locator gives to another region. */
 static int64
-differences(const World *w, int64 *unsure, int64 *covered)
+differences(const World *w, int64 *covered)
 {
 	int64		wrong = 0;
 
-	*unsure = *covered = 0;
+	*covered = 0;
 	for (int64 c = 0; c < w->grid->ncell; c++)
 	{
 		double		lon,
 					lat;
-		bool		sure;
 		int32		found;
 
 		hpx_cell_center(w->grid, c, &lon, &lat);
-		found = locator_find(w->locator, lon, lat, 0, &sure);
+		found = locator_find(w->locator, lon, lat);
 		*covered += found >= 0;
-		if (found >= 0 && !sure)
-			++*unsure;
-		else
-			wrong += found != w->owner[c];
+		wrong += found != w->owner[c];
 	}
 	return wrong;
-}
-
-/* The first sure region, as a caller without an authority would find it. */
-static int32
-first_sure(const Locator *locator, double lon, double lat)
-{
-	int32		found = -1;
-	bool		sure;
-
-	do
-		found = locator_find(locator, lon, lat, found + 1, &sure);
-	while (found >= 0 && !sure);
-	return found;
 }
 
 int
@@ -114,8 +97,7 @@ main(void)
 		{0, 0}, {180, 0}, {-180, 30}, {179.99, -16.5}, {0, 90}, {77, -90}, {13.4, 89.9}, {-70, -89.99},
 		{45, 41.81}, {-135, -41.81}, {100, 66}, {1e-9, -1e-9}
 	};
-	int64		unsure,
-				covered,
+	int64		covered,
 				wrong;
 
 	for (size_t s = 0; s < sizeof(sizes) / sizeof(double); s++)
@@ -138,10 +120,9 @@ main(void)
 				add_region(&w, &polygon);
 			}
 			locator_finish(w.locator);
-			wrong = differences(&w, &unsure, &covered);
-			/* regions of more than a hemisphere have no point that is surely outside */
-			ok(wrong == 0 && covered > 50 && (unsure <= 2 || sizes[s] > 70), "12 overlapping regions of %.1f degrees with %d holes, at poles and the antimeridian (%lld cells, %lld unsure)",
-			   sizes[s], holes, (long long) covered, (long long) unsure);
+			wrong = differences(&w, &covered);
+			ok(wrong == 0 && covered > 50, "12 overlapping regions of %.1f degrees with %d holes, at poles and the antimeridian (%lld cells)",
+			   sizes[s], holes, (long long) covered);
 		}
 
 	{
@@ -158,8 +139,8 @@ main(void)
 			add_region(&w, &polygon);
 		}
 		locator_finish(w.locator);
-		wrong = differences(&w, &unsure, &covered);
-		ok(wrong == 0 && unsure <= 2, "2000 regions all over the Earth (%lld cells, %lld unsure)", (long long) covered, (long long) unsure);
+		wrong = differences(&w, &covered);
+		ok(wrong == 0, "2000 regions all over the Earth (%lld cells)", (long long) covered);
 	}
 
 	{
@@ -181,8 +162,8 @@ main(void)
 		add_region(&w, &polygons[0]);
 		add_region(&w, &polygons[1]);
 		locator_finish(w.locator);
-		wrong = differences(&w, &unsure, &covered);
-		ok(wrong == 0 && covered > 5000, "edges to and fro, and edges that bulge (%lld cells, %lld unsure)", (long long) covered, (long long) unsure);
+		wrong = differences(&w, &covered);
+		ok(wrong == 0 && covered > 5000, "edges to and fro, and edges that bulge (%lld cells)", (long long) covered);
 	}
 
 	{
@@ -192,24 +173,19 @@ main(void)
 		LinearRing	rings[2] = {{5, box}, {4, flat}};
 		Polygon		polygons[2] = {{1, &rings[0]}, {1, &rings[1]}};
 		Locator    *locator = locator_new();
-		bool		sure;
+		RingFault	fault;
 
-		locator_add(locator, &polygons[0], 1);
-		locator_add(locator, &polygons[1], 1);
+		locator_add(locator, &polygons[0], 1, &fault);
+		locator_add(locator, &polygons[1], 1, &fault);
 		locator_finish(locator);
-		ok(locator_find(locator, 61, 0, 0, &sure) == 1 && !sure && locator_find(locator, 61, 1e-8, 0, &sure) == 1 && !sure &&
-		   locator_find(locator, 61, -1e-8, 0, &sure) == 1 && !sure, "on an edge along the equator, or a millimetre beside it, it is not sure");
-		ok(locator_find(locator, 61, 1e-6, 0, &sure) == 1 && sure && locator_find(locator, 61, -1e-6, 0, &sure) == -1, "a decimetre beside it is");
-		ok(locator_find(locator, 10, 5, 0, &sure) == 0 && !sure, "on a meridian edge it is not sure");
-		ok(locator_find(locator, 30, 10, 0, &sure) == 0 && !sure, "nor on a vertex");
-		ok(locator_find(locator, 10 + 1e-8, 5, 0, &sure) == 0 && !sure, "nor a millimetre inside");
-		ok(locator_find(locator, 10 + 1e-6, 5, 0, &sure) == 0 && sure, "a decimetre inside it is");
-		ok(locator_find(locator, 10 - 1e-6, 5, 0, &sure) == -1, "and a decimetre outside");
-		ok(locator_find(locator, -170, 5, 0, &sure) == -1, "the far side of the edge's great circle is outside");
-		ok(locator_find(locator, 10, 50, 0, &sure) == -1 && locator_find(locator, 10, -50, 0, &sure) == -1, "so is the meridian beyond the edge");
-		ok(locator_find(locator, 20, 10.1, 0, &sure) == 0 && sure, "a northern edge bulges");
-		ok(locator_find(locator, 20, 0, 1, &sure) == -1, "asked for later regions it finds none");
-		ok(locator_find(locator, 380, 0, 0, &sure) == 0 && sure, "longitudes go around");
+		ok(locator_find(locator, 61, 0) == 1 && locator_find(locator, 50, 0) == 1, "an edge along the equator is covered, and its end");
+		ok(locator_find(locator, 61, 1e-9) == 1 && locator_find(locator, 61, -1e-9) == -1, "a tenth of a millimetre inside is, and outside is not");
+		ok(locator_find(locator, 10, 5) == 0 && locator_find(locator, 30, -3) == 0 && locator_find(locator, 30, 10) == 0, "meridian edges and vertices are covered");
+		ok(locator_find(locator, 10 + 1e-9, 5) == 0 && locator_find(locator, 10 - 1e-9, 5) == -1, "a tenth of a millimetre inside is, and outside is not");
+		ok(locator_find(locator, -170, 5) == -1, "the far side of the edge's great circle is outside");
+		ok(locator_find(locator, 10, 50) == -1 && locator_find(locator, 10, -50) == -1, "so is the meridian beyond the edge");
+		ok(locator_find(locator, 20, 10.1) == 0, "a northern edge bulges");
+		ok(locator_find(locator, 380, 0) == 0, "longitudes go around");
 	}
 
 	{
@@ -217,23 +193,20 @@ main(void)
 		double		box[] = {10, -10, 30, -10, 30, 10, 10, 10, 10, -10};
 		double		point[] = {5, 5, 5, 5, 5, 5, 5, 5};
 		LinearRing	rings[3] = {{4, antipodal}, {5, box}, {4, point}};
-		Polygon		polygons[4] = {{1, &rings[0]}, {0, NULL}, {1, &rings[2]}, {1, &rings[1]}};
-		Polygon		parts[2] = {{1, &rings[0]}, {1, &rings[1]}};
+		Polygon		polygons[3] = {{0, NULL}, {1, &rings[2]}, {1, &rings[1]}};
+		Polygon		parts[2] = {{1, &rings[1]}, {1, &rings[0]}};
 		Locator    *locator = locator_new();
-		bool		sure;
+		RingFault	fault;
 
-		for (int i = 0; i < 4; i++)
-			locator_add(locator, &polygons[i], 1);
+		for (int i = 0; i < 3; i++)
+			locator_add(locator, &polygons[i], 1, &fault);
 		locator_finish(locator);
-		ok(locator_find(locator, 20, 0, 0, &sure) == 0 && !sure, "an undefined edge leaves it unsure everywhere");
-		ok(first_sure(locator, 20, 0) == 3, "an empty region and a point cover nothing");
+		ok(locator_find(locator, 20, 0) == 2 && locator_find(locator, 5, 5) == -1, "an empty region and a point cover nothing");
 		locator = locator_new();
-		locator_add(locator, parts, 2);
-		locator_finish(locator);
-		ok(locator_find(locator, 20, 0, 0, &sure) == 0 && sure, "a part that is sure decides for its region");
+		ok(!locator_add(locator, parts, 2, &fault) && fault.error == RING_ANTIPODAL && fault.edge[0] == 10 && fault.edge[3] == -20, "an undefined edge in any part is reported");
 		locator = locator_new();
 		locator_finish(locator);
-		ok(locator_find(locator, 20, 0, 0, &sure) == -1, "of no regions none covers a point");
+		ok(locator_find(locator, 20, 0) == -1, "of no regions none covers a point");
 	}
 	return tap_done();
 }

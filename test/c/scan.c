@@ -172,11 +172,11 @@ polygon_errors(const HpxGrid *grid, const Polygon *polygon, Point centre, int64 
 {
 	unsigned char *counts = sr_alloc(grid->ncell);
 	SpanList	spans;
-	double		edge[4];
+	RingFault	fault;
 	int64		errors = 0;
 
 	span_list_init(&spans);
-	if (scan_polygons(grid, polygon, 1, &spans, edge) != SCAN_OK)
+	if (!scan_polygons(grid, polygon, 1, &spans, &fault))
 		return -1;
 	mark(&spans, counts, grid->ncell);
 	*covered = 0;
@@ -213,11 +213,11 @@ octant_cells(const HpxGrid *grid, double west, double east)
 	LinearRing	ring = {4, xy};
 	Polygon		polygon = {1, &ring};
 	SpanList	spans;
-	double		edge[4];
+	RingFault	fault;
 	int64		n = 0;
 
 	span_list_init(&spans);
-	scan_polygons(grid, &polygon, 1, &spans, edge);
+	scan_polygons(grid, &polygon, 1, &spans, &fault);
 	for (int64 i = 0; i < spans.nspans; i++)
 		n += spans.spans[i].last - spans.spans[i].first + 1;
 	span_list_free(&spans);
@@ -332,7 +332,7 @@ main(void)
 			LinearRing	ring = {5, xy};
 			Polygon		polygon = {1, &ring};
 			SpanList	spans;
-			double		edge[4];
+			RingFault	fault;
 			int64		n = 0;
 			int			face;
 			int64		ix,
@@ -343,7 +343,7 @@ main(void)
 				hpx_face_position(face, (double) (ix + corner[k][0]) / (double) grid->nside,
 								  (double) (iy + corner[k][1]) / (double) grid->nside, &xy[2 * k], &xy[2 * k + 1]);
 			span_list_init(&spans);
-			scan_polygons(grid, &polygon, 1, &spans, edge);
+			scan_polygons(grid, &polygon, 1, &spans, &fault);
 			for (int64 i = 0; i < spans.nspans; i++)
 				n += spans.spans[i].last - spans.spans[i].first + 1;
 			/* the cell itself, and those whose centres its corners or sides touch */
@@ -359,12 +359,12 @@ main(void)
 		Polygon		polygon = {1, &ring};
 		Polygon		empty = {0, NULL};
 		SpanList	spans;
-		double		edge[4];
+		RingFault	fault;
 
 		span_list_init(&spans);
-		ok(scan_polygons(hpx_grid(3), &polygon, 1, &spans, edge) == SCAN_ANTIPODAL && edge[2] == -170,
+		ok(!scan_polygons(hpx_grid(3), &polygon, 1, &spans, &fault) && fault.error == RING_ANTIPODAL && fault.edge[2] == -170,
 		   "an edge between antipodes is reported");
-		ok(scan_polygons(hpx_grid(3), &empty, 1, &spans, edge) == SCAN_OK && spans.nspans == 0,
+		ok(scan_polygons(hpx_grid(3), &empty, 1, &spans, &fault) && spans.nspans == 0,
 		   "an empty polygon has no cells");
 	}
 	return tap_done();

@@ -7,6 +7,8 @@
 #include "coverage/check.h"
 #include "coverage/geog.h"
 #include "coverage/region.h"
+#include "grid/area.h"
+#include "grid/locate.h"
 
 int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 size_t		LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
@@ -22,6 +24,36 @@ check_spans(const SpanList *spans, int order)
 	{
 		shim_require(spans->spans[i].first <= spans->spans[i].last, "spans are not empty");
 		shim_require(spans->spans[i].first >= 0 && spans->spans[i].last < INT64_C(12) << (2 * order), "spans are in the grid");
+	}
+}
+
+/* What is covered as a place is what is covered as a cell. */
+static void
+check_places(const GeogRegion *region, const SpanList *spans, int order)
+{
+	const HpxGrid *grid = hpx_grid(order);
+	Locator    *locator = locator_new();
+	RingFault	fault;
+	int64		at = 0;
+
+	shim_require(locator_add(locator, region->polygons, region->npolygons, &fault), "what can be scanned can be searched");
+	locator_finish(locator);
+	for (int32 p = 0; p < region->npolygons; p++)
+	{
+		double		area = polygon_area(&region->polygons[p]);
+
+		shim_require(area >= 0 && area <= 2.56e14, "no polygon is larger than half of the Earth");
+	}
+	/* all cells of small grids, some of others */
+	for (int64 cell = 0; cell < grid->ncell; cell += order > 2 ? 1 + grid->ncell / 200 : 1)
+	{
+		double		lon,
+					lat;
+
+		hpx_cell_center(grid, cell, &lon, &lat);
+		while (at < spans->nspans && spans->spans[at].last < cell)
+			at++;
+		shim_require((locator_find(locator, lon, lat) == 0) == (at < spans->nspans && spans->spans[at].first <= cell), "cells and places agree");
 	}
 }
 
@@ -83,16 +115,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	{
 		GeogRegion	region;
 		SpanList	spans;
-		double		edge[4];
+		RingFault	fault;
 
 		geog_read_region(datum, &region);
 		span_list_init(&spans);
-		if (region.largest >= 0 &&
-			scan_polygons(hpx_grid(order), region.polygons, region.npolygons, &spans, edge) == SCAN_OK)
+		if (scan_polygons(hpx_grid(order), region.polygons, region.npolygons, &spans, &fault))
 		{
 			check_spans(&spans, order);
 			for (int64 i = 1; i < spans.nspans; i++)
 				shim_require(spans.spans[i].first > spans.spans[i - 1].last + 1, "a region's spans are apart and in order");
+			check_places(&region, &spans, order);
 			shim_check_coverage(coverage_from_spans(order, &spans));
 		}
 	}
