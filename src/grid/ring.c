@@ -166,7 +166,7 @@ add_arc(void *arg, const Arc *arc)
 }
 
 /* The grid to begin with. */
-#define COARSEST 8
+#define COARSEST 5
 
 /*
  * Which side is smaller, of a ring that is as large as a hemisphere in some
