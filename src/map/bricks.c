@@ -1,12 +1,9 @@
 /*
- * bricks.c: from fields and regions to bricks, from bricks to outlines.
+ * bricks.c: fields and regions as bricks, cells of the display grid.
  */
 #include "map/map.h"
 
 #include "coverage/runs.h"
-
-/* Bricks less than this apart, in turns, touch. */
-#define TOUCHING 1e-10
 
 /* What is drawn beyond the frame, in tenths of a unit: more than half of a line. */
 #define BEYOND 30
@@ -23,19 +20,19 @@ static void
 enter_row(Bricks *b, int32 row)
 {
 	const MapFrame *frame = b->frame;
-	int			x[3],
-				north,
-				south;
+	int			middle,
+				x[2],
+				y[2];
 	double		half;
 
 	if (row == b->row)
 		return;
 	b->row = row;
-	sr_frame_position(frame, 0.5, sr_row_parallel(b->grid, 2 * (int64) row), &x[0], &north);
-	sr_frame_position(frame, 1.5, sr_row_parallel(b->grid, 2 * (int64) row), &x[1], &north);
-	sr_frame_position(frame, 1.5, sr_row_parallel(b->grid, 2 * (int64) row + 2), &x[2], &south);
-	half = (SR_FRAME_WIDTH / 2 + BEYOND) / (double) (Min(x[1], x[2]) - x[0]);
-	if (south < frame->top - BEYOND || north > frame->top + frame->height + BEYOND)
+	sr_frame_position(frame, 0.5, 0, &middle, &y[0]);
+	for (int i = 0; i < 2; i++)
+		sr_frame_position(frame, 1.5, sr_row_parallel(b->grid, 2 * ((int64) row + i)), &x[i], &y[i]);
+	half = (SR_FRAME_WIDTH / 2 + BEYOND) / (double) (Min(x[0], x[1]) - middle);
+	if (y[1] < frame->top - BEYOND || y[0] > frame->top + frame->height + BEYOND)
 		half = 0;
 	b->west = Max(0.0, 0.5 - half);
 	b->east = Min(1.0, 0.5 + half);
@@ -48,9 +45,9 @@ add_part(Bricks *b, double from, double to, double value)
 
 	from = Max(from, b->west);
 	to = Min(to, b->east);
-	if (to - from < TOUCHING)
+	if (to - from < SR_TOUCHING)
 		return;
-	if (last && last->span.row == b->row && last->value == value && fabs(from - last->span.to) < TOUCHING)
+	if (last && last->span.row == b->row && last->value == value && fabs(from - last->span.to) < SR_TOUCHING)
 		last->span.to = to;
 	else
 		sr_array_push(&b->list, ((Brick) {{b->row, from, to}, value}));
@@ -135,44 +132,4 @@ sr_bricks_add_field(Bricks *b, const Coverage *c)
 		}
 	}
 	pfree(means);
-}
-
-static int
-compare_bricks(const void *a, const void *b)
-{
-	const RowSpan *x = &((const Brick *) a)->span;
-	const RowSpan *y = &((const Brick *) b)->span;
-
-	CHECK_FOR_INTERRUPTS();
-	if (x->row != y->row)
-		return x->row < y->row ? -1 : 1;
-	return (x->from > y->from) - (x->from < y->from);
-}
-
-/*
- * Writes the outlines of the bricks with at least a value (at most its negative, with
- * sign -1) as path data. Returns their number of points.
- */
-int64
-sr_bricks_outline(Bricks *b, int sign, double at_least, StringInfo out)
-{
-	RowSpan    *spans = sr_alloc((size_t) b->list.count * sizeof(RowSpan));
-	int64		n = 0;
-	int64		npoints;
-
-	qsort(b->list.items, b->list.count, sizeof(Brick), compare_bricks);
-	for (int64 i = 0; i < b->list.count; i++)
-	{
-		const Brick *brick = &b->list.items[i];
-
-		if (!(sign * brick->value >= at_least))
-			continue;
-		if (n > 0 && spans[n - 1].row == brick->span.row && brick->span.from - spans[n - 1].to < TOUCHING)
-			spans[n - 1].to = Max(spans[n - 1].to, brick->span.to);
-		else
-			spans[n++] = brick->span;
-	}
-	npoints = sr_path_outlines(b->frame, b->grid, spans, n, out);
-	pfree(spans);
-	return npoints;
 }

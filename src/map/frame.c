@@ -24,33 +24,38 @@
 #define A3 0.000893
 #define A4 0.003796
 
-/* Equal Earth of the unit sphere at authalic latitude asin(z): x for a longitude of one radian, and y. */
-static void
-equal_earth(double z, double *x, double *y)
+typedef struct Projected
+{
+	double		x;				/* of a longitude of one radian */
+	double		y;
+} Projected;
+
+/* Equal Earth of the unit sphere at authalic latitude asin(z). */
+static Projected
+equal_earth(double z)
 {
 	double		s = sqrt(3.0) / 2.0 * Max(-1.0, Min(1.0, z));
 	double		t = sr_asin(s);
 	double		t2 = t * t;
 	double		t6 = t2 * t2 * t2;
 
-	*x = 2.0 * sqrt(3.0) * sqrt(1.0 - s * s) /
-		(3.0 * (t6 * (9.0 * A4 * t2 + 7.0 * A3) + 3.0 * A2 * t2 + A1));
-	*y = t * (t6 * (A4 * t2 + A3) + A2 * t2 + A1);
+	return (Projected) {
+		2.0 * sqrt(3.0) * sqrt(1.0 - s * s) / (3.0 * (t6 * (9.0 * A4 * t2 + 7.0 * A3) + 3.0 * A2 * t2 + A1)),
+		t * (t6 * (A4 * t2 + A3) + A2 * t2 + A1)
+	};
 }
 
 /* The position of a place; across is in turns from the map's left edge. */
 void
 sr_frame_position(const MapFrame *frame, double across, double z, int *x, int *y)
 {
-	double		ex,
-				ey;
+	Projected	p = equal_earth(z);
 
-	equal_earth(z, &ex, &ey);
-	ex = frame->scale * frame->stretch * ex * (across - 0.5) * 2 * SR_PI;
-	ey = frame->scale / frame->stretch * (ey - frame->center_y);
+	p.x *= frame->scale * frame->stretch * (across - 0.5) * 2 * SR_PI;
+	p.y = frame->scale / frame->stretch * (p.y - frame->center_y);
 	/* what is far outside may stay there, but not overflow */
-	*x = SR_FRAME_LEFT + SR_FRAME_WIDTH / 2 + (int) rint(Max(-1e8, Min(1e8, ex)));
-	*y = frame->top + frame->height / 2 - (int) rint(Max(-1e8, Min(1e8, ey)));
+	*x = SR_FRAME_LEFT + SR_FRAME_WIDTH / 2 + (int) rint(Max(-1e8, Min(1e8, p.x)));
+	*y = frame->top + frame->height / 2 - (int) rint(Max(-1e8, Min(1e8, p.y)));
 }
 
 /* Turns from the map's left edge, in [0, 1), of a longitude in turns. */
@@ -90,20 +95,14 @@ sr_row_parallel(const HpxGrid *grid, int64 half_rows)
 void
 sr_frame_world(MapFrame *frame, int top)
 {
-	double		x,
-				y,
-				pole;
-
-	equal_earth(0, &x, &y);
-	equal_earth(1, &pole, &pole);
 	frame->whole = true;
 	frame->meridian = WORLD_MERIDIAN;
 	/* a unit is left for the outline */
-	frame->scale = (SR_FRAME_WIDTH - 20) / (2 * SR_PI * x);
+	frame->scale = (SR_FRAME_WIDTH - 20) / (2 * SR_PI * equal_earth(0).x);
 	frame->stretch = 1;
 	frame->center_y = 0;
 	frame->top = top;
-	frame->height = 2 * (int) rint(pole * frame->scale + 10);
+	frame->height = 2 * (int) rint(equal_earth(1).y * frame->scale + 10);
 }
 
 /*
@@ -119,13 +118,10 @@ sr_frame_fit(MapFrame *frame, const Bricks *b, int order)
 				south = 1,
 				west = 1,
 				east = 0;
+	Projected	pole = equal_earth(1);
 	double		middle,
 				widest,
-				x,
-				y,
-				y_north,
-				y_south;
-	double		half_width,
+				half_width,
 				half_height,
 				least;
 
@@ -141,27 +137,23 @@ sr_frame_fit(MapFrame *frame, const Bricks *b, int order)
 	if (b->list.count == 0 || east - west > MAX_WIDTH)
 		return false;
 	middle = (north + south) / 2;
-	equal_earth(north, &x, &y_north);
-	equal_earth(south, &x, &y_south);
 	/* on the parallel next to the equator */
-	equal_earth(Max(south, Min(north, 0)), &widest, &y);
-	equal_earth(middle, &x, &y);
-	fitted.center_y = (y_north + y_south) / 2;
-	fitted.stretch = sqrt(1 - middle * middle) / x;
+	widest = equal_earth(Max(south, Min(north, 0))).x;
+	fitted.center_y = (equal_earth(north).y + equal_earth(south).y) / 2;
+	fitted.stretch = sqrt(1 - middle * middle) / equal_earth(middle).x;
 	fitted.meridian = frame->meridian - 0.5 + (west + east) / 2;
 	fitted.meridian -= floor(fitted.meridian);
 
 	/* a margin, and room for a dozen cells */
 	least = 6 * sqrt(4 * SR_PI / (double) (INT64_C(12) << (2 * order)));
 	half_width = Max(1.08 * SR_PI * (east - west) * widest * fitted.stretch, least);
-	half_height = Max(1.08 * (y_north - y_south) / 2 / fitted.stretch, least);
+	half_height = Max(1.08 * (equal_earth(north).y - equal_earth(south).y) / 2 / fitted.stretch, least);
 	fitted.scale = Min(SR_FRAME_WIDTH / (2 * half_width), MAX_HEIGHT / (2 * half_height));
 	fitted.height = 10 * (int) rint(Max(MIN_HEIGHT, Min(MAX_HEIGHT, 2 * half_height * fitted.scale)) / 10);
 
 	/* the map of the Earth is narrowest at the poles */
-	equal_earth(1, &x, &y);
-	if (SR_FRAME_WIDTH / fitted.scale / fitted.stretch / 2 >= SR_PI * x ||
-		fabs(fitted.center_y) + fitted.height / fitted.scale * fitted.stretch / 2 >= y)
+	if (SR_FRAME_WIDTH / fitted.scale / fitted.stretch / 2 >= SR_PI * pole.x ||
+		fabs(fitted.center_y) + fitted.height / fitted.scale * fitted.stretch / 2 >= pole.y)
 		return false;
 	*frame = fitted;
 	return true;

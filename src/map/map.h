@@ -44,6 +44,9 @@ typedef struct Brick			/* several of one value side by side */
 	double		value;
 } Brick;
 
+/* Bricks less than this apart touch. */
+#define SR_TOUCHING 1e-10
+
 typedef struct Bricks
 {
 	const MapFrame *frame;
@@ -76,9 +79,8 @@ extern double sr_row_parallel(const HpxGrid *grid, int64 half_rows);
 extern Bricks sr_bricks(const MapFrame *frame, int order);
 extern void sr_bricks_add_cells(Bricks *b, int64 first, int64 last, double value);
 extern void sr_bricks_add_field(Bricks *b, const Coverage *c);
-extern int64 sr_bricks_outline(Bricks *b, int sign, double at_least, StringInfo out);
 
-extern int64 sr_path_outlines(const MapFrame *frame, const HpxGrid *grid, const RowSpan *spans, int64 nspans, StringInfo out);
+extern int64 sr_path_outline(Bricks *b, int sign, double at_least, StringInfo out);
 
 extern void sr_classes_choose(Bricks *b, int sign, Classes *classes);
 

@@ -1,5 +1,5 @@
 /*
- * path.c: outlines with as few points as they need. A point is left out where the outline
+ * path.c: outlines of bricks, with as few points as they need. A point is left out where the outline
  * without it passes by it at no more than TOLERANCE.
  */
 #include "map/map.h"
@@ -15,8 +15,7 @@ typedef struct Vector
 
 typedef struct Path
 {
-	const MapFrame *frame;
-	const HpxGrid *grid;
+	const Bricks *bricks;
 	StringInfo	out;
 	int64		npoints;		/* written so far */
 	char		command;		/* the last one, 0 between outlines */
@@ -69,7 +68,7 @@ add_point(void *arg, double across, int64 half_rows)
 	double		s;
 
 	CHECK_FOR_INTERRUPTS();
-	sr_frame_position(path->frame, across, sr_row_parallel(path->grid, half_rows), &x, &y);
+	sr_frame_position(path->bricks->frame, across, sr_row_parallel(path->bricks->grid, half_rows), &x, &y);
 	if (path->command == 0)
 	{
 		appendStringInfo(path->out, "M%d %d", x, y);
@@ -106,13 +105,43 @@ close_outline(void *arg)
 	path->command = 0;
 }
 
-/* Writes the outlines of intervals on the rows of a grid. Returns their number of points. */
-int64
-sr_path_outlines(const MapFrame *frame, const HpxGrid *grid, const RowSpan *spans, int64 nspans, StringInfo out)
+static int
+compare_bricks(const void *a, const void *b)
 {
-	Path		path = {.frame = frame, .grid = grid, .out = out};
-	OutlineSink sink = {add_point, close_outline, &path};
+	const RowSpan *x = &((const Brick *) a)->span;
+	const RowSpan *y = &((const Brick *) b)->span;
 
-	outline_trace(spans, nspans, &sink);
+	CHECK_FOR_INTERRUPTS();
+	if (x->row != y->row)
+		return x->row < y->row ? -1 : 1;
+	return (x->from > y->from) - (x->from < y->from);
+}
+
+/*
+ * Writes the outlines of the bricks with at least a value (at most its negative, with
+ * sign -1) as path data. Returns their number of points.
+ */
+int64
+sr_path_outline(Bricks *b, int sign, double at_least, StringInfo out)
+{
+	Path		path = {.bricks = b, .out = out};
+	OutlineSink sink = {add_point, close_outline, &path};
+	RowSpan    *spans = sr_alloc((size_t) b->list.count * sizeof(RowSpan));
+	int64		n = 0;
+
+	qsort(b->list.items, b->list.count, sizeof(Brick), compare_bricks);
+	for (int64 i = 0; i < b->list.count; i++)
+	{
+		const Brick *brick = &b->list.items[i];
+
+		if (!(sign * brick->value >= at_least))
+			continue;
+		if (n > 0 && spans[n - 1].row == brick->span.row && brick->span.from - spans[n - 1].to < SR_TOUCHING)
+			spans[n - 1].to = Max(spans[n - 1].to, brick->span.to);
+		else
+			spans[n++] = brick->span;
+	}
+	outline_trace(spans, n, &sink);
+	pfree(spans);
 	return path.npoints;
 }

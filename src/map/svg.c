@@ -67,7 +67,7 @@ draw_field(Classes classes[2], StringInfoData path[2][SR_MAX_CLASSES], const Map
 			{
 				/* a class lies on those nearer to zero, so that no seams show */
 				initStringInfo(&path[s][i]);
-				npoints += sr_bricks_outline(&b, s == 0 ? -1 : 1, i == 0 ? 0x1p-1074 : classes[s].bound[i], &path[s][i]);
+				npoints += sr_path_outline(&b, s == 0 ? -1 : 1, i == 0 ? 0x1p-1074 : classes[s].bound[i], &path[s][i]);
 			}
 		}
 		sr_array_free(&b.list);
@@ -107,7 +107,7 @@ draw_regions(StringInfo out, const MapFrame *frame, const Datum *regions, int n)
 		{
 			b.list.count = 0;
 			add_region(&b, regions[i]);
-			npoints += sr_bricks_outline(&b, 1, 1, out);
+			npoints += sr_path_outline(&b, 1, 1, out);
 		}
 		sr_array_free(&b.list);
 		if (npoints <= MAX_POINTS || order == 0)
@@ -156,7 +156,7 @@ draw_frame(StringInfo out, const MapFrame *frame)
 		return;
 	}
 	sr_bricks_add_cells(&b, 0, b.grid->ncell - 1, 1);
-	(void) sr_bricks_outline(&b, 1, 1, out);
+	(void) sr_path_outline(&b, 1, 1, out);
 	sr_array_free(&b.list);
 }
 
