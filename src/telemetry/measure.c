@@ -194,7 +194,7 @@ lasting_add_segment(Lasting *lasting, SlotReader *reader)
 	start += (int64) reader->full * 64;
 	for (uint64 i = 0; i < reader->literals; i++, start += 64)
 	{
-		uint64		word = bits_get(&reader->bits, 64);
+		uint64		word = sr_bits_get(&reader->bits, 64);
 
 		/* run by run: adding its lowest bit clears a run and sets the bit behind it */
 		while (word != 0)

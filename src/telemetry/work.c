@@ -51,18 +51,18 @@ sr_work_summary(PG_FUNCTION_ARGS)
 		bucket = sr_latency_bucket(latency);
 	}
 
-	bits_put_gamma(&bits, 0 + 1);	/* no segment of slots */
-	bits_put_gamma(&bits, (timed && bucket == SR_LATENCY_ZERO ? (uint64) work : 0) + 1);
-	bits_put_gamma(&bits, (timed && bucket == SR_LATENCY_OVERFLOW ? (uint64) work : 0) + 1);
-	bits_put_gamma(&bits, (timed && bucket >= 0 && bucket < LATENCY_BUCKETS ? 1 : 0) + 1);
+	sr_bits_put_gamma(&bits, 0 + 1);	/* no segment of slots */
+	sr_bits_put_gamma(&bits, (timed && bucket == SR_LATENCY_ZERO ? (uint64) work : 0) + 1);
+	sr_bits_put_gamma(&bits, (timed && bucket == SR_LATENCY_OVERFLOW ? (uint64) work : 0) + 1);
+	sr_bits_put_gamma(&bits, (timed && bucket >= 0 && bucket < LATENCY_BUCKETS ? 1 : 0) + 1);
 	if (timed)
 	{
-		bits_put_double(&bits, latency);
-		bits_put_double(&bits, latency);
+		sr_bits_put_double(&bits, latency);
+		sr_bits_put_double(&bits, latency);
 		if (bucket >= 0 && bucket < LATENCY_BUCKETS)
 		{
-			bits_put_gamma(&bits, (uint64) bucket + 1);
-			bits_put_gamma(&bits, (uint64) work);
+			sr_bits_put_gamma(&bits, (uint64) bucket + 1);
+			sr_bits_put_gamma(&bits, (uint64) work);
 		}
 	}
 	PG_RETURN_POINTER(sr_summary_build(slot_us, work, 0, &bits));
