@@ -196,6 +196,7 @@ lasting_add_segment(Lasting *lasting, SlotReader *reader)
 	{
 		uint64		word = sr_bits_get(&reader->bits, 64);
 
+		sr_check_interrupts_at((int64) i);
 		/* run by run: adding its lowest bit clears a run and sets the bit behind it */
 		while (word != 0)
 		{
