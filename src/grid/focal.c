@@ -18,12 +18,6 @@
 #include "base/dmath.h"
 #include "base/fixed.h"
 
-#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__)
-#define VECTOR_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define VECTOR_CLONES
-#endif
-
 /* Rings that are worked on together: prefix sums that are read serve all of them. */
 #define BLOCK_RINGS 8
 
@@ -224,7 +218,7 @@ make_row(Focal *f, int32 i)
 /* ---------- windows ---------- */
 
 /* Adds the sums over intervals of half-width half around count centres. */
-VECTOR_CLONES static void
+SR_VECTOR_CLONES static void
 add_each(const double *restrict turn, int32 count, double ncell, double shift, double half,
 		 const int128 *restrict before, int128 *restrict sums)
 {
