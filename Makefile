@@ -106,9 +106,15 @@ C_TEST_FLAGS += -DHAVE_CHEALPIX
 C_TEST_LIBS := -lchealpix $(C_TEST_LIBS)
 endif
 
-tmp_check/c/%: test/c/%.c $(PURE_C) $(SOURCE_HEADERS) $(wildcard test/c/*.h)
+# compiled once for all of the programs
+PURE_O = $(patsubst src/%.c,tmp_check/c/pure/%.o,$(PURE_C))
+tmp_check/c/pure/%.o: src/%.c $(SOURCE_HEADERS)
 	@mkdir -p $(@D)
-	$(CC) $(C_TEST_FLAGS) -o $@ $< $(PURE_C) $(C_TEST_LIBS)
+	$(CC) $(C_TEST_FLAGS) -c -o $@ $<
+
+tmp_check/c/%: test/c/%.c $(PURE_O) $(SOURCE_HEADERS) $(wildcard test/c/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(C_TEST_FLAGS) -o $@ $< $(PURE_O) $(C_TEST_LIBS)
 
 check-c: $(C_TESTS)
 	@set -e; for t in $(C_TESTS); do echo "# $$t"; $$t; done
