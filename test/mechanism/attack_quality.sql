@@ -1,0 +1,47 @@
+-- A bad time: whoever leaves while it lasts, sells, or is in two places earns no more than one who stays.
+\set QUIET 1
+\set ON_ERROR_STOP 1
+\pset format unaligned
+\pset tuples_only true
+BEGIN;
+SET search_path = swarm_reward, public;
+SET client_min_messages = warning;
+\ir world.psql
+\if :{?worlds}
+\else
+\set worlds 300
+\endif
+\o /dev/null
+INSERT INTO world.variant SELECT * FROM (VALUES (0, 'honest, with a bad time'), (1, 'the same again'), (2, 'bad time within an epoch cut out'), (3, 'the same, back under another provider'), (4, 'bad time across epochs cut out'),
+	(5, 'the same, back under another provider across epochs'), (6, 'sold after the bad time, with a late heartbeat'), (7, 'half of each epoch in another gap')) v;
+INSERT INTO world.attack SELECT variant, 0, name FROM world.variant WHERE variant > 0;
+SELECT world.settle(:worlds);
+-- two machines: down from day 40 to 44, and from day 50 to 58; epochs begin at 36 and 54
+SELECT world.put(v, 11, 'a', 'hA', 1, 18) FROM unnest(ARRAY[0, 1, 4, 5]) v;
+SELECT world.put(v, 12, 'a', 'hB', 2, -50) FROM unnest(ARRAY[0, 1, 2, 3, 6, 7]) v;
+SELECT world.put(2, 11, 'a', 'hA', 1, 18, 40), world.put(2, 21, 'a', 'hA', 1, 44);
+SELECT world.put(3, 11, 'a', 'hA', 1, 18, 40), world.put(3, 21, 'b', 'hA', 1, 44);
+SELECT world.put(4, 12, 'a', 'hB', 2, -50, 50), world.put(4, 22, 'a', 'hB', 2, 58);
+SELECT world.put(5, 12, 'a', 'hB', 2, -50, 50), world.put(5, 22, 'b', 'hB', 2, 58);
+SELECT world.put(6, 11, 'a', 'hA', 1, 18, 44), world.put(6, 21, 'b', 'hA', 1, 44);
+SELECT world.put(7, 11 + 10 * k, 'a', 'hA', 1 + 2 * (k % 2), 18 + 9 * k, CASE WHEN k < 5 THEN 27 + 9 * k END) FROM generate_series(0, 5) k;
+INSERT INTO world.plan_beat
+SELECT n.world, n.variant, n.id, d + 0.5, 80, true FROM world.plan_node n, generate_series(0, 70, 2) d
+WHERE n.id > 10 AND d >= n.a AND d < coalesce(n.b, 72) AND CASE WHEN n.id % 10 = 1 THEN d < 40 OR d >= 44 ELSE d < 50 OR d >= 58 END;
+-- the seller's machine is heard of once more when it is the buyer's
+INSERT INTO world.plan_beat SELECT n.world, n.variant, n.id, 44.25, 80, true FROM world.plan_node n WHERE n.variant = 6 AND n.id = 11;
+SELECT world.beat(2, 72);
+SELECT world.make(4, 18, '{"heartbeat_timeout": "2 days", "telemetry_slot": "2 days", "uptime_floor": 0.6, "uptime_target": 0.95}');
+SELECT world.run();
+CREATE TEMP TABLE gain AS SELECT * FROM world.gain;
+\o
+SELECT plan(7);
+SELECT diag(format('%-60s worlds %s pays in %s, gain median %s %%, worst %s %%, least %s %%, worst in units %s', name, worlds, pays, median, worst, least, worst_units)) FROM world.summary;
+SELECT is_empty(format('SELECT world, before, after, rows FROM gain WHERE variant = %s AND against = %s AND after > before + rows', variant, against), name || ' does not pay, to a base unit a row')
+FROM world.attack WHERE variant <= 6 ORDER BY variant;
+SELECT ok((SELECT bool_and(median <= 0) FROM world.summary s WHERE s.name = a.name), a.name || ' does not pay in the median') FROM world.attack a WHERE variant = 7;
+\if :{?components}
+SELECT diag(format('%s | %s mean %s worst %s', name, component, mean, worst)) FROM world.component_gain WHERE worst <> 0 OR mean <> 0 ORDER BY variant, component;
+\endif
+SELECT * FROM finish();
+ROLLBACK;
