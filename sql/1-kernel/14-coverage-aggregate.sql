@@ -30,7 +30,7 @@ CREATE AGGREGATE coverage_agg(location geography, radius_m float8) (
     PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE coverage_agg(geography, float8) IS
-'sum of discs: adds 1 to every cell whose centre lies within radius_m metres (more than 0, at most 5 000 000) of location along the WGS84 geodesic, and always to the cell that holds location; grid order 10. Rows with a NULL are skipped; no row gives NULL. The result does not depend on the order of rows';
+'sum of discs: adds 1 to every cell whose centre lies within radius_m metres (more than 0, at most 5 000 000) of location along the WGS84 geodesic, and always to the cell that holds location; grid order 10. A distance is taken to within max(1 m, 0.00004 radius_m) for radii up to 2 000 km, 0.0003 radius_m beyond: a centre nearer than that to the rim may be on either side of it, the same on every machine. Rows with a NULL are skipped; no row gives NULL. The result does not depend on the order of rows';
 
 CREATE FUNCTION coverage_agg_transfn(internal, geography, float8, float8) RETURNS internal
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 25;
@@ -125,4 +125,4 @@ COMMENT ON AGGREGATE sum(coverage) IS
 CREATE FUNCTION region_coverage(region geography, grid_order integer DEFAULT 10) RETURNS coverage
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
 COMMENT ON FUNCTION region_coverage(geography, integer) IS
-'1 in the cells whose centre is covered by a Polygon or MultiPolygon in the sense of ST_Covers(geography, geography), else 0. A region that covers no centre gets the cell that holds ST_Centroid of its largest part; an empty one gets none. NULL if an argument is NULL';
+'1 in the cells whose centre a Polygon or MultiPolygon covers, else 0. Edges are great circles of geodetic longitude and latitude and go the shorter way around, as in ST_Covers(geography, geography): a box of more than 180 degrees needs vertices on the way, which ST_Segmentize(geometry, 10) makes. Of the two sides of a ring the one of smaller area is its inside, as ST_Area has it, whatever its direction and however large it is; what lies on the ring belongs to it; where it crosses itself even-odd decides. A polygon covers what is in its shell and not in an odd number of its holes. A region that covers no centre gets the cell that holds ST_Centroid of its largest part; an empty one gets none. covering_region, coverage_sum and coverage_area follow the same rule. NULL if an argument is NULL. Errors: an edge of 180 degrees (to 6 mm), or a ring whose sides are equal (to 1 part in 12 000): cut the region into several polygons; a region too complex for the grid order';

@@ -75,3 +75,19 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION coverage_cells(coverage) IS
 'the cells that are not zero, for maps: number, value, centre and boundary; NULL gives no row';
+
+CREATE FUNCTION coverage_cell_planar_wkb(grid_order integer, cell bigint) RETURNS bytea
+AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 50;
+COMMENT ON FUNCTION coverage_cell_planar_wkb(integer, bigint) IS
+'EWKB of a cell''s boundary for flat maps, for ST_GeomFromEWKB: a MultiPolygon cut at the antimeridian';
+
+CREATE FUNCTION coverage_cells_planar(c coverage, OUT cell bigint, OUT value float8, OUT center geometry, OUT boundary geometry)
+RETURNS SETOF record LANGUAGE SQL IMMUTABLE STRICT PARALLEL SAFE COST 10000 ROWS 10000
+BEGIN ATOMIC
+    SELECT v.cell, v.value,
+           ST_GeomFromEWKB(coverage_cell_center_wkb(coverage_order(c), v.cell)),
+           ST_GeomFromEWKB(coverage_cell_planar_wkb(coverage_order(c), v.cell))
+    FROM coverage_cell_values(c) v;
+END;
+COMMENT ON FUNCTION coverage_cells_planar(coverage) IS
+'the same rows as coverage_cells for clients that draw longitude and latitude on a plane (QGIS, GDAL, most web maps): center is a Point, boundary a MultiPolygon with SRID 4326 and longitudes from -180 to 180. A cell across the antimeridian is in two parts instead of a smear over the whole map, and one at a pole reaches it along its whole width; together the boundaries of all cells fill the map without overlap. NULL gives no row';

@@ -4,27 +4,11 @@
 #include "coverage/coverage.h"
 
 #include "coverage/check.h"
-#include "coverage/geog.h"
 
 #include "funcapi.h"
 
 #include "base/wkb.h"
-
-/*
- * Chords per side of a cell's boundary. The sides are not great circles: large
- * cells bend with the grid, and those near a pole at every order. So many chords
- * keep the polygon's area within 0.1 % of the cell's.
- */
-static int
-side_steps(const HpxGrid *grid, int64 cell)
-{
-	int32		ring = hpx_cell_ring(grid, cell);
-	int32		from_pole = Min(ring, grid->nring + 1 - ring);
-	int			by_order = grid->order < 6 ? 64 >> grid->order : 1;
-	int			by_pole = (int) ceil(12.0 / sqrt(from_pole));
-
-	return Max(by_order, by_pole);
-}
+#include "grid/cell.h"
 
 typedef struct CellCursor
 {
@@ -115,41 +99,104 @@ SR_FUNCTION(coverage_cell_boundary_wkb);
 Datum
 coverage_cell_boundary_wkb(PG_FUNCTION_ARGS)
 {
-	/* south, east, north, west on the face */
-	static const int corner[4][2] = {{0, 0}, {1, 0}, {1, 1}, {0, 1}};
 	int32		order = PG_GETARG_INT32(0);
 	int64		cell = PG_GETARG_INT64(1);
-	double		nside;
+	double		xy[2 * CELL_POINTS(CELL_MAX_STEPS)];
 	int			steps;
-	int			npoints;
-	double	   *xy;
-	int			face;
-	int64		ix,
-				iy;
 
 	check_cell(order, cell);
-	nside = (double) (INT64_C(1) << order);
-	steps = side_steps(hpx_grid(order), cell);
-	npoints = 4 * steps + 1;
-	hpx_cell_to_face(order, cell, &face, &ix, &iy);
-	xy = palloc(npoints * 2 * sizeof(double));
-	for (int side = 0; side < 4; side++)
+	steps = cell_smooth_steps(hpx_grid(order), cell);
+	cell_outline(hpx_grid(order), cell, steps, xy);
+	PG_RETURN_BYTEA_P(wkb_polygon(&(Polygon) {1, &(LinearRing) {CELL_POINTS(steps), xy}}, SRID_WGS84));
+}
+
+/* A flat outline has so many points at most, and where it is cut two more. */
+#define MAX_FLAT_POINTS (CELL_FLAT_POINTS(CELL_MAX_STEPS) + 2)
+
+/*
+ * What of an outline lies west of a longitude, or east of it; returns how many points,
+ * 0 if nothing does. The outline runs once to the east and once to the west.
+ */
+static int
+cut_outline(const double *xy, int n, double lon, bool west, double *out)
+{
+	int			nout = 0;
+	bool		area = false;
+
+	for (int i = 0; i + 1 < n; i++)
 	{
-		const int  *from = corner[side];
-		const int  *to = corner[(side + 1) % 4];
+		const double *a = &xy[2 * i];
+		const double *b = &xy[2 * i + 2];
+		bool		a_in = west ? a[0] <= lon : a[0] >= lon;
+		bool		b_in = west ? b[0] <= lon : b[0] >= lon;
 
-		for (int k = 0; k < steps; k++)
+		area = area || (a_in && a[0] != lon);
+		if (a_in)
 		{
-			double		t = (double) k / steps;
-			double	   *at = &xy[2 * (side * steps + k)];
-
-			hpx_face_position(face,
-							  ((double) ix + from[0] + t * (to[0] - from[0])) / nside,
-							  ((double) iy + from[1] + t * (to[1] - from[1])) / nside,
-							  &at[0], &at[1]);
+			out[2 * nout] = a[0];
+			out[2 * nout++ + 1] = a[1];
+		}
+		if (a_in != b_in && a[0] != lon && b[0] != lon)
+		{
+			out[2 * nout] = lon;
+			out[2 * nout++ + 1] = a[1] + (b[1] - a[1]) * ((lon - a[0]) / (b[0] - a[0]));
 		}
 	}
-	xy[2 * (npoints - 1)] = xy[0];
-	xy[2 * (npoints - 1) + 1] = xy[1];
-	PG_RETURN_BYTEA_P(wkb_polygon(&(Polygon) {1, &(LinearRing) {npoints, xy}}, SRID_WGS84));
+	if (!area)
+		return 0;
+	out[2 * nout] = out[0];
+	out[2 * nout + 1] = out[1];
+	return nout + 1;
+}
+
+/*
+ * EWKB of a cell's boundary for flat maps: a MultiPolygon of longitudes from -180 to
+ * 180, cut in two where it lies across the antimeridian, and with the line that a pole
+ * is on such a map.
+ */
+SR_FUNCTION(coverage_cell_planar_wkb);
+Datum
+coverage_cell_planar_wkb(PG_FUNCTION_ARGS)
+{
+	int32		order = PG_GETARG_INT32(0);
+	int64		cell = PG_GETARG_INT64(1);
+	const HpxGrid *grid;
+	double		xy[2 * CELL_FLAT_POINTS(CELL_MAX_STEPS)];
+	double		parts[2][2 * MAX_FLAT_POINTS];
+	LinearRing	rings[2];
+	Polygon		polygons[2];
+	double		lon,
+				lat;
+	double		edge;
+	int			npolygons = 0;
+	int			n;
+
+	check_cell(order, cell);
+	grid = hpx_grid(order);
+	hpx_cell_center(grid, cell, &lon, &lat);
+	n = cell_flat_outline(grid, cell, lon / 360.0, cell_smooth_steps(grid, cell), xy);
+	edge = lon < 0 ? -180.0 : 180.0;
+	for (int i = 0; i < n; i++)
+	{
+		xy[2 * i] *= 360.0;
+		/* a corner on the antimeridian is on it, whatever rounding makes of it */
+		if (fabs(xy[2 * i] - edge) < 1e-9)
+			xy[2 * i] = edge;
+	}
+	for (int west = 0; west < 2; west++)
+	{
+		double	   *part = parts[npolygons];
+		int			npart = cut_outline(xy, n, edge, west == 1, part);
+
+		if (npart == 0)
+			continue;
+		/* what lies beyond is at the other end of the map */
+		if ((west == 1) != (edge > 0))
+			for (int i = 0; i < npart; i++)
+				part[2 * i] += edge > 0 ? -360.0 : 360.0;
+		rings[npolygons] = (LinearRing) {npart, part};
+		polygons[npolygons] = (Polygon) {1, &rings[npolygons]};
+		npolygons++;
+	}
+	PG_RETURN_BYTEA_P(wkb_multipolygon(npolygons, polygons, SRID_WGS84));
 }

@@ -12,8 +12,9 @@
 #include "funcapi.h"
 
 #include "base/dmath.h"
-#include "coverage/geog.h"
+#include "base/wkb.h"
 #include "coverage/runs.h"
+#include "grid/cell.h"
 
 #define MAX_ZOOM 24
 
@@ -106,93 +107,26 @@ cell_value(const Coverage *c, int order, int64 cell, double scale, double *share
 
 /* ---------- shapes ---------- */
 
-/* Writes a position of a boundary, in Web Mercator metres. */
-static char *
-put_position(char *at, double turn, double sinlat)
+/* WKB of a cell's boundary in Web Mercator; its centre is so many turns east of Greenwich. */
+static bytea *
+cell_wkb(const HpxGrid *grid, int64 cell, double center_turn)
 {
 	const double world = 2 * SR_PI * SR_WGS84_A;
-	double		xy[2] = {turn * world, (0.5 - mercator_y(sinlat)) * world};
-
-	memcpy(at, xy, sizeof(xy));
-	return at + sizeof(xy);
-}
-
-/*
- * WKB of a cell's boundary in Web Mercator; its centre is so many turns east of
- * Greenwich, which may be more than half a turn. At a pole longitude is what it is
- * on either side of it.
- */
-static bytea *
-cell_wkb(int order, int64 cell, double center_turn)
-{
-	/* south, east, north, west on the face */
-	static const int corner[4][2] = {{0, 0}, {1, 0}, {1, 1}, {0, 1}};
-	double		nside = (double) (INT64_C(1) << order);
 	/* large cells' sides bend; neighbours agree on their points */
-	int			steps = order < 6 ? 4 : order < 7 ? 2 : 1;
-	int			face;
-	int64		ix,
-				iy;
-	double		turn[16 + 1],
-				sinlat[16 + 1];
-	bool		pole[16 + 1];
-	uint32		npoints = 0;
-	uint32		head[2] = {3, 1};
-	bytea	   *out = palloc(VARHDRSZ + 13 + (2 * 16 + 2) * 2 * sizeof(double));
-	char	   *at = VARDATA(out);
-	char	   *count;
+	int			steps = grid->order < 6 ? 4 : grid->order < 7 ? 2 : 1;
+	double		xy[2 * CELL_FLAT_POINTS(4)];
+	LinearRing	ring = {cell_flat_outline(grid, cell, center_turn, steps, xy), xy};
 
-	hpx_cell_to_face(order, cell, &face, &ix, &iy);
-	for (int i = 0; i < 4 * steps; i++)
+	for (int i = 0; i < ring.npoints; i++)
 	{
-		const int  *from = corner[i / steps];
-		const int  *to = corner[(i / steps + 1) % 4];
-		double		t = (double) (i % steps) / steps;
-		double		lon,
-					lat,
+		double		s,
 					c;
 
-		hpx_face_position(face, ((double) ix + from[0] + t * (to[0] - from[0])) / nside,
-						  ((double) iy + from[1] + t * (to[1] - from[1])) / nside, &lon, &lat);
-		sr_sincos_deg(lat, &sinlat[i], &c);
-		pole[i] = fabs(lat) >= 90.0;
-		turn[i] = lon / 360.0;
-		turn[i] -= rint(turn[i] - center_turn);
+		sr_sincos_deg(xy[2 * i + 1], &s, &c);
+		xy[2 * i] *= world;
+		xy[2 * i + 1] = (0.5 - mercator_y(s)) * world;
 	}
-
-#ifdef WORDS_BIGENDIAN
-	*at++ = 0;
-#else
-	*at++ = 1;
-#endif
-	memcpy(at, head, sizeof(head));
-	at += sizeof(head);
-	count = at;
-	at += sizeof(npoints);
-	for (int i = 0; i <= 4 * steps; i++)
-	{
-		int			k = i % (4 * steps);
-
-		if (pole[k])
-		{
-			int			before = (k + 4 * steps - 1) % (4 * steps);
-			int			after = (k + 1) % (4 * steps);
-
-			if (i > 0)
-			{
-				at = put_position(at, turn[before], sinlat[k]);
-				npoints++;
-			}
-			at = put_position(at, turn[after], sinlat[k]);
-			npoints++;
-			continue;
-		}
-		at = put_position(at, turn[k], sinlat[k]);
-		npoints++;
-	}
-	memcpy(count, &npoints, sizeof(npoints));
-	SET_VARSIZE(out, at - (char *) out);
-	return out;
+	return wkb_polygon(&(Polygon) {1, &ring}, SRID_NONE);
 }
 
 /* ---------- SQL ---------- */
@@ -307,7 +241,7 @@ coverage_tile_cells(PG_FUNCTION_ARGS)
 		values[1] = Int32GetDatum(cursor->grid->order);
 		values[2] = Float8GetDatum(value);
 		values[3] = Float8GetDatum(share);
-		values[4] = PointerGetDatum(cell_wkb(cursor->grid->order, cell,
+		values[4] = PointerGetDatum(cell_wkb(cursor->grid, cell,
 											 ((double) at + ring->shift) / ring->ncell));
 		SRF_RETURN_NEXT(funcctx, HeapTupleGetDatum(heap_form_tuple(cursor->tupdesc, values, nulls)));
 	}

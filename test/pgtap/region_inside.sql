@@ -9,7 +9,7 @@ CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS swarm_reward CASCADE;
 SET search_path = swarm_reward, public;
 SET client_min_messages = warning;
-SELECT plan(36);
+SELECT plan(34);
 
 -- uniform in [0, 1), the same on every machine
 CREATE FUNCTION pg_temp.r(what text, i bigint) RETURNS float8 LANGUAGE sql IMMUTABLE AS
@@ -79,15 +79,14 @@ CREATE TEMP TABLE country (iso2 text, iso3 text, name text, geojson text);
 SELECT is_empty($$ SELECT name, region_area(g), ST_Area(ST_Segmentize(g, 5000)) FROM country, LATERAL (SELECT ST_GeomFromGeoJSON(geojson)::geography AS g OFFSET 0) s
 	WHERE name <> 'Antarctica' AND abs(region_area(g) / ST_Area(ST_Segmentize(g, 5000)) - 1) > 1e-7 $$, 'areas of countries');
 SELECT ok(abs(region_area(g) / coverage_area(region_coverage(g)) - 1) < 1e-3, 'of Antarctica too, which has vertices at the pole') FROM country, LATERAL (SELECT ST_GeomFromGeoJSON(geojson)::geography AS g) s WHERE name = 'Antarctica';
--- PostGIS cannot tell the area of a land with a hole around a pole
 SELECT ok(abs(region_area(g) / coverage_area(region_coverage(g)) - 1) < 1e-3, 'and of a land around a pole with a hole')
-FROM (SELECT 'POLYGON((-180 -90, 180 -90, 180 -80, 0 -70, -180 -80, -180 -90), (10 -85, 20 -85, 20 -80, 10 -80, 10 -85))'::geography AS g) s;
+FROM (SELECT 'POLYGON((-180 -80, -90 -70, 0 -70, 90 -75, 180 -80, -180 -80), (10 -85, 20 -85, 20 -80, 10 -80, 10 -85))'::geography AS g) s;
 SELECT is(ARRAY[region_area('POLYGON EMPTY'), region_area('POLYGON((5 5,5 5,5 5,5 5))'), region_area(NULL)], ARRAY[0, 0, NULL]::float8[], 'nothing has no area, NULL has none known');
 
 -- in parallel workers, where no subtransaction may begin
-CREATE TABLE many AS SELECT region FROM generated, generate_series(1, 5);
-ALTER TABLE many SET (parallel_workers = 2);
-ANALYZE many;
+CREATE TABLE public.many AS SELECT region FROM generated, generate_series(1, 5);
+ALTER TABLE public.many SET (parallel_workers = 2);
+ANALYZE public.many;
 CREATE TEMP TABLE serial AS SELECT max(region_area(region)), sum(region_area(region)::numeric) FROM many;
 SET LOCAL parallel_setup_cost = 0;
 SET LOCAL parallel_tuple_cost = 0;
