@@ -108,6 +108,7 @@ endif
 
 # compiled once for all of the programs
 PURE_O = $(patsubst src/%.c,tmp_check/c/pure/%.o,$(PURE_C))
+.SECONDARY: $(PURE_O)
 tmp_check/c/pure/%.o: src/%.c $(SOURCE_HEADERS)
 	@mkdir -p $(@D)
 	$(CC) $(C_TEST_FLAGS) -c -o $@ $<
