@@ -3,25 +3,18 @@
 
 -- ---- places ----
 
-CREATE FUNCTION swarm_reward_internal.region_area(boundary geography) RETURNS double precision
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT coverage_area(region_coverage(boundary));
-END;
-COMMENT ON FUNCTION swarm_reward_internal.region_area(geography) IS 'area by which the smallest region is found, m2. NULL for NULL';
-
 -- Codes and boundaries are two arrays, not one row with both: a row would be copied to take it apart.
 CREATE FUNCTION swarm_reward_internal.region_codes(at timestamptz) RETURNS text[]
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT coalesce(array_agg(g.code::text ORDER BY swarm_reward_internal.region_area(g.boundary), g.code), '{}') FROM region g WHERE g.valid @> region_codes.at;
+	SELECT coalesce(array_agg(g.code::text ORDER BY region_area(g.boundary), g.code), '{}') FROM region g WHERE g.valid @> region_codes.at;
 END;
 COMMENT ON FUNCTION swarm_reward_internal.region_codes(timestamptz) IS 'codes of the regions in force at a time, the smallest first, ties by code. NULL for NULL';
 
 CREATE FUNCTION swarm_reward_internal.region_boundaries(at timestamptz) RETURNS geography[]
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT coalesce(array_agg(g.boundary ORDER BY swarm_reward_internal.region_area(g.boundary), g.code), '{}') FROM region g WHERE g.valid @> region_boundaries.at;
+	SELECT coalesce(array_agg(g.boundary ORDER BY region_area(g.boundary), g.code), '{}') FROM region g WHERE g.valid @> region_boundaries.at;
 END;
 COMMENT ON FUNCTION swarm_reward_internal.region_boundaries(timestamptz) IS 'their boundaries in the same order. NULL for NULL';
 
