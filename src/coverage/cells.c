@@ -1,5 +1,5 @@
 /*
- * coverage_cells.c: a field as rows, and cells as geometry.
+ * cells.c: a field as rows, and cells as geometry.
  */
 #include "coverage/coverage.h"
 

@@ -1,5 +1,5 @@
 /*
- * coverage_gaps.c: what is missing, as rows: connected sets of cells above zero
+ * gap_rows.c: what is missing, as rows: connected sets of cells above zero
  * with their size, worth, centre and outline.
  */
 #include "coverage/coverage.h"

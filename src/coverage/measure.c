@@ -1,5 +1,5 @@
 /*
- * coverage_measure.c: numbers out of fields: sums and areas, in all, in a
+ * measure.c: numbers out of fields: sums and areas, in all, in a
  * region or in a disc, and the value at a point.
  *
  * Sums are exact: values are taken as 128-bit fixed-point numbers scaled to the

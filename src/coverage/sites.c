@@ -1,5 +1,5 @@
 /*
- * coverage_sites.c: where the next nodes do most good: greedy maximum coverage.
+ * sites.c: where the next nodes do most good: greedy maximum coverage.
  *
  * A candidate is the centre of any cell, and its gain the sum of what is left in
  * its disc. What is left only shrinks, so a gain once computed bounds all later
