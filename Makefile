@@ -21,10 +21,8 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
 SOURCE_HEADERS = $(wildcard src/*/*.h)
 
 INSTALL_SQL = sql/$(EXTENSION)--$(EXTVERSION).sql
-# The ledger's version 2, until it is whole: CREATE EXTENSION swarm_reward VERSION 'next'.
-NEXT_SQL = sql/$(EXTENSION)--next.sql
-DATA_built = $(INSTALL_SQL) $(NEXT_SQL)
-EXTRA_CLEAN = $(INSTALL_SQL) $(NEXT_SQL) .build-id tmp_check demo/output
+DATA_built = $(INSTALL_SQL)
+EXTRA_CLEAN = $(INSTALL_SQL) .build-id tmp_check demo/output
 
 # pg_regress reads test/sql and expected/, pg_isolation_regress test/specs and expected/.
 REGRESS := $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
@@ -77,10 +75,7 @@ src/grid/disc.o src/grid/focal.o src/grid/sweep.o src/grid/tiles.o: CFLAGS += -O
 # Short loops that are twice as fast when they are unrolled.
 src/money/keccak.o: CFLAGS += -O3
 
-$(INSTALL_SQL): $(sort $(wildcard sql/1-kernel/*.sql)) $(sort $(wildcard sql/install/*.sql))
-	cat $^ > $@
-
-$(NEXT_SQL): $(sort $(wildcard sql/1-kernel/*.sql)) $(sort $(wildcard sql/2-ledger/*.sql)) $(sort $(wildcard sql/3-operations/*.sql))
+$(INSTALL_SQL): $(sort $(wildcard sql/1-kernel/*.sql)) $(sort $(wildcard sql/2-ledger/*.sql)) $(sort $(wildcard sql/3-operations/*.sql))
 	cat $^ > $@
 
 # Objects made for another server or with other flags are made anew.

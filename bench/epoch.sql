@@ -3,7 +3,7 @@
 \set ON_ERROR_STOP on
 SET timezone = 'UTC';
 CREATE SCHEMA bench;
-SET search_path = swarm_reward, public;
+SET search_path = swarm_reward, swarm_reward_internal, public;
 
 -- A number in [0, 1) for each (i, purpose).
 CREATE FUNCTION bench.uniform(i bigint, purpose integer) RETURNS float8 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
@@ -17,14 +17,14 @@ WHERE c.geoname_id = city.geoname_id;
 
 CREATE TEMP TABLE country_csv (iso2 text, iso3 text, name text, geojson text);
 \copy country_csv FROM PROGRAM 'gzip -dc bench/data/countries_50m.csv.gz' (FORMAT csv, HEADER)
-INSERT INTO region (code, name, boundary, jurisdiction, target_fraction)
-SELECT name, name, ST_Multi(ST_GeomFromGeoJSON(geojson))::geography, name, 0.9 FROM country_csv ORDER BY name;
+INSERT INTO region (code, name, boundary, jurisdiction)
+SELECT name, name, ST_Multi(ST_GeomFromGeoJSON(geojson))::geography, name FROM country_csv ORDER BY name;
 INSERT INTO demand (location, weight) SELECT ST_Point(lon, lat, 4326)::geography, population FROM bench.city ORDER BY geoname_id;
 
-INSERT INTO resource_type (code, unit, unit_value, family) VALUES
-	('cpu', 'core', 0.25, 'cpu'), ('memory', 'GB', 0.0625, 'memory'), ('disk', 'TB', 0.125, 'storage'),
-	('bandwidth', 'Gbit/s', 1, 'bandwidth'), ('gpu_a', 'GPU', 16, 'gpu'), ('gpu_b', 'GPU', 6, 'gpu');
-INSERT INTO service_type (code, premium) VALUES ('inference', 1), ('training', 2), ('rendering', 3);
+INSERT INTO resource_type (code, unit, family) VALUES
+	('cpu', 'core', 'cpu'), ('memory', 'GB', 'memory'), ('disk', 'TB', 'storage'),
+	('bandwidth', 'Gbit/s', 'bandwidth'), ('gpu_a', 'GPU', 'gpu'), ('gpu_b', 'GPU', 'gpu');
+INSERT INTO service_type (code) VALUES ('inference'), ('training'), ('rendering');
 INSERT INTO resource_demand (region, resource_type, units)
 SELECT r.code, t.code, round((:nodes * bench.uniform(hashtext(r.code || t.code), 1) * (1 + 3 * row_number() OVER (PARTITION BY r.code ORDER BY t.code)) / 120)::numeric, 3)
 FROM region r, resource_type t;
@@ -73,9 +73,9 @@ SELECT n.node_id, p.hour, p.summary
 FROM node n CROSS JOIN generate_series(timestamptz '2025-01-01', timestamptz '2025-01-01' + (2 * :hours - 1) * interval '1 hour', '1 hour') h
 	JOIN bench.pattern p ON p.hour = h AND p.k = floor(1000 * bench.uniform(n.node_id, 33 + extract(hour FROM h)::int))
 WHERE n.joined_at <= h;
-INSERT INTO telemetry_hour (node_id, service_type, hour, summary, work, energy_mwh)
+INSERT INTO telemetry_hour (node_id, service_type, hour, summary, work_summary, work, metered_work, energy_mwh)
 SELECT n.node_id, (ARRAY['inference', 'training', 'rendering'])[1 + n.node_id % 3], p.hour, p.summary,
-	floor(10000 * bench.uniform(n.node_id, 60)), floor(3000000 * bench.uniform(n.node_id, 61))
+	work_summary(20 + 180 * bench.uniform(n.node_id, 62), floor(10000 * bench.uniform(n.node_id, 60))::bigint + 1, '1 minute'), floor(10000 * bench.uniform(n.node_id, 60)) + 1, floor(10000 * bench.uniform(n.node_id, 60)) + 1, floor(3000000 * bench.uniform(n.node_id, 61))
 FROM node n CROSS JOIN generate_series(timestamptz '2025-01-01', timestamptz '2025-01-01' + (2 * :hours - 1) * interval '1 hour', '6 hours') h
 	JOIN bench.pattern p ON p.hour = h AND p.k = floor(1000 * bench.uniform(n.node_id, 33 + extract(hour FROM h)::int))
 WHERE n.joined_at <= h;
@@ -84,8 +84,12 @@ RESET session_replication_role;
 INSERT INTO telemetry_rolled (hour, slot, samples, rolled_at)
 SELECT hour, '1 minute', count(*) * 60, hour + interval '2 hours' FROM telemetry_hour GROUP BY hour;
 
-INSERT INTO policy (name, effective_from, supply_target, growth_target, provider_cap_bps)
-VALUES ('bench', '2024-01-01', 0.5 * :nodes, 10.0 * :nodes, 500);
+INSERT INTO policy (name, effective_from, supply_target, provider_cap_bps, min_beacons)
+VALUES ('bench', '2024-01-01', 0.5 * :nodes * 100 / 3e9, 500, 3);
+INSERT INTO policy_resource (policy_id, resource_type, unit_value)
+SELECT policy_id, r.* FROM policy, (VALUES ('cpu', 0.25), ('memory', 0.0625), ('disk', 0.125), ('bandwidth', 1), ('gpu_a', 16), ('gpu_b', 6)) r WHERE policy.name = 'bench';
+INSERT INTO policy_service (policy_id, service_type, premium)
+SELECT policy_id, r.* FROM policy, (VALUES ('inference', 1), ('training', 2), ('rendering', 3)) r WHERE policy.name = 'bench';
 INSERT INTO specialization (policy_id, code, metric, bound, target, weight, min_samples)
 SELECT policy_id, r.* FROM policy, (VALUES ('quick', 'p95_latency_ms', 400, 50, 1, 30), ('frugal', 'energy_per_work', 1000, 10, 0.5, 30)) r
 WHERE policy.name = 'bench';

@@ -1,4 +1,4 @@
--- swarm_reward: install script, built from sql/install/*.sql in the order of their numbers.
+-- swarm_reward: install script, built from sql/*/*.sql in the order of folders and numbers.
 -- complain if the script is sourced in psql rather than run by CREATE EXTENSION
 \echo Use "CREATE EXTENSION swarm_reward CASCADE" to load this file. \quit
 
