@@ -10,7 +10,6 @@
 #include "coverage/accumulate.h"
 
 #include "coverage/check.h"
-#include "coverage/wire.h"
 
 /* Discs that wait at least and at most: half a megabyte and 128 MB of them. */
 #define MIN_PENDING (16 * 1024)
@@ -104,31 +103,40 @@ state_add_total(FieldState *state, double weight)
 				 errhint("Use a larger unit.")));
 }
 
+/* Adds the packed rows to the difference array; what the state means stays the same. */
+void
+state_unpack(FieldState *state)
+{
+	MemoryContext old = MemoryContextSwitchTo(state->context);
+
+	for (int i = 0; i < state->npacked; i++)
+		rows_add(state->diff, state->packed[i]);
+	state->npacked = 0;
+	MemoryContextSwitchTo(old);
+}
+
 /* Keeps packed rows, in memory of the state's own; when they are many, adds them up. */
 static void
-keep_packed(FieldState *state, Packed packed)
+keep_packed(FieldState *state, PackedRows rows)
 {
-	MemoryContext old;
+	Size		size = rows.end - rows.at;
 	char	   *copy;
 
-	if (packed.at == packed.end)
+	if (size == 0)
 		return;
-	old = MemoryContextSwitchTo(state->context);
 	if (state->npacked == MAX_PACKED)
 	{
-		for (int i = 0; i < MAX_PACKED; i++)
-		{
-			unpack_rows(state->diff, INT64_C(12) << (2 * state->order), state->packed[i]);
+		int			npacked = state->npacked;
+
+		state_unpack(state);
+		for (int i = 0; i < npacked; i++)
 			pfree((char *) state->packed[i].at);
-		}
-		state->npacked = 0;
 	}
-	copy = sr_alloc(packed.end - packed.at);
-	memcpy(copy, packed.at, packed.end - packed.at);
-	state->packed[state->npacked].at = copy;
-	state->packed[state->npacked].end = copy + (packed.end - packed.at);
-	state->npacked++;
-	MemoryContextSwitchTo(old);
+	copy = MemoryContextAllocHuge(state->context, size);
+	memcpy(copy, rows.at, size);
+	rows.at = copy;
+	rows.end = copy + size;
+	state->packed[state->npacked++] = rows;
 }
 
 /* Adds discs that lie one after the other, at any address. */
@@ -153,6 +161,8 @@ state_merge(FieldState *into, const FieldState *from)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("grid order varies within the aggregate: %d and %d",
 						into->order, from->order)));
+	if (into->of_fields != from->of_fields)
+		elog(ERROR, "states of different aggregates");
 	state_add_total(into, from->total);
 	add_discs(into, (const char *) from->pending, from->npending);
 	add_discs(into, from->received, from->nreceived);

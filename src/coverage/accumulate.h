@@ -4,18 +4,12 @@
 #ifndef SR_ACCUMULATE_H
 #define SR_ACCUMULATE_H
 
+#include "coverage/rows.h"
 #include "grid/diff.h"
 #include "grid/sweep.h"
 
 /* Packed states that wait at most. */
 #define MAX_PACKED 8
-
-/* Rows of a serialised state, see StateHead. */
-typedef struct Packed
-{
-	const char *at;
-	const char *end;
-} Packed;
 
 typedef struct FieldState
 {
@@ -27,7 +21,7 @@ typedef struct FieldState
 	WeightedDisc *pending;		/* not in diff yet */
 	int64		npending;
 	int64		capacity;
-	Packed		packed[MAX_PACKED];	/* not in diff yet */
+	PackedRows	packed[MAX_PACKED];	/* not in diff yet */
 	int			npacked;
 	const char *received;		/* discs of a serialised state, which may lie at any address */
 	int64		nreceived;
@@ -36,6 +30,7 @@ typedef struct FieldState
 extern FieldState *state_create(int order, bool of_fields);
 extern void state_reserve(FieldState *state, int64 more);
 extern void state_add_total(FieldState *state, double weight);
+extern void state_unpack(FieldState *state);
 extern void state_merge(FieldState *into, const FieldState *from);
 
 /* One more disc. */

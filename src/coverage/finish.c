@@ -4,44 +4,6 @@
 #include "coverage/finish.h"
 
 #include "coverage/builder.h"
-#include "coverage/wire.h"
-
-/* Readers of all packed rows of a state, each of rows in the order of their places. */
-static RowReader *
-make_readers(const FieldState *state, int64 ncell, int *nreaders)
-{
-	int			capacity = 2 * MAX_PACKED;
-	RowReader  *readers = palloc(capacity * sizeof(RowReader));
-	int			n = 0;
-
-	for (int i = 0; i < state->npacked; i++)
-	{
-		RowReader	scan = {.rest = state->packed[i]};
-		const char *at = scan.rest.at;
-		int64		last = PG_INT64_MAX;
-
-		for (next_row(&scan, ncell); scan.count > 0; next_row(&scan, ncell))
-		{
-			/* the rows of rings come before those of the array */
-			if (scan.start < last)
-			{
-				if (n == capacity)
-					readers = repalloc(readers, (capacity *= 2) * sizeof(RowReader));
-				memset(&readers[n], 0, sizeof(RowReader));
-				readers[n].rest.at = at;
-				n++;
-			}
-			last = scan.start;
-			at = scan.rest.at;
-			readers[n - 1].rest.end = at;
-			readers[n - 1].entries += scan.count;
-		}
-	}
-	for (int i = 0; i < n; i++)
-		next_row(&readers[i], ncell);
-	*nreaders = n;
-	return readers;
-}
 
 /* Adds what the array has for a ring to its row. */
 static void
@@ -69,7 +31,7 @@ add_leaves(const Diff *diff, const HpxRing *ring, Row *row)
 
 /* Adds what the packed rows have for a ring to its row. */
 static void
-add_packed(RowReader *r, int64 ncell, const HpxRing *ring, Row *row)
+add_packed(RowReader *r, const HpxRing *ring, Row *row)
 {
 	int64		end = ring->start + ring->ncell;
 
@@ -79,7 +41,7 @@ add_packed(RowReader *r, int64 ncell, const HpxRing *ring, Row *row)
 		int32		count = (int32) Min(r->count, end - r->start);
 
 		row_touch_range(row, at, count);
-		add_entries(r, ncell, row->entry + at, count);
+		reader_take(r, row->entry + at, count);
 	}
 }
 
@@ -93,20 +55,21 @@ state_finish(FieldState *state)
 {
 	const HpxGrid *grid = hpx_grid(state->order);
 	CoverageBuilder b;
-	RowReader  *readers;
-	int			nreaders;
+	RowReader  *readers = palloc(state->npacked * sizeof(RowReader));
 	Sweep	   *sweep;
 	Row			row;
 	int64		expected;
 	double		value = 0;
 
-	readers = make_readers(state, grid->ncell, &nreaders);
 	sweep = sweep_begin(grid, state->pending, state->npending);
 	row_init(&row, grid);
 
 	expected = Max(state->diff->nleaves * DIFF_LEAF_SIZE / 8, Min(sweep_ends(sweep), grid->ncell / 2));
-	for (int i = 0; i < nreaders; i++)
-		expected = Max(expected, readers[i].entries);
+	for (int i = 0; i < state->npacked; i++)
+	{
+		reader_open(&readers[i], state->packed[i]);
+		expected = Max(expected, state->packed[i].nentries);
+	}
 	builder_init(&b, state->order, Min(expected, grid->ncell));
 	builder_add(&b, 0, 0.0);
 	for (int32 i = 1; i <= grid->nring; i++)
@@ -116,8 +79,8 @@ state_finish(FieldState *state)
 
 		(void) sweep_ring(sweep, i, &row);
 		add_leaves(state->diff, ring, &row);
-		for (int k = 0; k < nreaders; k++)
-			add_packed(&readers[k], grid->ncell, ring, &row);
+		for (int k = 0; k < state->npacked; k++)
+			add_packed(&readers[k], ring, &row);
 
 		next = row.entry[ring->ncell];
 		row.entry[ring->ncell] = 0;
