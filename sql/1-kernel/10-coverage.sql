@@ -4,11 +4,11 @@ CREATE TYPE coverage;
 
 CREATE FUNCTION coverage_in(cstring) RETURNS coverage
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION coverage_in(cstring) IS 'text input: order:{[first,end)=value,...}';
+COMMENT ON FUNCTION coverage_in(cstring) IS 'text input: order:{[first,end)=value,...}, or order: and base64 of the binary form (coverage_send)';
 
 CREATE FUNCTION coverage_out(coverage) RETURNS cstring
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION coverage_out(coverage) IS 'text output: order:{[first,end)=value,...}, values as the shortest text that reads back exactly';
+COMMENT ON FUNCTION coverage_out(coverage) IS 'text output: order:{[first,end)=value,...}, values as the shortest text that reads back exactly; of more than 65 536 runs order: and base64 of the binary form';
 
 CREATE FUNCTION coverage_recv(internal) RETURNS coverage
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;

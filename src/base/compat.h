@@ -27,15 +27,6 @@
 	extern PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \
 	PG_FUNCTION_INFO_V1(name)
 
-/* float8in's worker got an error context in 16. */
-#if PG_VERSION_NUM >= 160000
-#define sr_float8_in(token, type, whole) \
-	float8in_internal(token, NULL, type, whole, NULL)
-#else
-#define sr_float8_in(token, type, whole) \
-	float8in_internal(token, NULL, type, whole)
-#endif
-
 /*
  * add_size() and mul_size() are in utils/palloc.h, which postgres.h brings, or,
  * in older minor releases of each version, here.

@@ -27,7 +27,7 @@ builder_init(CoverageBuilder *b, int order, int64 capacity)
 {
 	b->order = order;
 	b->nruns = 0;
-	b->capacity = Max(16, Min(capacity, (int64) COVERAGE_MAX_RUNS));
+	b->capacity = Max(16, Min(capacity, COVERAGE_MAX_RUNS));
 	b->c = sr_alloc_large(COVERAGE_SIZE(b->capacity));
 	builder_layout(b);
 }
@@ -38,12 +38,13 @@ builder_grow(CoverageBuilder *b)
 	int64		old = b->capacity;
 
 	CHECK_FOR_INTERRUPTS();
-	if ((uint64) b->nruns >= COVERAGE_MAX_RUNS)
+	if (b->nruns >= COVERAGE_MAX_RUNS)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("coverage of order %d needs more than 1 GB", b->order),
+				 errmsg("coverage of order %d has more than " INT64_FORMAT " runs of equal values", b->order, COVERAGE_MAX_RUNS),
+				 errdetail("Its text form would be larger than 1 GB, and could not be dumped."),
 				 errhint("Use a lower grid_order, such as %d.", Max(b->order - 1, 0))));
-	b->capacity = Min(2 * b->capacity, (int64) COVERAGE_MAX_RUNS);
+	b->capacity = Min(2 * b->capacity, COVERAGE_MAX_RUNS);
 	b->c = sr_realloc_large(b->c, COVERAGE_SIZE(b->capacity));
 	builder_layout(b);
 	memmove(b->starts, b->c->values + old, (Size) b->nruns * sizeof(uint32));

@@ -8,11 +8,7 @@ SR_FUNCTION(coverage_order);
 Datum
 coverage_order(PG_FUNCTION_ARGS)
 {
-	/* the header is enough: a large field is not read for it */
-	Coverage   *c = (Coverage *) PG_DETOAST_DATUM_SLICE(PG_GETARG_DATUM(0), 0,
-														offsetof(Coverage, values) - VARHDRSZ);
-
-	PG_RETURN_INT32(c->order);
+	PG_RETURN_INT32(coverage_order_of(PG_GETARG_DATUM(0)));
 }
 
 SR_FUNCTION(coverage_cell);

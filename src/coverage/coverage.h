@@ -34,11 +34,18 @@ typedef struct Coverage
 #define COVERAGE_STARTS(c) ((uint32 *) ((c)->values + (c)->nruns))
 #define COVERAGE_SIZE(n) (offsetof(Coverage, values) + (Size) (n) * (sizeof(double) + sizeof(uint32)))
 #define COVERAGE_NCELL(c) (INT64_C(12) << (2 * (c)->order))
-#define COVERAGE_MAX_RUNS ((MaxAllocSize - offsetof(Coverage, values)) / (sizeof(double) + sizeof(uint32)))
+
+/*
+ * The most runs that a field may have: its text form, 16 characters a run, is then
+ * 1 000 000 000 characters, which leaves some of the 1 GB that the server can read and
+ * write at once to the rest of a row. So whatever can be stored can be dumped.
+ */
+#define COVERAGE_MAX_RUNS INT64_C(62499999)
 
 #define DatumGetCoverage(d) coverage_detoast(d)
 #define PG_GETARG_COVERAGE(n) DatumGetCoverage(PG_GETARG_DATUM(n))
 
 extern Coverage *coverage_detoast(Datum d);
+extern int	coverage_order_of(Datum d);
 
 #endif							/* SR_COVERAGE_H */

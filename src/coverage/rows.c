@@ -238,7 +238,7 @@ rows_check(const char *at, const char *end, int64 ncell, double most)
 	int64		before = -1;	/* place of the entry before */
 	int64		row_before = -1;
 	double		value = 0;
-	WrittenRow			row;
+	WrittenRow	row;
 
 	while (next_row(&at, end, &row))
 	{
@@ -278,7 +278,7 @@ rows_check(const char *at, const char *end, int64 ncell, double most)
 void
 rows_add(Diff *diff, PackedRows rows)
 {
-	WrittenRow			row;
+	WrittenRow	row;
 
 	while (next_row(&rows.at, rows.end, &row))
 	{
@@ -293,7 +293,7 @@ rows_add(Diff *diff, PackedRows rows)
 static void
 reader_next(RowReader *r)
 {
-	WrittenRow			row;
+	WrittenRow	row;
 
 	r->count = 0;
 	if (!next_row(&r->at, r->end, &row))

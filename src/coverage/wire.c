@@ -38,6 +38,8 @@ state_write(StringInfo buf, FieldState *state)
 	StateHead	head = {.version = STATE_ID};
 	Size		size = VARHDRSZ + sizeof(head) + state->npending * sizeof(WeightedDisc) + 1;
 
+	/* what was read has been merged into another */
+	Assert(state->nreceived == 0);
 	state_unpack(state);
 	head.order = (uint8) state->order;
 	head.of_fields = state->of_fields;

@@ -4,9 +4,23 @@
  */
 #include "shim.h"
 
+#include "base/base64.h"
+
 #include "lib/stringinfo.h"
 
 int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* The text form that large fields have. */
+static char *
+base64_text(const Coverage *c, const uint8 *sent)
+{
+	size_t		ngroups = (VARSIZE(sent - VARHDRSZ) - VARHDRSZ) / 3;
+	char	   *text = palloc(4 * ngroups + 4);
+	char	   *at = text + sprintf(text, "%d:", c->order);
+
+	*sr_base64_write(at, sent, ngroups) = '\0';
+	return text;
+}
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -34,6 +48,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		out = DatumGetCString(shim_call(coverage_out, PointerGetDatum(c)));
 		again = (Coverage *) DatumGetPointer(shim_call(coverage_in, CStringGetDatum(out)));
 		shim_require(memcmp(c, again, VARSIZE(c)) == 0, "in(out(c)) = c");
+		again = (Coverage *) DatumGetPointer(shim_call(coverage_in, CStringGetDatum(base64_text(c, (const uint8 *) VARDATA(sent)))));
+		shim_require(memcmp(c, again, VARSIZE(c)) == 0, "what base64 of the binary form says is c");
 	}
 	else
 		shim_require(c == NULL, "what was read once is read again");

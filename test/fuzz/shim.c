@@ -11,10 +11,10 @@
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
+#include "mb/pg_wchar.h"
 #include "nodes/value.h"
 #include "parser/parse_func.h"
 #include "storage/shmem.h"
-#include "utils/float.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
@@ -22,7 +22,6 @@
 #undef snprintf
 #undef vsnprintf
 #undef fprintf
-#undef strtod
 
 sigjmp_buf	shim_error;
 volatile sig_atomic_t InterruptPending = 0;
@@ -167,6 +166,12 @@ pg_detoast_datum_slice(struct varlena *datum, int32 first, int32 count)
 	return datum;
 }
 
+Size
+toast_raw_datum_size(Datum value)
+{
+	return VARSIZE(DatumGetPointer(value));
+}
+
 /* Nothing here is stored out of line. */
 struct varlena *
 detoast_attr_slice(struct varlena *datum, int32 first, int32 count)
@@ -309,104 +314,24 @@ appendBinaryStringInfo(StringInfo s, SHIM_BYTES *data, int n)
 	s->data[s->len] = '\0';
 }
 
-static void
-take(StringInfo s, void *to, int n)
+const char *
+pq_getmsgbytes(StringInfo s, int n)
 {
-	if (n > s->len - s->cursor)
+	const char *p = s->data + s->cursor;
+
+	if (n < 0 || n > s->len - s->cursor)
 		ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION), errmsg("insufficient data left in message")));
-	memcpy(to, s->data + s->cursor, n);
 	s->cursor += n;
+	return p;
 }
 
+/* Characters of several bytes are cut anywhere: it is for messages. */
 int
-pq_getmsgbyte(StringInfo s)
+pg_mbcliplen(const char *text, int length, int limit)
 {
-	unsigned char b;
-
-	take(s, &b, 1);
-	return b;
+	(void) text;
+	return Min(length, limit);
 }
-
-unsigned int
-pq_getmsgint(StringInfo s, int bytes)
-{
-	unsigned char b[4];
-	unsigned int v = 0;
-
-	take(s, b, bytes);
-	for (int i = 0; i < bytes; i++)
-		v = v << 8 | b[i];
-	return v;
-}
-
-float8
-pq_getmsgfloat8(StringInfo s)
-{
-	uint64		bits = (uint64) pq_getmsgint(s, 4) << 32;
-	float8		v;
-
-	bits |= pq_getmsgint(s, 4);
-	memcpy(&v, &bits, sizeof(v));
-	return v;
-}
-
-void
-pq_sendfloat8(StringInfo s, float8 v)
-{
-	uint64		bits;
-
-	memcpy(&bits, &v, sizeof(bits));
-	pq_sendint64(s, bits);
-}
-
-void
-pq_begintypsend(StringInfo s)
-{
-	initStringInfo(s);
-	for (int i = 0; i < 4; i++)
-		appendStringInfoChar(s, '\0');
-}
-
-bytea *
-pq_endtypsend(StringInfo s)
-{
-	bytea	   *result = (bytea *) s->data;
-
-	SET_VARSIZE(result, s->len);
-	return result;
-}
-
-/* As the server's: a finite number, and nothing after it. */
-static float8
-parse_float8(char *text)
-{
-	char	   *end;
-	float8		v;
-
-	errno = 0;
-	v = strtod(text, &end);
-	if (end == text || *end != '\0')
-		ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION), errmsg("invalid input syntax for type coverage: \"%s\"", text)));
-	if (errno == ERANGE && (v == 0.0 || v >= HUGE_VAL || v <= -HUGE_VAL))
-		ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE), errmsg("\"%s\" is out of range for type double precision", text)));
-	return v;
-}
-
-#if PG_VERSION_NUM >= 160000
-float8
-float8in_internal(char *num, char **endptr, const char *type, const char *whole, struct Node *context)
-{
-	(void) endptr, (void) type, (void) whole, (void) context;
-	return parse_float8(num);
-}
-#else
-float8
-float8in_internal(char *num, char **endptr, const char *type, const char *whole)
-{
-	(void) endptr, (void) type, (void) whole;
-	return parse_float8(num);
-}
-#endif
 
 /* ---------- what needs a catalogue, and is not called here ---------- */
 

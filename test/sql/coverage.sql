@@ -29,9 +29,43 @@ SELECT '3:{[0,4)=1e999}'::coverage;
 SELECT '3:{[0,4)=1.2.3}'::coverage;
 SELECT '3:{[0,99999999999999999999)=1}'::coverage;
 
+-- text of many runs: base64 of the binary form, which is taken at any size
+SELECT substr(c::text, 1, 40) AS start, length(c::text) - length('10:') = 4 * length(coverage_send(c)) / 3 AS base64,
+       c::text = '10:' || translate(encode(coverage_send(c), 'base64'), E'\n', '') AS of_binary, c::text::coverage = c AS same
+FROM (SELECT ('10:{' || string_agg(format('[%s,%s)=%s', i, i + 1, i % 7 + 0.1), ',' ORDER BY i) || '}')::coverage FROM generate_series(0, 65535) i) f(c);
+SELECT substr(c::text, 1, 40) AS start, c::text::coverage = c AS same
+FROM (SELECT ('10:{' || string_agg(format('[%s,%s)=%s', i, i + 1, i % 7 + 0.1), ',' ORDER BY i) || '}')::coverage FROM generate_series(0, 65534) i) f(c);
+SELECT (' 3 : ' || encode(coverage_send('3:{[0,4)=1.5,[10,11)=2}'), 'base64') || ' ')::coverage, '0:AAAAAAABAAAAAAAAAAAAAAAA'::coverage;
+SELECT '3:AAAAAAABAAAAAAAAAAAAAAAA'::coverage;
+SELECT '0:AAAAAAAB'::coverage;
+SELECT '0:AAAAAAABAAAAAAAAAAAAAAAAA'::coverage;
+SELECT '0:AAAAAAABAAAAAAAAAA=AAAAA'::coverage;
+SELECT '0:AAAAAAAAAAAAAAAAAAAAAAAA'::coverage;
+SELECT '0:AAD/////AAAAAAAAAAAAAAAA'::coverage;
+SELECT '0:AQAAAAABAAAAAAAAAAAAAAAA'::coverage;
+SELECT '0:AAAAAAABAAAAAX/wAAAAAAAA'::coverage;
+SELECT '0:AAAAAAABAAAAAH/wAAAAAAAA'::coverage;
+SELECT '3:[0,4)=1'::coverage;
+
 -- binary: exact round trip, and mistakes
 SELECT encode(coverage_send('3:{[0,4)=1.5,[10,11)=2}'), 'hex');
 SELECT encode(coverage_send('0:{}'), 'hex');
+
+-- what is stored is looked at when it is opened
+CREATE TYPE raw;
+CREATE FUNCTION raw_in(cstring) RETURNS raw LANGUAGE internal IMMUTABLE STRICT AS 'byteain';
+CREATE FUNCTION raw_out(raw) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'byteaout';
+CREATE TYPE raw (INPUT = raw_in, OUTPUT = raw_out, ALIGNMENT = double, STORAGE = external);
+CREATE CAST (raw AS coverage) WITHOUT FUNCTION;
+SELECT ('\x00'::raw::coverage)::text;
+SELECT coverage_order('\x00'::raw::coverage);
+SELECT coverage_area(('\x' || repeat('00', 28))::raw::coverage);
+SELECT coverage_area(('\x01010101' || repeat('00', 36))::raw::coverage);
+SELECT coverage_order(('\x01010101' || repeat('00', 36))::raw::coverage);
+SELECT coverage_area(('\x0000000020202020' || repeat('00', 32))::raw::coverage);
+SELECT coverage_order(('\x0000000020202020' || repeat('00', 32))::raw::coverage);
+SELECT coverage_area(('\x000000000000000001010101' || repeat('00', 28))::raw::coverage);
+DROP TYPE raw CASCADE;
 
 -- equality and hashing
 SELECT '3:{[0,2)=1,[2,4)=1}'::coverage = '3:{[0,4)=1}'::coverage AS same,
