@@ -14,6 +14,7 @@
 
 #include "base/dmath.h"
 #include "coverage/geog.h"
+#include "coverage/region.h"
 #include "coverage/runs.h"
 #include "grid/scan.h"
 
@@ -87,9 +88,10 @@ add_region(Bricks *b, Datum geography)
 	CHECK_FOR_INTERRUPTS();
 	geog_read_region(geography, &region);
 	span_list_init(&spans);
-	if (scan_polygons(b->grid, region.polygons, region.npolygons, &spans, &fault))
-		for (int64 i = 0; i < spans.nspans; i++)
-			sr_bricks_add_cells(b, spans.spans[i].first, spans.spans[i].last, 1);
+	if (!scan_polygons(b->grid, region.polygons, region.npolygons, &spans, &fault))
+		report_ring_fault(&fault, b->grid->order);
+	for (int64 i = 0; i < spans.nspans; i++)
+		sr_bricks_add_cells(b, spans.spans[i].first, spans.spans[i].last, 1);
 	span_list_free(&spans);
 }
 

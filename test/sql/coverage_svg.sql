@@ -64,6 +64,9 @@ FROM generate_series(1, 11) i;
 SELECT coverage_svg('3:{}', ARRAY['LINESTRING(0 0,1 1)'::geography]);
 SELECT coverage_svg('3:{}', ARRAY['SRID=4269;POINT(0 0)'::geography]);
 SELECT coverage_svg('3:{}', ARRAY['POINT(NaN 0)'::geography]);
+-- a region is refused here as it is by sums and fields
+SELECT coverage_svg('3:{}', ARRAY['POLYGON((-180 0,-90 0,0 0,90 0,-180 0))'::geography]);
+SELECT region_coverage('POLYGON((-180 0,-90 0,0 0,90 0,-180 0))', 3);
 
 -- tiles
 SELECT coverage_tile('3:{}', 0, 0, 0) AS nothing, coverage_tile(NULL, 0, 0, 0) IS NULL AS null_field,
