@@ -129,6 +129,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION swarm_reward.make_telemetry_partitions(timestamptz, timestamptz, interval) IS
 'makes the missing partitions of telemetry and telemetry_hour, with their keys and indexes, for the UTC days from from_time to before to_time and returns how many it made; safe to repeat. width: days per partition, wider for sparse history. A call is one transaction, in which some hundreds of days at once take more locks than a server has by default: make a long history in several calls or with a longer width. Errors: an empty or unbounded span, a width that is not whole days';
+REVOKE ALL ON FUNCTION swarm_reward.make_telemetry_partitions(timestamptz, timestamptz, interval) FROM PUBLIC;
 
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.script_path'), true);
 SELECT pg_catalog.pg_extension_config_dump('telemetry', '');

@@ -129,7 +129,7 @@ BEGIN
 	RETURN NULL;
 END $$;
 COMMENT ON FUNCTION mark_telemetry() IS
-'trigger: whoever writes telemetry marks the hours in telemetry_dirty; runs with the owner''s rights, so that writing telemetry is all the right one needs. PostgreSQL refuses to hand the rows of a foreign partition to such triggers: write to that directly, not by way of telemetry';
+'trigger: whoever writes telemetry marks the hours in telemetry_dirty; runs with the owner''s rights, so that writing telemetry is all the right one needs. rows of a foreign partition never come here, see refuse_foreign_rows()';
 
 -- Statement triggers belong to the table that a statement names: the parent's
 -- see the rows of all partitions, but not what is written to one directly.
@@ -146,6 +146,14 @@ END $$;
 COMMENT ON FUNCTION watch_telemetry_partition(regclass) IS
 'puts the triggers on a partition of telemetry that mark hours when it is written to directly, not by way of telemetry; make_telemetry_partitions does it, a partition made or attached by hand should have it too: without, its hours are read from raw rows alone. Safe to repeat';
 SELECT watch_telemetry_partition('telemetry');
+
+-- Partitions inherit the one for rows, also those that are attached later.
+CREATE FUNCTION refuse_foreign_rows() RETURNS trigger
+AS 'MODULE_PATHNAME', 'sr_refuse_foreign_rows' LANGUAGE C;
+COMMENT ON FUNCTION refuse_foreign_rows() IS
+'trigger: rows of telemetry that are in a foreign partition can only be changed on their own server, because nothing would mark their hours here';
+CREATE TRIGGER refuse_foreign_rows BEFORE INSERT OR UPDATE OR DELETE ON telemetry FOR EACH ROW EXECUTE FUNCTION refuse_foreign_rows();
+CREATE TRIGGER refuse_foreign_truncate BEFORE TRUNCATE ON telemetry FOR EACH STATEMENT EXECUTE FUNCTION refuse_foreign_rows();
 
 CREATE FUNCTION mark_telemetry_hours(period tstzrange) RETURNS bigint
 LANGUAGE sql

@@ -20,7 +20,7 @@ DECLARE
 		WHEN 'analyst' THEN ARRAY['verify_epoch', 'check_epoch', 'preview_epoch', 'explain_reward', 'simulate_node', 'reward_map', 'verify_payout']
 		WHEN 'registrar' THEN ARRAY['replace_node', 'set_node_resource', 'correct_node']
 		WHEN 'operator' THEN ARRAY['plan_epochs', 'check_epoch', 'run_epoch', 'run_due_epochs', 'verify_epoch', 'finalize_epoch', 'hold_epoch', 'release_epoch', 'challenge_epoch', 'reopen_epoch',
-			'restate_epoch', 'preview_epoch', 'archive_epoch', 'roll_telemetry', 'ingest_telemetry', 'retry_telemetry_reject', 'make_telemetry_partitions', 'keep_telemetry_partitions',
+			'restate_epoch', 'preview_epoch', 'archive_epoch', 'roll_telemetry', 'ingest_telemetry', 'make_telemetry_partitions', 'keep_telemetry_partitions',
 			'schedule_jobs', 'unschedule_jobs', 'new_policy', 'explain_reward', 'simulate_node', 'reward_map']
 		WHEN 'treasurer' THEN ARRAY['make_payout', 'release_payout', 'confirm_payout', 'fail_payout', 'cancel_payout', 'payout_csv', 'payout_tree', 'payout_proof', 'verify_payout', 'fund_treasury']
 		WHEN 'service' THEN ARRAY['explain_reward', 'simulate_node', 'reward_map', 'payout_proof']

@@ -154,6 +154,38 @@ sr_parse_whole(const char *text, size_t length, int64 *value)
 	return fault;
 }
 
+/*
+ * The digits of a whole number of any size, in any form of sr_parse_whole: without zeros in front, after
+ * a - below zero. There are at most so many; the buffer holds two characters more.
+ */
+Fault
+sr_parse_digits(const char *text, size_t length, size_t most, char *digits)
+{
+	TextReader	reader = sr_trimmed(text, length);
+	bool		negative = sr_take_sign(&reader);
+	const char *first;
+	size_t		count;
+
+	if (sr_text_ended(&reader) || !sr_is_digit(*reader.at))
+		return FAULT_FORM;
+	while (reader.end - reader.at > 1 && *reader.at == '0' && sr_is_digit(reader.at[1]))
+		reader.at++;
+	first = reader.at;
+	count = sr_skip_digits(&reader);
+	if (sr_take_char(&reader, '.'))
+		while (sr_take_char(&reader, '0'))
+			 /* a fraction of nothing */ ;
+	if (!sr_text_ended(&reader))
+		return FAULT_FORM;
+	if (count > most)
+		return FAULT_RANGE;
+	if (negative && *first != '0')
+		*digits++ = '-';
+	memcpy(digits, first, count);
+	digits[count] = '\0';
+	return FAULT_NONE;
+}
+
 /* A decimal number, in any form of sr_take_number; NaN and infinities are told apart. */
 Fault
 sr_parse_number(const char *text, size_t length, double *value)

@@ -30,6 +30,7 @@ typedef struct TextReader
 
 /* A whole text as a value, which is set if there is no fault; white space at its ends is skipped. */
 extern Fault sr_parse_whole(const char *text, size_t length, int64 *value);
+extern Fault sr_parse_digits(const char *text, size_t length, size_t most, char *digits);
 extern Fault sr_parse_number(const char *text, size_t length, double *value);
 
 /* Parts of a text, from where the reader is. */

@@ -22,10 +22,15 @@
 bool
 sr_choose_reading(Field field, Oid type, FieldReader *reader)
 {
-	bool		is_number = field == FIELD_NODE || field == FIELD_LATENCY || field == FIELD_WORK || field == FIELD_ENERGY;
+	bool		is_number = field == FIELD_NODE || field == FIELD_LATENCY || field == FIELD_WORK || field == FIELD_FEE || field == FIELD_ENERGY;
 
 	type = getBaseType(type);
 	reader->padded = type == BPCHAROID;
+	if (field == FIELD_EXTERNAL && type != TEXTOID && type != VARCHAROID && type != BPCHAROID)
+	{
+		reader->as = READ_OUTPUT;	/* a key of any type, as people write it */
+		return true;
+	}
 	switch (type)
 	{
 		case TEXTOID:
@@ -167,6 +172,43 @@ sr_field_whole(const FieldReader *field, Datum value, int64 *whole)
 				const char *text = sr_field_text(field, value, &length);
 
 				return sr_parse_whole(text, length, whole);
+			}
+	}
+}
+
+/* The digits of a whole number that may be larger than int64, at most FEE_DIGITS of them; the buffer holds two more. */
+Fault
+sr_field_digits(const FieldReader *field, Datum value, char *digits)
+{
+	int64		whole;
+	double		number;
+	Fault		fault;
+
+	switch (field->as)
+	{
+		case READ_INT2:
+		case READ_INT4:
+		case READ_INT8:
+			(void) sr_field_whole(field, value, &whole);
+			pg_lltoa(whole, digits);
+			return FAULT_NONE;
+		case READ_FLOAT4:
+		case READ_FLOAT8:
+			fault = sr_field_number(field, value, &number);
+			if (fault != FAULT_NONE)
+				return fault;
+			if (number != floor(number))
+				return FAULT_FORM;
+			if (fabs(number) >= 1e38)
+				return FAULT_RANGE;
+			snprintf(digits, FEE_DIGITS + 2, "%.0f", number);
+			return FAULT_NONE;
+		default:
+			{
+				size_t		length;
+				const char *text = sr_field_text(field, value, &length);
+
+				return sr_parse_digits(text, length, FEE_DIGITS, digits);
 			}
 	}
 }

@@ -25,6 +25,8 @@ typedef enum ReadAs
 	READ_TIMESTAMPTZ
 } ReadAs;
 
+#define FEE_DIGITS 38			/* of the column's type */
+
 typedef struct FieldReader
 {
 	int			attribute;		/* from 0; -1: there is no such column */
@@ -37,6 +39,7 @@ extern bool sr_choose_reading(Field field, Oid type, FieldReader *reader);
 extern const char *sr_field_text(const FieldReader *field, Datum value, size_t *length);
 extern Fault sr_field_number(const FieldReader *field, Datum value, double *number);
 extern Fault sr_field_whole(const FieldReader *field, Datum value, int64 *whole);
+extern Fault sr_field_digits(const FieldReader *field, Datum value, char *digits);
 extern Fault sr_field_time(const FieldReader *field, Datum value, TimestampTz *at);
 extern Fault sr_field_boolean(const FieldReader *field, Datum value, bool *truth);
 

@@ -7,14 +7,9 @@
 
 #include <math.h>
 
-#include "common/int.h"
 #include "common/shortest_dec.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
-#include "utils/numeric.h"
-#include "utils/rangetypes.h"
-#include "utils/timestamp.h"
-#include "utils/typcache.h"
 
 /* A float8 as people read it, the shortest text that stands for no other. */
 static char *
@@ -69,47 +64,4 @@ sr_exact_numeric(PG_FUNCTION_ARGS)
 	double_to_shortest_decimal_buf(x, text);
 	return DirectFunctionCall3(numeric_in, CStringGetDatum(text),
 							   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
-}
-
-/* Seconds that two ranges of time have in common; NULL where that has no bound. */
-SR_FUNCTION(sr_overlap_seconds);
-Datum
-sr_overlap_seconds(PG_FUNCTION_ARGS)
-{
-	RangeType  *ranges[2] = {PG_GETARG_RANGE_P(0), PG_GETARG_RANGE_P(1)};
-	TypeCacheEntry *type = range_get_typcache(fcinfo, RangeTypeGetOid(ranges[0]));
-	RangeBound	lower[2];
-	RangeBound	upper[2];
-	bool		empty[2];
-	const RangeBound *from;
-	const RangeBound *to;
-	Timestamp	from_time;
-	Timestamp	to_time;
-	int64		common;
-
-	for (int i = 0; i < 2; i++)
-		range_deserialize(type, ranges[i], &lower[i], &upper[i], &empty[i]);
-	if (empty[0] || empty[1])
-		PG_RETURN_NUMERIC(int64_to_numeric(0));
-
-	from = range_cmp_bounds(type, &lower[0], &lower[1]) >= 0 ? &lower[0] : &lower[1];
-	to = range_cmp_bounds(type, &upper[0], &upper[1]) <= 0 ? &upper[0] : &upper[1];
-	if (range_cmp_bounds(type, from, to) > 0)
-		PG_RETURN_NUMERIC(int64_to_numeric(0));
-	if (from->infinite || to->infinite)
-		PG_RETURN_NULL();
-
-	/* a range that holds one moment, or none, lasts no time */
-	from_time = DatumGetTimestamp(from->val);
-	to_time = DatumGetTimestamp(to->val);
-	if (TIMESTAMP_NOT_FINITE(from_time) || TIMESTAMP_NOT_FINITE(to_time))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("a time that begins or ends at infinity has no length"),
-				 errhint("Leave the bound out instead.")));
-	if (pg_sub_s64_overflow(to_time, from_time, &common))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("interval out of range")));
-	PG_RETURN_NUMERIC(int64_div_fast_to_numeric(common, 6));
 }

@@ -1,11 +1,11 @@
 /*
- * ingest.c: ingest_telemetry and retry_telemetry_reject: rows of any table move into telemetry, or with
- * the reason into telemetry_reject, in one transaction.
+ * ingest.c: ingest_telemetry: rows of any table move into telemetry, or with the reason into
+ * telemetry_reject, in one transaction; those of telemetry_reject are taken up again.
  *
  *   take    DELETE … RETURNING: each row that left the source, and no other, is read as a sample.
  *           What cannot be read is rejected; the rest waits by partition.
- *   judge   for each partition one query: is the node known, the service, is there a row of the same
- *           key? In an order of its own, so that rows of one key meet, and that the index grows in order.
+ *   judge   for each partition one query: which stay of the node is it, is the service known, is there
+ *           a row of the same key? In an order of its own, so that rows of one key meet, and that the index grows in order.
  *   put     what is new, with a plain INSERT. If somebody else puts the same key meanwhile, it is taken
  *           back and judged again.
  *   reject  in the order in which the rows were taken.
@@ -62,7 +62,9 @@ describe_fields(TupleDesc desc, AttrNumber column)
 	TupleDescInitEntry(desc, column + FIELD_LATENCY, "latency_ms", FLOAT8OID, -1, 0);
 	TupleDescInitEntry(desc, column + FIELD_OK, "ok", BOOLOID, -1, 0);
 	TupleDescInitEntry(desc, column + FIELD_WORK, "work", INT8OID, -1, 0);
+	TupleDescInitEntry(desc, column + FIELD_FEE, "fee", NUMERICOID, -1, 0);
 	TupleDescInitEntry(desc, column + FIELD_ENERGY, "energy_mwh", INT8OID, -1, 0);
+	TupleDescInitEntry(desc, column + FIELD_EXTERNAL, "external_id", TEXTOID, -1, 0);
 }
 
 /* The columns of all tuplestores. */
@@ -114,10 +116,10 @@ tell(Ingest *ingest)
 				(errmsg("no partition for %lld of the rows, from %s to %s: they were rejected",
 						(long long) ingest->homeless,
 						sr_day_text(ingest->homeless_first), sr_day_text(ingest->homeless_last)),
-				 errhint("SELECT %s.make_telemetry_partitions(%s, %s) for the days that are right, "
-						 "then SELECT * FROM %s.retry_telemetry_reject('no partition%%').",
+				 errhint("SELECT %1$s.make_telemetry_partitions(%2$s, %3$s) for the days that are right, "
+						 "then SELECT * FROM %1$s.ingest_telemetry('%1$s.telemetry_reject').",
 						 schema, quote_literal_cstr(sr_day_text(ingest->homeless_first)),
-						 quote_literal_cstr(sr_day_text(ingest->homeless_last + USECS_PER_DAY)), schema)));
+						 quote_literal_cstr(sr_day_text(ingest->homeless_last + USECS_PER_DAY)))));
 }
 
 /* A table of the ledger. */
@@ -191,28 +193,31 @@ end_ingest(Ingest *ingest)
 	tuplestore_end(ingest->rejects);
 }
 
-/* Rows of a table, or again: rejected ones. Returns (moved, duplicates, rejected). */
-static Datum
-ingest_rows(FunctionCallInfo fcinfo, bool again)
+/* ingest_telemetry(source regclass, clock_tolerance interval): returns (moved, duplicates, rejected). */
+SR_FUNCTION(sr_ingest_telemetry);
+Datum
+sr_ingest_telemetry(PG_FUNCTION_ARGS)
 {
 	MemoryContext caller_memory = CurrentMemoryContext;
 	Ingest	   *ingest;
+	Oid			source;
 	TupleDesc	result_desc;
 	Datum		values[3];
 	bool		nulls[3] = {false, false, false};
 
-	check_not_null(fcinfo, 0, again ? "reason_like" : "source");
+	check_not_null(fcinfo, 0, "source");
 	check_not_null(fcinfo, 1, "clock_tolerance");
+	source = PG_GETARG_OID(0);
 	if (get_call_result_type(fcinfo, NULL, &result_desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	result_desc = BlessTupleDesc(result_desc);
 
 	SPI_connect();
 	ingest = begin_ingest(fcinfo->flinfo->fn_oid, PG_GETARG_INTERVAL_P(1));
-	if (again)
-		sr_take_rejects(ingest, PG_GETARG_DATUM(0));
+	if (source == own_table(get_func_namespace(ingest->function), "telemetry_reject"))
+		sr_take_rejects(ingest, source);
 	else
-		sr_take_source(ingest, PG_GETARG_OID(0));
+		sr_take_source(ingest, source);
 	ingest_taken(ingest);
 	tell(ingest);
 	values[0] = Int64GetDatum(ingest->moved);
@@ -222,20 +227,4 @@ ingest_rows(FunctionCallInfo fcinfo, bool again)
 	SPI_finish();
 	MemoryContextSwitchTo(caller_memory);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(result_desc, values, nulls)));
-}
-
-/* ingest_telemetry(source regclass, clock_tolerance interval) */
-SR_FUNCTION(sr_ingest_telemetry);
-Datum
-sr_ingest_telemetry(PG_FUNCTION_ARGS)
-{
-	return ingest_rows(fcinfo, false);
-}
-
-/* retry_telemetry_reject(reason_like text, clock_tolerance interval) */
-SR_FUNCTION(sr_retry_telemetry_reject);
-Datum
-sr_retry_telemetry_reject(PG_FUNCTION_ARGS)
-{
-	return ingest_rows(fcinfo, true);
 }

@@ -17,7 +17,7 @@ typedef struct Ingest
 	Oid			node;
 	const char *schema;			/* quoted */
 	const char *source;			/* name of the source, quoted */
-	bool		again;			/* the source is telemetry_reject */
+	bool		again;			/* it is telemetry_reject */
 	Oid			caller;
 	int			caller_context;
 	Interval   *tolerance;
@@ -61,7 +61,7 @@ extern Tuplestorestate *sr_new_store(Ingest *ingest);
 extern const char *sr_day_text(TimestampTz at);
 
 extern void sr_take_source(Ingest *ingest, Oid relation);
-extern void sr_take_rejects(Ingest *ingest, Datum reason_like);
+extern void sr_take_rejects(Ingest *ingest, Oid relation);
 extern void sr_ingest_partition(Ingest *ingest, Span *place);
 extern void sr_put_reject(Ingest *ingest, TupleTableSlot *slot, const char *reason, int length);
 extern void sr_reject_all(Ingest *ingest);

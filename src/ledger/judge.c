@@ -9,6 +9,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
+#include "utils/numeric.h"
 #include "utils/timestamp.h"
 
 #include "ledger/verdict.h"
@@ -17,9 +18,11 @@
 #define JUDGED_NUMBER 0
 #define JUDGED_FIELDS 1
 #define JUDGED_NODE_KNOWN (JUDGED_FIELDS + FIELDS)
-#define JUDGED_SERVICE_KNOWN (JUDGED_NODE_KNOWN + 1)
-#define JUDGED_EXISTS (JUDGED_NODE_KNOWN + 2)
-#define JUDGED_SAME (JUDGED_NODE_KNOWN + 3)
+#define JUDGED_JOINED (JUDGED_NODE_KNOWN + 1)
+#define JUDGED_STAYED (JUDGED_NODE_KNOWN + 2)
+#define JUDGED_SERVICE_KNOWN (JUDGED_NODE_KNOWN + 3)
+#define JUDGED_EXISTS (JUDGED_NODE_KNOWN + 4)
+#define JUDGED_SAME (JUDGED_NODE_KNOWN + 5)
 
 /* Rejects a row by its number. */
 static void
@@ -45,7 +48,14 @@ has_last_key(const Verdict *verdict, const Datum *values, const bool *nulls)
 		memcmp(verdict->last_service.data, VARDATA_ANY(DatumGetPointer(values[FIELD_SERVICE])), verdict->last_service.len) == 0;
 }
 
-/* Does the row say what the last fresh one does? No work is work 0; -0 was never read. */
+/* The fee of a row; none is 0. */
+static Datum
+fee_of(const Datum *values, const bool *nulls)
+{
+	return nulls[FIELD_FEE] ? NumericGetDatum(int64_to_numeric(0)) : values[FIELD_FEE];
+}
+
+/* Does the row say what the last fresh one does? No work is work 0, and so with fees; -0 was never read. */
 static bool
 says_the_same(const Verdict *verdict, const Datum *values, const bool *nulls)
 {
@@ -57,20 +67,44 @@ says_the_same(const Verdict *verdict, const Datum *values, const bool *nulls)
 		nulls[FIELD_LATENCY] == last->nulls[FIELD_LATENCY] &&
 		(nulls[FIELD_LATENCY] || DatumGetFloat8(values[FIELD_LATENCY]) == DatumGetFloat8(last->values[FIELD_LATENCY])) &&
 		work == last_work &&
+		DatumGetBool(DirectFunctionCall2(numeric_eq, fee_of(values, nulls), fee_of(last->values, last->nulls))) &&
 		nulls[FIELD_ENERGY] == last->nulls[FIELD_ENERGY] &&
 		(nulls[FIELD_ENERGY] || DatumGetInt64(values[FIELD_ENERGY]) == DatumGetInt64(last->values[FIELD_ENERGY]));
 }
 
-/* Keeps what others of its key are compared with. */
+/* Keeps what others of its key are compared with; what is not a plain value would go with the row. */
 static void
 remember(Verdict *verdict, const Datum *values, const bool *nulls)
 {
 	memcpy(verdict->last.values, values, sizeof(verdict->last.values));
 	memcpy(verdict->last.nulls, nulls, sizeof(verdict->last.nulls));
+	resetStringInfo(&verdict->last_fee);
+	if (!nulls[FIELD_FEE])
+	{
+		appendBinaryStringInfo(&verdict->last_fee, DatumGetPointer(values[FIELD_FEE]), VARSIZE_ANY(DatumGetPointer(values[FIELD_FEE])));
+		verdict->last.values[FIELD_FEE] = PointerGetDatum(verdict->last_fee.data);
+	}
 	resetStringInfo(&verdict->last_service);
 	if (!nulls[FIELD_SERVICE])
 		appendBinaryStringInfo(&verdict->last_service, VARDATA_ANY(DatumGetPointer(values[FIELD_SERVICE])),
 							   VARSIZE_ANY_EXHDR(DatumGetPointer(values[FIELD_SERVICE])));
+}
+
+/* Why nothing can be done with a row; NULL: something can. */
+static const char *
+fault_of(TupleTableSlot *slot)
+{
+	bool		service_known = DatumGetBool(slot->tts_values[JUDGED_SERVICE_KNOWN]);
+
+	if (!DatumGetBool(slot->tts_values[JUDGED_NODE_KNOWN]))
+		return service_known ? "unknown node" : "unknown node; unknown service type";
+	if (!service_known)
+		return "unknown service type";
+	if (!DatumGetBool(slot->tts_values[JUDGED_JOINED]))
+		return "before the node joined";
+	if (!DatumGetBool(slot->tts_values[JUDGED_STAYED]))
+		return "after the node left";
+	return NULL;
 }
 
 /* Tells what becomes of a row: it is rejected, there already, or to be put. */
@@ -80,22 +114,16 @@ judge_row(void *state, TupleTableSlot *slot)
 	Verdict    *verdict = state;
 	Datum	   *values = slot->tts_values + JUDGED_FIELDS;
 	bool	   *nulls = slot->tts_isnull + JUDGED_FIELDS;
+	const char *fault;
 	Datum		number;
-	bool		node_known;
-	bool		service_known;
 	bool		exists;
 
 	slot_getallattrs(slot);
 	number = slot->tts_values[JUDGED_NUMBER];
-	node_known = DatumGetBool(slot->tts_values[JUDGED_NODE_KNOWN]);
-	service_known = DatumGetBool(slot->tts_values[JUDGED_SERVICE_KNOWN]);
 	exists = DatumGetBool(slot->tts_values[JUDGED_EXISTS]);
-	if (!node_known && !service_known)
-		put_late(verdict, number, "unknown node; unknown service type");
-	else if (!node_known)
-		put_late(verdict, number, "unknown node");
-	else if (!service_known)
-		put_late(verdict, number, "unknown service type");
+	fault = fault_of(slot);
+	if (fault != NULL)
+		put_late(verdict, number, fault);
 	else if (exists || has_last_key(verdict, values, nulls))
 	{
 		if (exists ? DatumGetBool(slot->tts_values[JUDGED_SAME]) : says_the_same(verdict, values, nulls))
@@ -131,29 +159,53 @@ join_text(bool few, const char *schema, const char *table, const char *alias, co
 }
 
 /*
+ * The rows of a partition, with the stay that an external_id means: what replaced it has taken the
+ * external_id over, so that the stay of then is among its predecessors.
+ */
+static const char *
+named_rows(const Ingest *ingest, bool few)
+{
+	const char *schema = ingest->schema;
+	const char *holder = join_text(few, schema, "node", "n", "n.external_id = e.external_id");
+
+	return psprintf("(WITH RECURSIVE stay AS ("
+					"SELECT n.external_id, n.node_id, n.joined_at, n.predecessor_id, timestamptz 'infinity' AS until "
+					"FROM (SELECT DISTINCT i.external_id FROM ingest_row i) e%s WHERE n.node_id IS NOT NULL "
+					"UNION ALL "
+					"SELECT s.external_id, p.node_id, p.joined_at, p.predecessor_id, s.joined_at FROM stay s CROSS JOIN LATERAL "
+					"(SELECT * FROM %s.node o WHERE o.node_id = s.predecessor_id OFFSET 0) p) "
+					"SELECT i.number, i.clump, coalesce(i.node_id, s.node_id) AS node_id, i.service_type, i.sampled_at, i.latency_ms, "
+					"i.ok, i.work, i.fee, i.energy_mwh, i.external_id "
+					"FROM ingest_row i LEFT JOIN stay s ON s.external_id = i.external_id AND i.sampled_at < s.until "
+					"AND (i.sampled_at >= s.joined_at OR s.predecessor_id IS NULL))", holder, schema);
+}
+
+/*
  * What is asked of the rows of a partition. Of new rows of one key the one that is worst for
  * the node is the first, and stays: whoever says two things gains nothing, in whatever order
- * they came.
+ * they came. What was not measured counts as slow, and as having no known energy: it comes first.
  */
 static const char *
 judge_text(const Ingest *ingest, const Span *place)
 {
-	const char *node = join_text(is_few(place->count, ingest->node), ingest->schema, "node", "n",
-								 "n.node_id = r.node_id");
+	bool		few_nodes = is_few(place->count, ingest->node);
+	const char *rows = place->named > 0 ? named_rows(ingest, few_nodes) : "ingest_row";
+	const char *node = join_text(few_nodes, ingest->schema, "node", "n", "n.node_id = r.node_id");
 	const char *service = join_text(false, ingest->schema, "service_type", "s", "s.code = r.service_type");
 	const char *telemetry = join_text(is_few(place->count, place->relation), ingest->schema, "telemetry", "t",
 									  "t.node_id = r.node_id AND t.sampled_at = r.sampled_at "
 									  "AND t.service_key = coalesce(r.service_type, '') "
 									  "AND t.sampled_at BETWEEN $1 AND $2");
 
-	return psprintf("SELECT r.number, r.node_id, r.service_type, r.sampled_at, r.latency_ms, r.ok, r.work, r.energy_mwh, "
-					"n.node_id IS NOT NULL, r.service_type IS NULL OR s.code IS NOT NULL, t.node_id IS NOT NULL, "
-					"t.ok = r.ok AND t.latency_ms IS NOT DISTINCT FROM r.latency_ms "
-					"AND coalesce(t.work, 0) = coalesce(r.work, 0) AND t.energy_mwh IS NOT DISTINCT FROM r.energy_mwh "
-					"FROM ingest_row r%s%s%s "
-					"ORDER BY r.clump, r.node_id, r.sampled_at, r.service_type, r.ok, r.latency_ms DESC NULLS LAST, "
-					"coalesce(r.work, 0), r.energy_mwh DESC NULLS LAST, r.work NULLS FIRST, r.number",
-					node, service, telemetry);
+	return psprintf("SELECT r.number, r.node_id, r.service_type, r.sampled_at, r.latency_ms, r.ok, r.work, r.fee, r.energy_mwh, r.external_id, "
+					"n.node_id IS NOT NULL, r.sampled_at >= n.joined_at, n.left_at IS NULL OR r.sampled_at < n.left_at, "
+					"r.service_type IS NULL OR s.code IS NOT NULL, t.node_id IS NOT NULL, "
+					"t.ok = r.ok AND t.latency_ms IS NOT DISTINCT FROM r.latency_ms AND coalesce(t.work, 0) = coalesce(r.work, 0) "
+					"AND coalesce(t.fee, 0) = coalesce(r.fee, 0) AND t.energy_mwh IS NOT DISTINCT FROM r.energy_mwh "
+					"FROM %s r%s%s%s "
+					"ORDER BY r.clump, r.node_id, r.sampled_at, r.service_type, r.ok, r.latency_ms DESC, coalesce(r.work, 0), "
+					"coalesce(r.fee, 0), r.energy_mwh DESC, r.work NULLS FIRST, r.fee NULLS FIRST, r.number",
+					rows, node, service, telemetry);
 }
 
 /* A setting for as long as the level of settings. */

@@ -27,8 +27,8 @@ put(Ingest *ingest, Verdict *verdict)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		sr_execute(psprintf("INSERT INTO %s.telemetry (node_id, service_type, sampled_at, latency_ms, ok, work, energy_mwh) "
-							"SELECT f.node_id, f.service_type, f.sampled_at, f.latency_ms, f.ok, f.work, f.energy_mwh "
+		sr_execute(psprintf("INSERT INTO %s.telemetry (node_id, service_type, sampled_at, latency_ms, ok, work, fee, energy_mwh) "
+							"SELECT f.node_id, f.service_type, f.sampled_at, f.latency_ms, f.ok, f.work, f.fee, f.energy_mwh "
 							"FROM ingest_fresh f", ingest->schema), NULL, NULL, SPI_OK_INSERT);
 		if (SPI_processed != (uint64) verdict->fresh_count)
 			ereport(ERROR,
@@ -84,6 +84,7 @@ sr_ingest_partition(Ingest *ingest, Span *place)
 		verdict.fresh = sr_new_store(ingest);
 		verdict.late = sr_new_store(ingest);
 		initStringInfo(&verdict.last_service);
+		initStringInfo(&verdict.last_fee);
 		sr_judge(ingest, place, &verdict);
 		judged = verdict.fresh_count + verdict.late_count + verdict.duplicates;
 		if (judged != place->count)
@@ -100,6 +101,7 @@ sr_ingest_partition(Ingest *ingest, Span *place)
 		tuplestore_end(verdict.fresh);
 		tuplestore_end(verdict.late);
 		pfree(verdict.last_service.data);
+		pfree(verdict.last_fee.data);
 		ingest->stores -= 2;
 		if (done)
 		{

@@ -28,13 +28,15 @@ static const struct
 	const char *kind;
 	const char *types;			/* that it is best read from */
 }			field_info[FIELDS] = {
-	[FIELD_NODE] = {"node_id", true, "a whole number", "bigint or text"},
+	[FIELD_NODE] = {"node_id", false, "a whole number", "bigint or text"},
 	[FIELD_SERVICE] = {"service_type", false, "a code", "text"},
 	[FIELD_TIME] = {"sampled_at", true, "a time", "timestamp with time zone, or text in ISO 8601"},
 	[FIELD_LATENCY] = {"latency_ms", false, "a number", "double precision or text"},
 	[FIELD_OK] = {"ok", true, "true or false", "boolean or text"},
 	[FIELD_WORK] = {"work", false, "a whole number", "bigint or text"},
+	[FIELD_FEE] = {"fee", false, "a whole number", "numeric or text"},
 	[FIELD_ENERGY] = {"energy_mwh", false, "a whole number", "bigint or text"},
+	[FIELD_EXTERNAL] = {"external_id", false, "a key", "text"},
 };
 
 /* The column of a field's name, from 0; -1 if there is none. */
@@ -47,16 +49,15 @@ find_column(TupleDesc desc, Field field)
 	return -1;
 }
 
-/* Refuses a source that lacks a field which no sample is without. */
-static void
-check_needed(Field field, const char *source)
+/* A source lacks what no sample is without. */
+pg_noreturn static void
+refuse_source(const char *source, const char *column)
 {
-	if (field_info[field].needed)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_COLUMN),
-				 errmsg("%s has no column %s", source, field_info[field].name),
-				 errhint("Columns are matched by name: node_id, sampled_at and ok must be there, "
-						 "service_type, latency_ms, work and energy_mwh may be.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_COLUMN),
+			 errmsg("%s has no column %s", source, column),
+			 errhint("Columns are matched by name: node_id or external_id, sampled_at and ok must be there, "
+					 "service_type, latency_ms, work, fee and energy_mwh may be.")));
 }
 
 /* Matches the columns by name; source names the table in messages. */
@@ -83,7 +84,8 @@ sr_sample_reader(TupleDesc desc, const char *source)
 		field->attribute = find_column(desc, f);
 		if (field->attribute < 0)
 		{
-			check_needed(f, source);
+			if (field_info[f].needed)
+				refuse_source(source, field_info[f].name);
 			continue;
 		}
 		field->output = &reader->output[field->attribute];
@@ -95,6 +97,8 @@ sr_sample_reader(TupleDesc desc, const char *source)
 							format_type_be(type), field_info[f].kind),
 					 errhint("Make it %s.", field_info[f].types)));
 	}
+	if (reader->fields[FIELD_NODE].attribute < 0 && reader->fields[FIELD_EXTERNAL].attribute < 0)
+		refuse_source(source, "node_id");
 	return reader;
 }
 
@@ -156,6 +160,7 @@ read_field(const FieldReader *reader, Field field, Datum value, TimestampTz late
 	double		number = 0;
 	TimestampTz at = 0;
 	bool		truth = false;
+	char		digits[FEE_DIGITS + 2] = "0";
 	const char *text;
 	size_t		length;
 
@@ -178,7 +183,12 @@ read_field(const FieldReader *reader, Field field, Datum value, TimestampTz late
 		case FIELD_OK:
 			(void) is_read(reason, field, sr_field_boolean(reader, value, &truth));
 			return BoolGetDatum(truth);
+		case FIELD_FEE:
+			if (is_read(reason, field, sr_field_digits(reader, value, digits)) && digits[0] == '-')
+				sr_add_reason(reason, "%s is negative", name);
+			return DirectFunctionCall3(numeric_in, CStringGetDatum(digits), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
 		case FIELD_SERVICE:
+		case FIELD_EXTERNAL:
 			if (reader->as == READ_TEXT && !reader->padded)
 				return PointerGetDatum(PG_DETOAST_DATUM_PACKED(value));
 			text = sr_field_text(reader, value, &length);
@@ -208,6 +218,10 @@ sr_read_sample(SampleReader *reader, TupleTableSlot *slot, TimestampTz latest, S
 		else if (field_info[f].needed)
 			sr_add_reason(reason, "%s is missing", field_info[f].name);
 	}
+	if (!sample->nulls[FIELD_NODE])
+		sample->nulls[FIELD_EXTERNAL] = true;
+	else if (sample->nulls[FIELD_EXTERNAL])
+		sr_add_reason(reason, reader->fields[FIELD_EXTERNAL].attribute < 0 ? "node_id is missing" : "node_id and external_id are missing");
 	if (sample->nulls[FIELD_SERVICE] && !sample->nulls[FIELD_WORK] && DatumGetInt64(sample->values[FIELD_WORK]) > 0)
 		sr_add_reason(reason, "work without service_type");
 }

@@ -8,7 +8,7 @@
 #include "executor/tuptable.h"
 #include "lib/stringinfo.h"
 
-/* The columns of telemetry, in the order in which a sample holds them. */
+/* What a sample says, in the order in which it is held. */
 typedef enum Field
 {
 	FIELD_NODE,
@@ -17,7 +17,9 @@ typedef enum Field
 	FIELD_LATENCY,
 	FIELD_OK,
 	FIELD_WORK,
+	FIELD_FEE,
 	FIELD_ENERGY,
+	FIELD_EXTERNAL,				/* names the node where FIELD_NODE is null; no column of telemetry */
 	FIELDS
 } Field;
 

@@ -90,7 +90,7 @@ check_not_own(Oid relation, const Source *source)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("cannot ingest from %s, which belongs to the ledger", source->name),
-					 errhint("To take up rejected rows again use retry_telemetry_reject().")));
+					 errhint("Only telemetry_reject can be, as a whole, which takes its rows up again.")));
 }
 
 /* Refuses a caller who may not select or not delete the rows. */

@@ -20,6 +20,7 @@ typedef struct Span
 	Oid			relation;
 	Tuplestorestate *rows;
 	int64		count;
+	int64		named;			/* of them those whose node is told by its external_id */
 	TimestampTz first;
 	TimestampTz last;
 } Span;

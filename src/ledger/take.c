@@ -50,8 +50,8 @@ read_partitions(Ingest *ingest)
 	ingest->partitions =
 		sr_read_spans(ingest->row_context,
 					  psprintf("SELECT lower(p.period), upper(p.period), p.partition::oid "
-							   "FROM %s.telemetry_partition(%u) p ORDER BY p.period",
-							   ingest->schema, ingest->telemetry));
+							   "FROM swarm_reward_internal.telemetry_partition(%u) p ORDER BY p.period",
+							   ingest->telemetry));
 	rest = get_default_partition_oid(ingest->telemetry);
 	if (OidIsValid(rest))
 	{
@@ -60,9 +60,8 @@ read_partitions(Ingest *ingest)
 	}
 	ingest->dropped =
 		sr_read_spans(ingest->row_context,
-					  psprintf("SELECT lower(d), upper(d), NULL::oid "
-							   "FROM unnest((SELECT range_agg(p.period) FROM %s.telemetry_dropped p "
-							   "WHERE p.relation = 'telemetry')) d ORDER BY d", ingest->schema));
+					  "SELECT lower(d), upper(d), NULL::oid FROM unnest((SELECT range_agg(p.period) "
+					  "FROM swarm_reward_internal.telemetry_dropped p WHERE p.relation = 'telemetry')) d ORDER BY d");
 }
 
 /* The partition a sample goes to; NULL: none, for the reason that is added. */
@@ -150,8 +149,10 @@ take_row(void *state, TupleTableSlot *slot)
 	if (place->count == 0 || at > place->last)
 		place->last = at;
 	place->count++;
+	if (sample.nulls[FIELD_NODE])
+		place->named++;
 	values[ROW_NUMBER] = Int64GetDatum(ingest->raw_count++);
-	values[ROW_CLUMP] = Int64GetDatum(clump(at, DatumGetInt64(sample.values[FIELD_NODE])));
+	values[ROW_CLUMP] = Int64GetDatum(clump(at, sample.nulls[FIELD_NODE] ? 0 : DatumGetInt64(sample.values[FIELD_NODE])));
 	memcpy(values + ROW_FIELDS, sample.values, sizeof(sample.values));
 	memcpy(nulls + ROW_FIELDS, sample.nulls, sizeof(sample.nulls));
 	tuplestore_putvalues(place->rows, ingest->row_desc, values, nulls);
@@ -160,11 +161,10 @@ take_row(void *state, TupleTableSlot *slot)
 
 /* Deletes the rows with the rights of this role and reads them. */
 static void
-take(Ingest *ingest, const Source *source, Oid role, int context,
-	 const char *statement, int nparams, Oid *types, Datum *values)
+take(Ingest *ingest, const Source *source, Oid role, int context, const char *statement)
 {
 	RowReceiver receiver = sr_row_receiver(ingest->row_context, begin_take, take_row, ingest);
-	SPIExecuteOptions options = {.params = sr_parameters(nparams, types, values),.dest = &receiver.pub};
+	SPIExecuteOptions options = {.dest = &receiver.pub};
 	Oid			outer_role;
 	int			outer_context;
 	int			nest_level;
@@ -174,11 +174,10 @@ take(Ingest *ingest, const Source *source, Oid role, int context,
 	GetUserIdAndSecContext(&outer_role, &outer_context);
 	SetUserIdAndSecContext(role, context);
 	nest_level = NewGUCNestLevel();
-	plan = SPI_prepare(statement, nparams, types);
+	plan = SPI_prepare(statement, 0, NULL);
 	if (plan == NULL)
 		elog(ERROR, "%s: %s", SPI_result_code_string(SPI_result), statement);
-	if (source != NULL)
-		sr_check_delete(source, plan);
+	sr_check_delete(source, plan);
 	result = SPI_execute_plan_extended(plan, &options);
 	if (result != SPI_OK_DELETE_RETURNING)
 		elog(ERROR, "%s: %s", SPI_result_code_string(result), statement);
@@ -199,25 +198,22 @@ sr_take_source(Ingest *ingest, Oid relation)
 	read_partitions(ingest);
 	take(ingest, &source, source.owner,
 		 ingest->caller_context | SECURITY_LOCAL_USERID_CHANGE | restriction,
-		 psprintf("DELETE FROM %s RETURNING *", source.name), 0, NULL, NULL);
+		 psprintf("DELETE FROM %s RETURNING *", source.name));
 }
 
-/* Takes rejected rows up again. */
+/* Takes rejected rows up again: as the columns that they came with. */
 void
-sr_take_rejects(Ingest *ingest, Datum reason_like)
+sr_take_rejects(Ingest *ingest, Oid relation)
 {
-	Oid			types[] = {TEXTOID};
-	Oid			role;
-	int			context;
+	Source		source = sr_lock_source(relation, ingest->caller, InvalidOid);
 
-	ingest->source = psprintf("%s.telemetry_reject", ingest->schema);
+	ingest->source = source.name;
 	ingest->again = true;
 	read_partitions(ingest);
-	GetUserIdAndSecContext(&role, &context);
-	take(ingest, NULL, role, context,
-		 psprintf("DELETE FROM %s.telemetry_reject r WHERE r.reason LIKE $1 RETURNING r.\"row\", r.source, "
-				  "r.\"row\" ->> 'node_id' AS node_id, r.\"row\" ->> 'service_type' AS service_type, "
-				  "r.\"row\" ->> 'sampled_at' AS sampled_at, r.\"row\" ->> 'latency_ms' AS latency_ms, "
-				  "r.\"row\" ->> 'ok' AS ok, r.\"row\" ->> 'work' AS work, r.\"row\" ->> 'energy_mwh' AS energy_mwh",
-				  ingest->schema), 1, types, &reason_like);
+	take(ingest, &source, source.owner, ingest->caller_context | SECURITY_LOCAL_USERID_CHANGE,
+		 psprintf("DELETE FROM %s r RETURNING r.\"row\", r.source, "
+				  "r.\"row\" ->> 'node_id' AS node_id, r.\"row\" ->> 'external_id' AS external_id, "
+				  "r.\"row\" ->> 'service_type' AS service_type, r.\"row\" ->> 'sampled_at' AS sampled_at, "
+				  "r.\"row\" ->> 'latency_ms' AS latency_ms, r.\"row\" ->> 'ok' AS ok, r.\"row\" ->> 'work' AS work, "
+				  "r.\"row\" ->> 'fee' AS fee, r.\"row\" ->> 'energy_mwh' AS energy_mwh", source.name));
 }

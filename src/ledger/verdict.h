@@ -21,6 +21,7 @@ typedef struct Verdict
 	/* the last fresh row, with which others of its key are compared */
 	Sample		last;
 	StringInfoData last_service;
+	StringInfoData last_fee;	/* as a datum */
 } Verdict;
 
 extern void sr_judge(Ingest *ingest, Span *place, Verdict *verdict);

@@ -111,6 +111,48 @@ test_wholes(void)
 	ok(wrong == 0 && read > NRANDOM / 4, "%d whole numbers as strtoll reads them, %d otherwise", read, wrong);
 }
 
+static Fault
+digits(const char *text, size_t most, char *buffer)
+{
+	char	   *copy = exact(text);
+	Fault		fault = sr_parse_digits(copy, strlen(text), most, buffer);
+
+	free(copy);
+	return fault;
+}
+
+static void
+test_digits(void)
+{
+	char	   *read = malloc(40);	/* just what 38 digits take */
+	char		text[64];
+	char		expected[32];
+	int			wrong = 0;
+
+	ok(digits(" -00123456789012345678901234567890123456789.00 ", 38, read) == FAULT_RANGE && digits(" -0012345678901234567890123456789012345678.00 ", 38, read) == FAULT_NONE &&
+	   strcmp(read, "-12345678901234567890123456789012345678") == 0, "zeros around digits, and one digit too many");
+	ok(digits("99999999999999999999999999999999999999", 38, read) == FAULT_NONE && strlen(read) == 38 && digits("-000.0", 38, read) == FAULT_NONE && strcmp(read, "0") == 0,
+	   "the greatest, and no negative zero");
+	for (int i = 0; i < NRANDOM; i++)
+	{
+		int64		value = 0;
+		Fault		fault,
+					digits_fault;
+
+		random_text(text, 24);
+		if (i % 2)
+			snprintf(text, sizeof(text), "%.0f", (tap_random() - 0.5) * pow(10, tap_random() * 22));
+		fault = whole(text, &value);
+		digits_fault = digits(text, 38, read);
+		snprintf(expected, sizeof(expected), "%lld", (long long) value);
+		if (fault == FAULT_NONE ? digits_fault != FAULT_NONE || strcmp(read, expected) != 0 :
+			fault == FAULT_FORM ? digits_fault != FAULT_FORM : digits_fault == FAULT_FORM)
+			wrong++;
+	}
+	ok(wrong == 0, "digits are those of whole numbers, %d otherwise", wrong);
+	free(read);
+}
+
 static void
 test_numbers(void)
 {
@@ -240,6 +282,7 @@ main(void)
 {
 	test_parts();
 	test_wholes();
+	test_digits();
 	test_numbers();
 	test_times();
 	return tap_done();
