@@ -5,9 +5,11 @@ CREATE TABLE region (
 	name text NOT NULL CHECK (name <> ''),
 	boundary geography(MultiPolygon,4326) NOT NULL CHECK (NOT ST_IsEmpty(boundary::geometry)),
 	jurisdiction text CHECK (jurisdiction <> ''),
-	valid tstzrange NOT NULL DEFAULT '(,)' CHECK (swarm_reward_internal.is_period(valid))
+	valid tstzrange NOT NULL DEFAULT '(,)' CHECK (swarm_reward_internal.is_period(valid)),
+	area_m2 double precision NOT NULL GENERATED ALWAYS AS (region_area(boundary)) STORED
 );
 COMMENT ON TABLE region IS 'areas that growth is steered by; they may overlap: a place belongs to the smallest that covers it, and where none does to the nearest within policy.region_snap_m';
+COMMENT ON COLUMN region.area_m2 IS 'its area in square metres, by which the smallest is found';
 COMMENT ON COLUMN region.code IS 'key; ties between regions of one size go to the lower code';
 COMMENT ON COLUMN region.name IS 'name for people';
 COMMENT ON COLUMN region.boundary IS 'WGS84 boundary, not empty. One that an epoch has used never changes: end its valid time and add another region';

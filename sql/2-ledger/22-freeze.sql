@@ -7,45 +7,35 @@
 CREATE FUNCTION swarm_reward_internal.region_codes(at timestamptz) RETURNS text[]
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT coalesce(array_agg(g.code::text ORDER BY region_area(g.boundary), g.code), '{}') FROM region g WHERE g.valid @> region_codes.at;
+	SELECT coalesce(array_agg(g.code::text ORDER BY g.area_m2, g.code), '{}') FROM region g WHERE g.valid @> region_codes.at;
 END;
 COMMENT ON FUNCTION swarm_reward_internal.region_codes(timestamptz) IS 'codes of the regions in force at a time, the smallest first, ties by code. NULL for NULL';
 
 CREATE FUNCTION swarm_reward_internal.region_boundaries(at timestamptz) RETURNS geography[]
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT coalesce(array_agg(g.boundary ORDER BY region_area(g.boundary), g.code), '{}') FROM region g WHERE g.valid @> region_boundaries.at;
+	SELECT coalesce(array_agg(g.boundary ORDER BY g.area_m2, g.code), '{}') FROM region g WHERE g.valid @> region_boundaries.at;
 END;
 COMMENT ON FUNCTION swarm_reward_internal.region_boundaries(timestamptz) IS 'their boundaries in the same order. NULL for NULL';
 
-CREATE FUNCTION swarm_reward_internal.nearest_region(location geography, at timestamptz, within_m double precision) RETURNS text
-LANGUAGE sql STABLE STRICT PARALLEL SAFE
+-- For many places codes and boundaries are best constants of the query: others are compared for each
+-- place, which takes longer than to find its region.
+CREATE FUNCTION swarm_reward_internal.region_among(codes text[], boundaries geography[], location geography, within_m double precision) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT g.code::text FROM region g
-	WHERE g.valid @> nearest_region.at AND ST_DWithin(g.boundary, nearest_region.location, nearest_region.within_m)
-	ORDER BY floor(ST_Distance(g.boundary, nearest_region.location) * 1000), g.code LIMIT 1;
+	SELECT codes[covering_region(boundaries, location, within_m)];
 END;
-COMMENT ON FUNCTION swarm_reward_internal.nearest_region(geography, timestamptz, double precision) IS
-'the region in force whose boundary is nearest to a place, within so many metres; to the millimetre, ties by code. NULL where there is none, and for NULL';
-
--- Not STRICT, as a strict function with a COALESCE in it would not become part of the query, and would
--- read the boundaries anew for each place.
-CREATE FUNCTION swarm_reward_internal.region_among(codes text[], boundaries geography[], location geography, at timestamptz, within_m double precision) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT coalesce(codes[covering_region(boundaries, location)], swarm_reward_internal.nearest_region(location, at, within_m));
-END;
-COMMENT ON FUNCTION swarm_reward_internal.region_among(text[], geography[], geography, timestamptz, double precision) IS
-'the region that a place belongs to: the first that covers it, or else the nearest within so many metres; codes and boundaries are those of region_codes and region_boundaries at the time. NULL where there is none, and for NULL';
+COMMENT ON FUNCTION swarm_reward_internal.region_among(text[], geography[], geography, double precision) IS
+'the region that a place belongs to: the first that covers it, or else the nearest within so many metres, see covering_region; codes and boundaries are those of region_codes and region_boundaries. The one rule for nodes, demand and gaps. NULL where there is none, and for NULL';
 
 CREATE FUNCTION region_of(location geography, at timestamptz DEFAULT now()) RETURNS code
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT swarm_reward_internal.region_among(swarm_reward_internal.region_codes(at), swarm_reward_internal.region_boundaries(at), location, at,
+	SELECT swarm_reward_internal.region_among(swarm_reward_internal.region_codes(at), swarm_reward_internal.region_boundaries(at), location,
 		coalesce((SELECT p.region_snap_m FROM policy p WHERE p.policy_id = policy_in_effect(at)), 25000));
 END;
 COMMENT ON FUNCTION region_of(geography, timestamptz) IS
-'the region that a place belongs to at a time: the smallest in force that covers it, ties by code, or else the nearest within policy.region_snap_m. NULL where there is none, and for NULL';
+'the region that a place belongs to at a time: the smallest in force that covers it, ties by code, or else the nearest within policy.region_snap_m, of equally near ones the smallest. NULL where there is none, and for NULL';
 
 -- Light in vacuum covers 149 896.229 m there and back in a millisecond.
 CREATE FUNCTION swarm_reward_internal.vacuum_bound(rtt_ms double precision) RETURNS double precision
@@ -103,12 +93,12 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 		SELECT m.node_id, m.provider_id, m.hardware_id, m.location, least(m.service_radius_m, %4$L::double precision) AS reach_m, m.joined_at, m.active,
 			owner_key(m.hardware_id, m.provider_id) AS owner, range_merge(m.active) AS span, seconds(m.active) AS active_seconds,
 			m.hardware_id IS NOT NULL OR m.active = tstzmultirange(%1$L::tstzrange) AS counts,
-			region_among((SELECT region_codes(%2$L)), (SELECT region_boundaries(%2$L)), m.location, %2$L, %5$L) AS region
+			region_among(%6$L, %7$L, m.location, %5$L) AS region
 		FROM (SELECT n.*, tstzmultirange(tstzrange(n.joined_at, n.left_at) * %1$L::tstzrange) - coalesce(s.times, '{}') AS active
 			FROM node n LEFT JOIN (SELECT u.node_id, range_agg(u.valid) AS times FROM node_suspension u WHERE u.valid && %1$L::tstzrange GROUP BY u.node_id) s ON s.node_id = n.node_id
 			WHERE n.joined_at < %3$L AND (n.left_at IS NULL OR n.left_at > %2$L)) m
 		WHERE NOT isempty(m.active) $q$,
-		period, lower(period), upper(period), p.max_radius_m, p.region_snap_m)
+		period, lower(period), upper(period), p.max_radius_m, p.region_snap_m, region_codes(lower(period)), region_boundaries(lower(period)))
 $f$;
 COMMENT ON FUNCTION member_query(tstzrange, policy) IS
 'query for the nodes that are members within a bounded period: what node says of them; active, the times of the period in which they are members and not suspended, and span, from the first to the last of them; owner; region; whether they count. NULL for NULL';
@@ -197,11 +187,11 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 				FROM (SELECT o.*, max(o.left_at) OVER (PARTITION BY o.owner, o.cell ORDER BY o.joined_at, o.node_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS left_before
 					FROM (SELECT n.node_id, owner_key(n.hardware_id, n.provider_id) AS owner, n.joined_at, coalesce(n.left_at, 'infinity') AS left_at,
 							place_cell(n.location, %2$s) AS cell,
-							region_among((SELECT region_codes(%3$L)), (SELECT region_boundaries(%3$L)), n.location, %3$L, %4$L) AS region
+							region_among(%3$L, %4$L, n.location, %5$L) AS region
 						FROM node n
 						WHERE n.joined_at < %1$L AND owner_key(n.hardware_id, n.provider_id) IN (
 							SELECT owner_key(h.hardware_id, h.provider_id) FROM node h WHERE h.joined_at < %1$L GROUP BY 1 HAVING count(*) > 1)) o) q) s) i $q$,
-		upper(period), p.grid_order, lower(period), p.region_snap_m)
+		upper(period), p.grid_order, region_codes(lower(period)), region_boundaries(lower(period)), p.region_snap_m)
 $f$;
 COMMENT ON FUNCTION past_query(tstzrange, policy) IS
 'query for the past of owners with several stays that began before the end of a period: since when the owner of each stay has been in its cell without a break (present_since), and when it first joined in its region (region_since). NULL for NULL';

@@ -19,35 +19,6 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION swarm_reward_internal.zero_coverage(int) IS 'the field that is zero everywhere, on the grid of this order; NULL for NULL';
 
-CREATE FUNCTION swarm_reward_internal.demand_points(period tstzrange, region_snap_m double precision)
-RETURNS TABLE (region text, location geography, radius_m double precision, weight double precision)
-LANGUAGE sql STABLE STRICT
-BEGIN ATOMIC
-	SELECT coalesce(swarm_reward_internal.region_among((SELECT swarm_reward_internal.region_codes(lower(demand_points.period))),
-			(SELECT swarm_reward_internal.region_boundaries(lower(demand_points.period))), d.location,
-			lower(demand_points.period), demand_points.region_snap_m), ''),
-		d.location, d.radius_m, (round(d.weight * swarm_reward_internal.seconds(tstzmultirange(d.valid * demand_points.period)), 24)
-			/ swarm_reward_internal.seconds(tstzmultirange(demand_points.period)))::double precision
-	FROM demand d WHERE d.valid && demand_points.period;
-END;
-COMMENT ON FUNCTION swarm_reward_internal.demand_points(tstzrange, double precision) IS
-'points of demand in a period with the region that each belongs to, empty where there is none, weights averaged by time. Reads the table demand as it is now. No row for NULL';
-
-CREATE FUNCTION swarm_reward_internal.demand_fields(period tstzrange, grid_order int, region_snap_m double precision) RETURNS TABLE (region text, demand coverage)
-LANGUAGE sql STABLE STRICT
-BEGIN ATOMIC
-	WITH point AS MATERIALIZED (
-		SELECT * FROM swarm_reward_internal.demand_points(demand_fields.period, demand_fields.region_snap_m)
-	)
-	SELECT f.region, sum(f.part)
-	FROM (SELECT p.region, density_agg(p.location, p.weight, demand_fields.grid_order) AS part FROM point p WHERE p.radius_m IS NULL GROUP BY p.region
-		UNION ALL
-		SELECT p.region, density_agg(p.location, p.weight, demand_fields.grid_order, p.radius_m) FROM point p WHERE p.radius_m IS NOT NULL GROUP BY p.region) f
-	GROUP BY f.region;
-END;
-COMMENT ON FUNCTION swarm_reward_internal.demand_fields(tstzrange, int, double precision) IS
-'the demand field of each region in a period; region is empty for points that belong to none. Reads the table demand as it is now. No row for NULL';
-
 CREATE FUNCTION swarm_reward_internal.supply_field(epoch_id bigint, grid_order int, scale double precision, mature boolean) RETURNS coverage
 LANGUAGE sql STABLE STRICT
 BEGIN ATOMIC
@@ -64,6 +35,32 @@ COMMENT ON FUNCTION swarm_reward_internal.supply_field(bigint, int, double preci
 'S: sum over the nodes of an epoch of supply times disc, from epoch_node, rounded to 2^-16 / scale; mature: of supply times tenure. NULL without supply, and for NULL';
 
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.internal_path'), true);
+
+CREATE FUNCTION demand_query(period tstzrange, region_snap_m double precision) RETURNS text
+LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $f$
+	SELECT format($q$
+		SELECT coalesce(region_among(%1$L, %2$L, d.location, %3$L), '') AS region, d.location, d.radius_m,
+			(round(d.weight * seconds(tstzmultirange(d.valid * %4$L::tstzrange)), 24) / %5$L::numeric)::double precision AS weight
+		FROM demand d WHERE d.valid && %4$L::tstzrange $q$,
+		region_codes(lower(period)), region_boundaries(lower(period)), region_snap_m, period, seconds(tstzmultirange(period)))
+$f$;
+COMMENT ON FUNCTION demand_query(tstzrange, double precision) IS
+'query for the points of demand in a bounded period with the region that each belongs to, empty where there is none, weights averaged by time. The one place where an epoch reads demand. NULL for NULL';
+
+CREATE FUNCTION demand_fields(period tstzrange, grid_order int, region_snap_m double precision) RETURNS TABLE (region text, demand coverage)
+LANGUAGE plpgsql STABLE STRICT SET search_path FROM CURRENT AS $$
+BEGIN
+	RETURN QUERY EXECUTE format($q$
+		WITH point AS MATERIALIZED (%s)
+		SELECT f.region, sum(f.part)
+		FROM (SELECT p.region, density_agg(p.location, p.weight, $1) AS part FROM point p WHERE p.radius_m IS NULL GROUP BY p.region
+			UNION ALL
+			SELECT p.region, density_agg(p.location, p.weight, $1, p.radius_m) FROM point p WHERE p.radius_m IS NOT NULL GROUP BY p.region) f
+		GROUP BY f.region $q$, demand_query(period, region_snap_m))
+	USING grid_order;
+END $$;
+COMMENT ON FUNCTION demand_fields(tstzrange, int, double precision) IS
+'the demand field of each region in a period; region is empty for points that belong to none. Reads the table demand as it is now. No row for NULL';
 
 CREATE FUNCTION supply_field(epoch_id bigint, grid_order int, mature boolean DEFAULT false) RETURNS coverage
 LANGUAGE plpgsql STABLE STRICT SET search_path FROM CURRENT AS $$

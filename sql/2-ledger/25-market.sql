@@ -127,7 +127,7 @@ BEGIN
 				WHERE q.epoch_id = e.previous_epoch_id AND q.next_reference >= 1e-9) b USING (region, resource_type)
 			FULL JOIN (SELECT s.region, r.resource_type, sum(exact(s.weight * r.units)) AS units
 				FROM (SELECT n.node_id, n.quality * n.place_trust AS weight,
-						region_among((SELECT region_codes(lower(e.period))), (SELECT region_boundaries(lower(e.period))), n.location, lower(e.period), p.region_snap_m)::code AS region
+						region_among((SELECT region_codes(lower(e.period))), (SELECT region_boundaries(lower(e.period))), n.location, p.region_snap_m)::code AS region
 					FROM epoch_node n WHERE n.epoch_id = e.previous_epoch_id AND redrawn IS NOT NULL) s
 					JOIN epoch_node_resource r ON r.epoch_id = e.previous_epoch_id AND r.node_id = s.node_id
 				WHERE s.region = ANY (redrawn) GROUP BY s.region, r.resource_type) w USING (region, resource_type)) m

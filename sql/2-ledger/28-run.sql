@@ -66,11 +66,13 @@ COMMENT ON FUNCTION epoch_phases() IS
 'the phases of a computation in their order. clear: what an earlier one left goes; demand: the demand field; nodes: telemetry and facts of nodes are frozen; owners: what is taken for given of their units; supply: the supply field; market: regions, prices; rewards: scores, pools, amounts; seal: everything is hashed; verify: checked before the epoch becomes final';
 
 CREATE FUNCTION epoch_phase(epoch_id bigint, phase text) RETURNS void
-LANGUAGE sql SET search_path FROM CURRENT AS $$
-	SELECT pg_advisory_xact_lock('epoch_seal'::regclass::oid::int, (epoch_phase.epoch_id % 2147483648)::int),
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+	PERFORM pg_advisory_xact_lock('epoch_seal'::regclass::oid::int, (epoch_phase.epoch_id % 2147483648)::int),
 		pg_advisory_xact_lock('epoch_computation'::regclass::oid::int, f.phase_no)
-	FROM epoch_phases() f WHERE f.phase = epoch_phase.phase
-$$;
+	FROM epoch_phases() f WHERE f.phase = epoch_phase.phase;
+	RAISE DEBUG 'epoch %: phase %', epoch_id, phase;
+END $$;
 COMMENT ON FUNCTION epoch_phase(bigint, text) IS 'run_epoch step: says that a phase of an epoch begins, see epoch_phases()';
 
 CREATE FUNCTION lock_epochs() RETURNS void

@@ -71,7 +71,7 @@ BEGIN
 	f := 1 - mean_ramp(0, length_days, days(p.freshness));
 	reach := least(radius_m, p.max_radius_m);
 	SELECT coalesce(sum(y.unit_value * (resources ->> y.resource_type)::numeric), 0)::double precision INTO x FROM policy_resource y WHERE y.policy_id = p.policy_id AND resources ? y.resource_type;
-	here := region_among(region_codes(lower(e.period)), region_boundaries(lower(e.period)), location, lower(e.period), p.region_snap_m);
+	here := region_among(region_codes(lower(e.period)), region_boundaries(lower(e.period)), location, p.region_snap_m);
 
 	-- fields, within its disc only
 	disc := disc_field(location, reach, p.grid_order);

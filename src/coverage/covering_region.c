@@ -1,11 +1,12 @@
 /*
- * covering_region.c: the first of an array of regions that covers a point.
+ * covering_region.c: the first of an array of regions that covers a point, or is nearest to it.
  *
  * The array is taken apart once for a run of equal arrays.
  */
 #include "postgres.h"
 #include "base/compat.h"
 
+#include "nodes/primnodes.h"
 #include "utils/array.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -13,6 +14,7 @@
 #include "coverage/geog.h"
 #include "coverage/region.h"
 #include "grid/locate.h"
+#include "grid/nearness.h"
 
 /* What is kept from call to call. */
 typedef struct Regions
@@ -22,6 +24,17 @@ typedef struct Regions
 	bool		is_constant;	/* the query's argument is always this one */
 	Locator    *locator;
 } Regions;
+
+/*
+ * Is the array the same in all calls? That of a parameter is not: an expression of PL/pgSQL is kept from one
+ * call of its function to the next.
+ */
+static bool
+is_constant(FmgrInfo *flinfo)
+{
+	return flinfo->fn_expr != NULL && IsA(flinfo->fn_expr, FuncExpr) &&
+		IsA(linitial(((FuncExpr *) flinfo->fn_expr)->args), Const);
+}
 
 /* Prepares an array of regions. */
 static void
@@ -60,7 +73,7 @@ read_regions(Regions *r, FunctionCallInfo fcinfo)
 	pfree(is_null);
 	locator_finish(r->locator);
 	r->array = array;
-	r->is_constant = get_fn_expr_arg_stable(fcinfo->flinfo, 0);
+	r->is_constant = is_constant(fcinfo->flinfo);
 	MemoryContextSwitchTo(old);
 }
 
@@ -105,6 +118,32 @@ covering_region(PG_FUNCTION_ARGS)
 
 	geog_read_point(PG_GETARG_DATUM(1), &lon, &lat);
 	found = locator_find(r->locator, lon, lat);
+	if (found < 0)
+		PG_RETURN_NULL();
+	PG_RETURN_INT32(found + 1);
+}
+
+/* The same, or else the position of the nearest within so many metres. */
+SR_FUNCTION(covering_region_within);
+Datum
+covering_region_within(PG_FUNCTION_ARGS)
+{
+	double		within = PG_GETARG_FLOAT8(2);
+	Regions    *r;
+	double		lon,
+				lat;
+	int32		found;
+
+	if (isnan(within) || within < 0 || within > SR_MAX_NEARNESS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("distance %.15g m is out of range", within),
+				 errhint("The nearest region is looked for within 0 to %.0f metres.", SR_MAX_NEARNESS)));
+	r = regions_argument(fcinfo);
+	geog_read_point(PG_GETARG_DATUM(1), &lon, &lat);
+	found = locator_find(r->locator, lon, lat);
+	if (found < 0 && within > 0)
+		found = locator_nearest(r->locator, lon, lat, within);
 	if (found < 0)
 		PG_RETURN_NULL();
 	PG_RETURN_INT32(found + 1);

@@ -1,10 +1,12 @@
 /*
- * locate.c: which of many regions covers a point, for many points.
+ * locate.c: which of many regions covers a point or is nearest to it, for many points.
  *
  * What is inside is decided as everywhere, by ring_covers. Parts of regions are
  * sorted into bins of the sphere, so that few are looked at.
  */
 #include "grid/locate.h"
+
+#include "grid/nearness.h"
 
 #define LON_SLACK 1e-3			/* turns; more than rounding, or ON_EDGE, is within 6 m of a pole */
 #define NEAR_POLE 1e-6			/* cosine of latitude there */
@@ -207,4 +209,53 @@ locator_find(const Locator *locator, double lon, double lat)
 			return part->region;
 	}
 	return -1;
+}
+
+/* Does a part's shell come into the longitudes of a vicinity? */
+static bool
+is_in_columns(const Part *part, const Vicinity *v)
+{
+	int32		first,
+				last;
+
+	if (v->turns >= 0.5)
+		return true;
+	first = (int32) floor((v->place.turn - v->turns) * NCOLUMN);
+	last = (int32) floor((v->place.turn + v->turns) * NCOLUMN);
+	for (int32 c = first; c <= last; c++)
+		if (part->columns[(c & (NCOLUMN - 1)) / 64] >> (c & 63) & 1)
+			return true;
+	return false;
+}
+
+/*
+ * The region whose boundary is nearest to a point, within so many metres, to the
+ * millimetre; the first of equals, -1 if there is none. For a point that no region covers.
+ */
+int32
+locator_nearest(const Locator *locator, double lon, double lat, double within)
+{
+	Vicinity	vicinity = vicinity_of(lon, lat, within);
+	double		nearest = INFINITY;
+	int32		region = -1;
+
+	sr_check_interrupts();
+	for (int64 p = 0; p < locator->parts.count; p++)
+	{
+		const Part *part = &locator->parts.items[p];
+
+		if (part->zlo > vicinity.zhi || part->zhi < vicinity.zlo || !is_in_columns(part, &vicinity))
+			continue;
+		for (int32 r = 0; r < part->nrings; r++)
+		{
+			double		d = floor(ring_nearness(&part->rings[r], &vicinity) * 1000.0);
+
+			if (d < nearest)
+			{
+				nearest = d;
+				region = part->region;
+			}
+		}
+	}
+	return region;
 }

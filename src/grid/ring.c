@@ -241,15 +241,6 @@ ring_free(Ring *ring)
 
 /* ---------- places ---------- */
 
-/* The band of a height. */
-static inline int32
-band_of(const Ring *ring, double z)
-{
-	double		band = floor((z - ring->zlo + RING_Z_SLACK) * ring->bands_per_z);
-
-	return band < 0 ? 0 : band >= ring->nbands ? ring->nbands - 1 : (int32) band;
-}
-
 /* Sorts the edges into bands, each into all that it comes near, so that ring_covers looks at few. */
 void
 ring_index(Ring *ring)
@@ -277,11 +268,11 @@ ring_index(Ring *ring)
 		for (int64 i = 0; i < ring->edges.count; i++)
 		{
 			const Edge *e = &ring->edges.items[i];
-			int32		last = band_of(ring, edge_high(e) + RING_Z_SLACK);
+			int32		last = ring_band(ring, edge_high(e) + RING_Z_SLACK);
 
 			if (i % INTERRUPT_EDGES == 0)
 				sr_check_interrupts();
-			for (int32 b = band_of(ring, edge_low(e) - RING_Z_SLACK); b <= last; b++)
+			for (int32 b = ring_band(ring, edge_low(e) - RING_Z_SLACK); b <= last; b++)
 				if (pass == 0)
 				{
 					start[b + 2]++;
@@ -309,7 +300,7 @@ ring_covers(const Ring *ring, const Place *place)
 
 	if (ring->edges.count == 0 || place->v.z < ring->zlo - RING_Z_SLACK || place->v.z > ring->zhi + RING_Z_SLACK)
 		return inside;
-	band = band_of(ring, place->v.z);
+	band = ring_band(ring, place->v.z);
 	for (int64 k = ring->band_start[band]; k < ring->band_start[band + 1]; k++)
 	{
 		const Edge *e = &ring->edges.items[ring->band_edge[k]];

@@ -49,7 +49,7 @@ typedef struct Ring
 	bool		north_inside;	/* that meridian's northern end */
 	double		zlo;			/* heights that the edges reach */
 	double		zhi;
-	/* edges by bands of height, for ring_covers; made by ring_index */
+	/* edges by bands of height, for those who look for edges near a place; made by ring_index */
 	double		bands_per_z;
 	int32		nbands;			/* 0: not made */
 	int64	   *band_start;		/* nbands + 1 */
@@ -63,6 +63,15 @@ extern bool ring_make(Ring *ring, const LinearRing *lr, RingFault *fault);
 extern void ring_index(Ring *ring);
 extern bool ring_covers(const Ring *ring, const Place *place);
 extern void ring_free(Ring *ring);
+
+/* The band of a height. */
+static inline int32
+ring_band(const Ring *ring, double z)
+{
+	double		band = floor((z - ring->zlo + RING_Z_SLACK) * ring->bands_per_z);
+
+	return band < 0 ? 0 : band >= ring->nbands ? ring->nbands - 1 : (int32) band;
+}
 
 /* The southern end of RING_MERIDIAN. */
 static inline bool

@@ -284,7 +284,7 @@ add_limited(uint64 *count, uint64 more, uint64 limit, const BitReader *bits, con
 	*count += more;
 }
 
-/* Checks that the slots are canonical, possible as timestamps and not more than samples. */
+/* Checks that the slots are canonical, possible as timestamps and not more than samples. Those of work have none. */
 static void
 check_slots(SlotReader *reader, int64 slot_us, uint64 ok_samples)
 {
@@ -332,8 +332,6 @@ check_slots(SlotReader *reader, int64 slot_us, uint64 ok_samples)
 		literal_before = reader->literals > 0;
 		later = true;
 	}
-	if ((slots == 0) != (ok_samples == 0))
-		sr_bits_fail(bits, "There are ok samples without a slot.");
 }
 
 /* Checks that the latencies are canonical, consistent and not more than samples. */
@@ -368,7 +366,7 @@ check_latencies(LatencyReader *reader, uint64 ok_samples)
 		sr_bits_fail(bits, outside);
 }
 
-/* Accepts exactly the values that telemetry_agg could have made. */
+/* Accepts exactly the values that telemetry_agg, work_summary and rollup could have made. */
 void
 sr_summary_check(const TelemetrySummary *summary, int sqlstate)
 {

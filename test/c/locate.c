@@ -1,6 +1,6 @@
 /*
  * Which region covers a point, against the scan of cells: at the centre of a
- * cell both must say the same.
+ * cell both must say the same. Which is nearest, against many points of all boundaries.
  */
 #include "grid/locate.h"
 #include "grid/scan.h"
@@ -87,6 +87,126 @@ differences(const World *w, int64 *covered)
 		wrong += found != w->owner[c];
 	}
 	return wrong;
+}
+
+#define STARS 300
+#define CORNERS 12
+#define STEPS 200				/* points of an edge */
+
+/* Metres from the Earth's centre. */
+static void
+earth(const double *v, double *out)
+{
+	double		n = 6378137 / sqrt(1 - 0.00669437999014132 * v[2] * v[2]);
+
+	out[0] = n * v[0];
+	out[1] = n * v[1];
+	out[2] = n * 0.99330562000985868 * v[2];
+}
+
+/* A point of the sphere. */
+static void
+on_sphere(double lon, double lat, double *v)
+{
+	v[0] = cos(lat * M_PI / 180) * cos(lon * M_PI / 180);
+	v[1] = cos(lat * M_PI / 180) * sin(lon * M_PI / 180);
+	v[2] = sin(lat * M_PI / 180);
+}
+
+/* The chord from a place to the nearest of many points of a ring. */
+static double
+sampled_chord(const LinearRing *ring, double lon, double lat)
+{
+	double		place[3],
+				from[3],
+				least = INFINITY;
+
+	on_sphere(lon, lat, place);
+	earth(place, from);
+	for (int i = 0; i + 1 < ring->npoints; i++)
+	{
+		double		a[3],
+					b[3];
+
+		on_sphere(ring->xy[2 * i], ring->xy[2 * i + 1], a);
+		on_sphere(ring->xy[2 * i + 2], ring->xy[2 * i + 3], b);
+		for (int k = 0; k <= STEPS; k++)
+		{
+			double		v[3],
+						at[3],
+						length = 0,
+						d2 = 0;
+
+			for (int c = 0; c < 3; c++)
+			{
+				v[c] = a[c] + (b[c] - a[c]) * k / STEPS;
+				length += v[c] * v[c];
+			}
+			for (int c = 0; c < 3; c++)
+				v[c] /= sqrt(length);
+			earth(v, at);
+			for (int c = 0; c < 3; c++)
+				d2 += (at[c] - from[c]) * (at[c] - from[c]);
+			least = fmin(least, sqrt(d2));
+		}
+	}
+	return least;
+}
+
+/* Which region is nearest, against many points of boundaries that lie all over the Earth, at poles too. */
+static void
+check_nearest(double within)
+{
+	static double shells[STARS][2 * (CORNERS + 1)];
+	static LinearRing rings[STARS];
+	Locator    *locator = locator_new();
+	int			found = 0,
+				none = 0,
+				wrong = 0;
+
+	for (int i = 0; i < STARS; i++)
+	{
+		RingFault	fault;
+		Polygon		polygon = {1, &rings[i]};
+
+		star(shells[i], CORNERS, 360 * tap_random() - 180, i == 0 ? 90 : i == 1 ? -90 : asin(2 * tap_random() - 1) * 180 / M_PI, 2, 0.6);
+		rings[i].npoints = CORNERS + 1;
+		rings[i].xy = shells[i];
+		locator_add(locator, &polygon, 1, &fault);
+	}
+	locator_finish(locator);
+	for (int i = 0; i < 400; i++)
+	{
+		double		lon = 360 * tap_random() - 180;
+		double		lat = i % 10 == 0 ? (i % 20 == 0 ? 90 : -90) * (1 - 0.05 * tap_random()) : asin(2 * tap_random() - 1) * 180 / M_PI;
+		double		least = INFINITY,
+					ours = INFINITY;
+		int32		region;
+
+		if (locator_find(locator, lon, lat) >= 0)
+			continue;
+		region = locator_nearest(locator, lon, lat, within);
+		for (int s = 0; s < STARS; s++)
+		{
+			double		chord = sampled_chord(&rings[s], lon, lat);
+
+			least = fmin(least, chord);
+			if (s == region)
+				ours = chord;
+		}
+		/* points are some kilometres apart, and a chord is a little shorter than the way */
+		if (region < 0)
+		{
+			none++;
+			wrong += least < within * 0.996 - 3000;
+		}
+		else
+		{
+			found++;
+			wrong += ours > least + 3000 || ours > within + 3000;
+		}
+	}
+	ok(wrong == 0 && found > 10 && (none > 10 || within > 500000), "the nearest of %d regions within %.0f km (%d found, %d not)", STARS, within / 1000, found, none);
 }
 
 int
@@ -208,5 +328,7 @@ main(void)
 		locator_finish(locator);
 		ok(locator_find(locator, 20, 0) == -1, "of no regions none covers a point");
 	}
+	check_nearest(1000000);
+	check_nearest(200000);
 	return tap_done();
 }

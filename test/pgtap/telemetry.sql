@@ -5,7 +5,7 @@ CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS swarm_reward CASCADE;
 SET LOCAL search_path = public, swarm_reward;
 SET LOCAL timezone = 'UTC';
-SELECT plan(42);
+SELECT plan(45);
 SELECT setseed(0.5);
 
 -- 60 nodes with all kinds of latencies; odd times, duplicates, gaps, errors, NULLs; before 1970 too
@@ -130,12 +130,19 @@ SELECT ok(pg_temp.parallel('SELECT node, rollup(s) AS s FROM hour GROUP BY node'
 CREATE TABLE parallel_rollup AS SELECT node, rollup(s) AS s FROM hour GROUP BY node;
 SELECT ok(pg_temp.parallel('SELECT telemetry_agg(at, latency, ok) AS s FROM beat'), 'and without groups');
 CREATE TABLE parallel_total AS SELECT telemetry_agg(at, latency, ok) AS s FROM beat;
+-- summaries of work have no slots
+CREATE TABLE work AS SELECT node, swarm_reward_internal.work_summary(latency, 3, '1 minute') AS s FROM beat;
+ANALYZE work;
+SELECT ok(pg_temp.parallel('SELECT node, rollup(s) AS s FROM work GROUP BY node'), 'rollup of work runs in parallel');
+CREATE TABLE parallel_work AS SELECT node, rollup(s) AS s FROM work GROUP BY node;
 SET LOCAL max_parallel_workers_per_gather = 0;
 SELECT ok(NOT pg_temp.parallel('SELECT node, telemetry_agg(at, latency, ok) AS s FROM beat GROUP BY node'), 'the other plan is serial');
 SELECT is_empty('SELECT node FROM summary FULL JOIN parallel_summary p USING (node) WHERE summary.s IS DISTINCT FROM p.s', 'parallel: the same bits');
 SELECT is_empty('SELECT node FROM summary FULL JOIN parallel_rollup p USING (node) WHERE summary.s IS DISTINCT FROM p.s', 'parallel rollup: the same bits');
 SELECT ok((SELECT p.s = (SELECT telemetry_agg(at, latency, ok) FROM beat) AND p.s = (SELECT rollup(s) FROM summary) FROM parallel_total p),
           'parallel without groups: the same bits');
+SELECT is_empty('SELECT node FROM (SELECT node, rollup(s) AS s FROM work GROUP BY node) w FULL JOIN parallel_work p USING (node) WHERE w.s IS DISTINCT FROM p.s', 'parallel rollup of work: the same bits');
+SELECT is_empty('SELECT node FROM parallel_work WHERE s::text::telemetry_summary IS DISTINCT FROM s', 'which can be written and read');
 
 -- partition by partition, each with a state of its own, as shards have them
 CREATE TABLE part_beat (LIKE beat) PARTITION BY HASH (i);

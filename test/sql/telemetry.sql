@@ -92,7 +92,6 @@ FROM unnest(ARRAY[
     '{"slot_us":60000000,"samples":0,"errors":0,"up":[],"latency":null}',
     '{"slot_us":60000000,"samples":1,"errors":2,"up":[],"latency":null}',
     '{"slot_us":60000000,"samples":1,"errors":-1,"up":[[0,1]],"latency":null}',
-    '{"slot_us":60000000,"samples":1,"errors":0,"up":[],"latency":null}',
     '{"slot_us":60000000,"samples":1,"errors":1,"up":[[0,1]],"latency":null}',
     '{"slot_us":60000000,"samples":1,"errors":0,"up":[[0,2]],"latency":null}',
     '{"slot_us":60000000,"samples":9,"errors":0,"up":[[0,2],[1,1]],"latency":null}',
