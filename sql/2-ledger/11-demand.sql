@@ -8,12 +8,14 @@ CREATE TABLE region (
 	valid tstzrange NOT NULL DEFAULT '(,)' CHECK (swarm_reward_internal.is_period(valid)),
 	area_m2 double precision NOT NULL GENERATED ALWAYS AS (region_area(boundary)) STORED
 );
+CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON region FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row();
 COMMENT ON TABLE region IS 'areas that growth is steered by; they may overlap: a place belongs to the smallest that covers it, and where none does to the nearest within policy.region_snap_m';
 COMMENT ON COLUMN region.area_m2 IS 'its area in square metres, by which the smallest is found';
 COMMENT ON COLUMN region.code IS 'key; ties between regions of one size go to the lower code';
 COMMENT ON COLUMN region.name IS 'name for people';
 COMMENT ON COLUMN region.boundary IS 'WGS84 boundary, not empty. One that an epoch has used never changes: end its valid time and add another region';
 COMMENT ON COLUMN region.jurisdiction IS 'whose law applies there; NULL: not known';
+COMMENT ON CONSTRAINT region_valid_check ON region IS 'a time [from, to) that is not empty: closed where it begins, open where it ends, without infinity';
 COMMENT ON COLUMN region.valid IS 'when it is in force; an epoch takes the regions in force at its start. Always, unless said otherwise';
 CREATE INDEX region_boundary_idx ON region USING gist (boundary);
 
@@ -22,31 +24,36 @@ CREATE TABLE demand (
 	name text CHECK (name <> ''),
 	location geography(Point,4326) NOT NULL CHECK (swarm_reward_internal.is_location(location)),
 	radius_m double precision CHECK (radius_m > 0 AND radius_m <= 5000000),
-	weight numeric(24,6) NOT NULL CHECK (weight BETWEEN 0 AND 100000000000),
+	weight numeric(200,6) NOT NULL CHECK (weight BETWEEN 0 AND 100000000000),
 	valid tstzrange NOT NULL DEFAULT '(,)' CHECK (swarm_reward_internal.is_period(valid))
 );
+CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON demand FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row();
 COMMENT ON TABLE demand IS 'where people or workloads are; an epoch gathers it into the demand field D';
 COMMENT ON COLUMN demand.demand_id IS 'key';
 COMMENT ON COLUMN demand.name IS 'name for people; may be NULL';
+COMMENT ON CONSTRAINT demand_location_check ON demand IS 'a point with a longitude of -180 to 180 and a latitude of -90 to 90, in that order';
 COMMENT ON COLUMN demand.location IS 'the place';
 COMMENT ON COLUMN demand.radius_m IS 'metres: the weight is spread evenly over this disc, see density_agg(); NULL: it belongs to the cell that holds the place';
 COMMENT ON COLUMN demand.weight IS 'for example people; an epoch takes the average over its period, to the nearest 2^-16; all together at most 2^37';
+COMMENT ON CONSTRAINT demand_valid_check ON demand IS 'a time [from, to) that is not empty: closed where it begins, open where it ends, without infinity';
 COMMENT ON COLUMN demand.valid IS 'when it is wanted; always, unless said otherwise';
 CREATE INDEX demand_location_idx ON demand USING gist (location);
 
 CREATE TABLE resource_demand (
 	region code NOT NULL REFERENCES region,
 	resource_type code NOT NULL REFERENCES resource_type,
-	units numeric(24,9) NOT NULL CHECK (units BETWEEN 0 AND 999999999999999),
+	units numeric(200,9) NOT NULL CHECK (units BETWEEN 0 AND 999999999999999),
 	valid tstzrange NOT NULL DEFAULT '(,)' CHECK (swarm_reward_internal.is_period(valid)),
 	PRIMARY KEY (region, resource_type, valid),
 	CONSTRAINT resource_demand_no_overlap EXCLUDE USING gist
 		(swarm_reward_internal.text_range(region, region, '[]') WITH =, swarm_reward_internal.text_range(resource_type, resource_type, '[]') WITH =, valid WITH &&)
 );
+CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON resource_demand FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row();
 COMMENT ON TABLE resource_demand IS 'units of a resource wanted in a region during a time; times of one region and type do not overlap';
 COMMENT ON COLUMN resource_demand.region IS 'code of the region';
 COMMENT ON COLUMN resource_demand.resource_type IS 'the kind of resource';
 COMMENT ON COLUMN resource_demand.units IS 'how many units are wanted; an epoch takes the average over its period';
+COMMENT ON CONSTRAINT resource_demand_valid_check ON resource_demand IS 'a time [from, to) that is not empty: closed where it begins, open where it ends, without infinity';
 COMMENT ON COLUMN resource_demand.valid IS 'when they are wanted; always, unless said otherwise';
 
 CREATE TABLE beacon (
@@ -55,19 +62,23 @@ CREATE TABLE beacon (
 	location geography(Point,4326) NOT NULL CHECK (swarm_reward_internal.is_location(location)),
 	valid tstzrange NOT NULL DEFAULT '(,)' CHECK (swarm_reward_internal.is_period(valid))
 );
+CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON beacon FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row();
 COMMENT ON TABLE beacon IS 'trusted machines at known places that measure round-trip times to nodes; one that moves is another beacon';
 COMMENT ON COLUMN beacon.beacon_id IS 'key';
 COMMENT ON COLUMN beacon.name IS 'name for people; may be NULL';
+COMMENT ON CONSTRAINT beacon_location_check ON beacon IS 'a point with a longitude of -180 to 180 and a latitude of -90 to 90, in that order';
 COMMENT ON COLUMN beacon.location IS 'its true place';
+COMMENT ON CONSTRAINT beacon_valid_check ON beacon IS 'a time [from, to) that is not empty: closed where it begins, open where it ends, without infinity';
 COMMENT ON COLUMN beacon.valid IS 'when it was there and trusted; what it measured at other times counts nothing';
 
 CREATE TABLE beacon_rtt (
-	node_id bigint NOT NULL REFERENCES node,
+	node_id bigint NOT NULL REFERENCES node ON DELETE CASCADE,
 	beacon_id bigint NOT NULL REFERENCES beacon,
 	measured_at timestamptz NOT NULL CHECK (isfinite(measured_at)),
 	rtt_ms double precision NOT NULL CHECK (rtt_ms >= 0 AND rtt_ms < 'Infinity'),
 	PRIMARY KEY (node_id, beacon_id, measured_at)
 );
+CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON beacon_rtt FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row();
 COMMENT ON TABLE beacon_rtt IS 'round-trip times measured by beacons: evidence of place';
 COMMENT ON COLUMN beacon_rtt.node_id IS 'the node measured';
 COMMENT ON COLUMN beacon_rtt.beacon_id IS 'the beacon that measured';
@@ -81,8 +92,10 @@ CREATE TABLE outage (
 	region code REFERENCES region,
 	reason text NOT NULL CHECK (reason <> '')
 );
+CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON outage FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row();
 COMMENT ON TABLE outage IS 'times in which the network''s own measuring was down: they are nobody''s downtime';
 COMMENT ON COLUMN outage.outage_id IS 'key';
+COMMENT ON CONSTRAINT outage_valid_check ON outage IS 'a time [from, to) that is not empty: closed where it begins, open where it ends, without infinity';
 COMMENT ON COLUMN outage.valid IS 'from, to';
 COMMENT ON COLUMN outage.region IS 'only nodes of this region were not measured; NULL: none were';
 COMMENT ON COLUMN outage.reason IS 'what happened';

@@ -17,8 +17,8 @@ CREATE TABLE policy (
 	is_builtin boolean NOT NULL DEFAULT false,
 	-- fields
 	grid_order int NOT NULL DEFAULT 10 CHECK (grid_order BETWEEN 0 AND 13),
-	supply_target numeric(24,12) NOT NULL DEFAULT 1 CHECK (supply_target > 0),
-	target_fraction numeric(7,6) NOT NULL DEFAULT 0.9 CHECK (target_fraction > 0 AND target_fraction <= 1),
+	supply_target numeric(200,12) NOT NULL DEFAULT 1 CHECK (supply_target > 0 AND supply_target <= 999999999999),
+	target_fraction numeric(200,6) NOT NULL DEFAULT 0.9 CHECK (target_fraction > 0 AND target_fraction <= 1),
 	max_radius_m double precision NOT NULL DEFAULT 1000000 CHECK (max_radius_m > 0 AND max_radius_m <= 5000000),
 	region_snap_m double precision NOT NULL DEFAULT 25000 CHECK (region_snap_m >= 0 AND region_snap_m <= 1000000),
 	-- pools
@@ -37,7 +37,7 @@ CREATE TABLE policy (
 	service_types_price_max numeric CHECK (service_types_price_max > 0 AND service_types_price_max < 'Infinity'),
 	specialization_price_max numeric CHECK (specialization_price_max > 0 AND specialization_price_max < 'Infinity'),
 	unpaid_to text NOT NULL DEFAULT 'carry' CHECK (unpaid_to IN ('carry', 'treasury')),
-	carry_limit numeric(12,6) NOT NULL DEFAULT 1 CHECK (carry_limit >= 0),
+	carry_limit numeric(200,6) NOT NULL DEFAULT 1 CHECK (carry_limit BETWEEN 0 AND 999999),
 	provider_cap_bps int CHECK (provider_cap_bps BETWEEN 1 AND 10000),
 	-- growth
 	vesting_half_life interval NOT NULL DEFAULT '60 days' CHECK (swarm_reward_internal.is_span(vesting_half_life)),
@@ -46,38 +46,38 @@ CREATE TABLE policy (
 	-- quality
 	heartbeat_timeout interval NOT NULL DEFAULT '5 minutes' CHECK (swarm_reward_internal.is_span(heartbeat_timeout)),
 	telemetry_slot interval NOT NULL DEFAULT '1 minute' CHECK (swarm_reward_internal.is_span(telemetry_slot)),
-	uptime_floor numeric(13,12) NOT NULL DEFAULT 0.95 CHECK (uptime_floor BETWEEN 0 AND 1),
-	uptime_target numeric(13,12) NOT NULL DEFAULT 0.995 CHECK (uptime_target BETWEEN 0 AND 1),
-	response_quantile numeric(13,12) NOT NULL DEFAULT 0.95 CHECK (response_quantile BETWEEN 0 AND 1),
-	response_limit_ms numeric(18,6) NOT NULL DEFAULT 1000 CHECK (response_limit_ms <= 3600000),
-	response_target_ms numeric(18,6) NOT NULL DEFAULT 100 CHECK (response_target_ms >= 0),
-	error_confidence numeric(13,12) NOT NULL DEFAULT 0.95 CHECK (error_confidence > 0 AND error_confidence < 1),
-	error_limit numeric(13,12) NOT NULL DEFAULT 0.15 CHECK (error_limit BETWEEN 0 AND 1),
-	error_target numeric(13,12) NOT NULL DEFAULT 0.05 CHECK (error_target BETWEEN 0 AND 1),
+	uptime_floor numeric(200,12) NOT NULL DEFAULT 0.95 CHECK (uptime_floor BETWEEN 0 AND 1),
+	uptime_target numeric(200,12) NOT NULL DEFAULT 0.995 CHECK (uptime_target BETWEEN 0 AND 1),
+	response_quantile numeric(200,12) NOT NULL DEFAULT 0.95 CHECK (response_quantile BETWEEN 0 AND 1),
+	response_limit_ms numeric(200,6) NOT NULL DEFAULT 1000 CHECK (response_limit_ms BETWEEN 0 AND 3600000),
+	response_target_ms numeric(200,6) NOT NULL DEFAULT 100 CHECK (response_target_ms BETWEEN 0 AND 3600000),
+	error_confidence numeric(200,12) NOT NULL DEFAULT 0.95 CHECK (error_confidence > 0 AND error_confidence < 1),
+	error_limit numeric(200,12) NOT NULL DEFAULT 0.15 CHECK (error_limit BETWEEN 0 AND 1),
+	error_target numeric(200,12) NOT NULL DEFAULT 0.05 CHECK (error_target BETWEEN 0 AND 1),
 	-- place
 	min_beacons int NOT NULL DEFAULT 0 CHECK (min_beacons BETWEEN 0 AND 1000),
 	min_violations int NOT NULL DEFAULT 2 CHECK (min_violations BETWEEN 1 AND 1000),
-	location_slack_m numeric(18,6) NOT NULL DEFAULT 50000 CHECK (location_slack_m BETWEEN 0 AND 20100000),
-	location_limit_m numeric(18,6) NOT NULL DEFAULT 2500000 CHECK (location_limit_m BETWEEN 0 AND 100000000),
-	location_target_m numeric(18,6) NOT NULL DEFAULT 1000000 CHECK (location_target_m BETWEEN 0 AND 100000000),
+	location_slack_m numeric(200,6) NOT NULL DEFAULT 50000 CHECK (location_slack_m BETWEEN 0 AND 20100000),
+	location_limit_m numeric(200,6) NOT NULL DEFAULT 2500000 CHECK (location_limit_m BETWEEN 0 AND 100000000),
+	location_target_m numeric(200,6) NOT NULL DEFAULT 1000000 CHECK (location_target_m BETWEEN 0 AND 100000000),
 	-- units
 	check_validity interval NOT NULL DEFAULT '90 days' CHECK (swarm_reward_internal.is_span(check_validity)),
-	unchecked_units numeric(13,12) NOT NULL DEFAULT 1 CHECK (unchecked_units BETWEEN 0 AND 1),
+	unchecked_units numeric(200,12) NOT NULL DEFAULT 1 CHECK (unchecked_units BETWEEN 0 AND 1),
 	-- new_regions
-	region_multiplier_max numeric(18,9) NOT NULL DEFAULT 3 CHECK (region_multiplier_max >= 1 AND region_multiplier_max <= 1000000),
+	region_multiplier_max numeric(200,9) NOT NULL DEFAULT 3 CHECK (region_multiplier_max >= 1 AND region_multiplier_max <= 1000000),
 	freshness interval NOT NULL DEFAULT '180 days' CHECK (swarm_reward_internal.is_span(freshness)),
 	-- resource_types
-	price_elasticity numeric(13,9) NOT NULL DEFAULT 0.5 CHECK (price_elasticity BETWEEN 0 AND 10),
-	price_step numeric(13,9) NOT NULL DEFAULT 0.125 CHECK (price_step BETWEEN 0 AND 1000),
+	price_elasticity numeric(200,9) NOT NULL DEFAULT 0.5 CHECK (price_elasticity BETWEEN 0 AND 10),
+	price_step numeric(200,9) NOT NULL DEFAULT 0.125 CHECK (price_step BETWEEN 0 AND 1000),
 	-- service_types
-	service_alpha numeric(13,12) NOT NULL DEFAULT 0.5 CHECK (service_alpha > 0 AND service_alpha <= 1),
-	fee_multiple numeric(18,9) CHECK (fee_multiple >= 0),
+	service_alpha numeric(200,12) NOT NULL DEFAULT 0.5 CHECK (service_alpha > 0 AND service_alpha <= 1),
+	fee_multiple numeric(200,9) CHECK (fee_multiple BETWEEN 0 AND 999999999),
 	-- operations
-	min_reporters numeric(7,6) NOT NULL DEFAULT 0.5 CHECK (min_reporters BETWEEN 0 AND 1),
+	min_reporters numeric(200,6) NOT NULL DEFAULT 0.5 CHECK (min_reporters BETWEEN 0 AND 1),
 	challenge_window interval NOT NULL DEFAULT '7 days' CHECK (challenge_window >= interval '0'),
 	grace_period interval NOT NULL DEFAULT '1 hour' CHECK (grace_period >= interval '0'),
 	-- emission
-	emission numeric(38,0) CHECK (emission BETWEEN 0 AND 1e37),
+	emission numeric CHECK (emission BETWEEN 0 AND 1e37 AND scale(emission) = 0),
 	emission_half_life interval CHECK (swarm_reward_internal.is_span(emission_half_life)),
 	CONSTRAINT policy_pools_sum_to_10000 CHECK (new_regions_bps + geographic_gaps_bps + resource_gaps_bps + resource_types_bps
 		+ network_capacity_bps + service_types_bps + specialization_bps = 10000),
@@ -86,7 +86,31 @@ CREATE TABLE policy (
 	CONSTRAINT policy_error_ramp CHECK (error_limit > error_target),
 	CONSTRAINT policy_location_ramp CHECK (location_limit_m > location_target_m)
 );
+CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON policy FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row();
 COMMENT ON TABLE policy IS 'versions of the rules of reward; one that an epoch has used cannot change, insert a later one instead. See new_policy()';
+COMMENT ON CONSTRAINT policy_pools_sum_to_10000 ON policy IS 'the seven parts of the budget add up to 10000 basis points';
+COMMENT ON CONSTRAINT policy_uptime_ramp ON policy IS 'the uptime that earns nothing is below the one that earns everything';
+COMMENT ON CONSTRAINT policy_response_ramp ON policy IS 'the response time that earns nothing is above the one that earns everything';
+COMMENT ON CONSTRAINT policy_error_ramp ON policy IS 'the error rate that earns nothing is above the one that earns everything';
+COMMENT ON CONSTRAINT policy_location_ramp ON policy IS 'the uncertainty that earns nothing is above the one that earns everything';
+COMMENT ON CONSTRAINT policy_vesting_half_life_check ON policy IS 'a length of time above 0 in days, hours and less: months and years have no fixed length';
+COMMENT ON CONSTRAINT policy_memory_half_life_check ON policy IS 'a length of time above 0 in days, hours and less: months and years have no fixed length';
+COMMENT ON CONSTRAINT policy_maturity_check ON policy IS 'a length of time above 0 in days, hours and less: months and years have no fixed length';
+COMMENT ON CONSTRAINT policy_heartbeat_timeout_check ON policy IS 'a length of time above 0 in days, hours and less: months and years have no fixed length';
+COMMENT ON CONSTRAINT policy_telemetry_slot_check ON policy IS 'a length of time above 0 in days, hours and less: months and years have no fixed length';
+COMMENT ON CONSTRAINT policy_check_validity_check ON policy IS 'a length of time above 0 in days, hours and less: months and years have no fixed length';
+COMMENT ON CONSTRAINT policy_freshness_check ON policy IS 'a length of time above 0 in days, hours and less: months and years have no fixed length';
+COMMENT ON CONSTRAINT policy_emission_half_life_check ON policy IS 'a length of time above 0 in days, hours and less: months and years have no fixed length';
+COMMENT ON CONSTRAINT policy_target_fraction_check ON policy IS 'a fraction from 0 to 1: 0.9 for 90 percent';
+COMMENT ON CONSTRAINT policy_uptime_floor_check ON policy IS 'a fraction from 0 to 1: 0.9 for 90 percent';
+COMMENT ON CONSTRAINT policy_uptime_target_check ON policy IS 'a fraction from 0 to 1: 0.9 for 90 percent';
+COMMENT ON CONSTRAINT policy_response_quantile_check ON policy IS 'a fraction from 0 to 1: 0.9 for 90 percent';
+COMMENT ON CONSTRAINT policy_error_confidence_check ON policy IS 'a fraction from 0 to 1: 0.9 for 90 percent';
+COMMENT ON CONSTRAINT policy_error_limit_check ON policy IS 'a fraction from 0 to 1: 0.9 for 90 percent';
+COMMENT ON CONSTRAINT policy_error_target_check ON policy IS 'a fraction from 0 to 1: 0.9 for 90 percent';
+COMMENT ON CONSTRAINT policy_unchecked_units_check ON policy IS 'a fraction from 0 to 1: 0.9 for 90 percent';
+COMMENT ON CONSTRAINT policy_min_reporters_check ON policy IS 'a fraction from 0 to 1: 0.9 for 90 percent';
+COMMENT ON CONSTRAINT policy_emission_check ON policy IS 'a whole number of base units from 0 to 10^37, without decimals';
 COMMENT ON COLUMN policy.policy_id IS 'key; below 100 reserved for policies that ship with the extension';
 COMMENT ON COLUMN policy.name IS 'name for people, unique';
 COMMENT ON COLUMN policy.effective_from IS 'an epoch that names no policy takes the one with the latest effective_from not after its start. Later than every computed epoch when it is set; NULL: a draft, only used where it is named';
@@ -149,48 +173,54 @@ COMMENT ON COLUMN policy.emission_half_life IS 'time after which the emission ha
 CREATE TABLE policy_resource (
 	policy_id bigint NOT NULL REFERENCES policy,
 	resource_type code NOT NULL REFERENCES resource_type,
-	unit_value numeric(24,9) NOT NULL CHECK (unit_value BETWEEN 0 AND 999999999999999),
-	need numeric(24,9) CHECK (need BETWEEN 0 AND 999999999999999),
-	price_min numeric(24,12) NOT NULL DEFAULT 0.25 CHECK (price_min > 0),
-	price_max numeric(24,12) NOT NULL DEFAULT 8 CHECK (price_max <= 1000000),
+	unit_value numeric(200,9) NOT NULL CHECK (unit_value BETWEEN 0 AND 999999999999999),
+	need numeric(200,9) CHECK (need BETWEEN 0 AND 999999999999999),
+	price_min numeric(200,12) NOT NULL DEFAULT 0.25 CHECK (price_min > 0 AND price_min <= 1000000),
+	price_max numeric(200,12) NOT NULL DEFAULT 8 CHECK (price_max > 0 AND price_max <= 1000000),
 	PRIMARY KEY (policy_id, resource_type),
 	CONSTRAINT policy_resource_price_range CHECK (price_min <= price_max)
 );
+CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON policy_resource FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row();
 COMMENT ON TABLE policy_resource IS 'what a policy says of a kind of resource; a kind without a row is worth nothing';
 COMMENT ON COLUMN policy_resource.policy_id IS 'the policy';
 COMMENT ON COLUMN policy_resource.resource_type IS 'the kind of resource';
 COMMENT ON COLUMN policy_resource.unit_value IS 'contribution of one unit at quality 1 (a relative value, not money)';
 COMMENT ON COLUMN policy_resource.need IS 'most units of growth that network_capacity pays for at a time; NULL: the unmet demand, max(0, demand - reference)';
+COMMENT ON CONSTRAINT policy_resource_price_range ON policy_resource IS 'the lowest price is not above the highest';
 COMMENT ON COLUMN policy_resource.price_min IS 'lowest price factor; 1 is neither scarce nor plentiful';
 COMMENT ON COLUMN policy_resource.price_max IS 'highest price factor';
 
 CREATE TABLE policy_service (
 	policy_id bigint NOT NULL REFERENCES policy,
 	service_type code NOT NULL REFERENCES service_type,
-	premium numeric(24,9) NOT NULL DEFAULT 1 CHECK (premium BETWEEN 0 AND 999999999999999),
-	unit_value numeric(24,9) NOT NULL DEFAULT 1 CHECK (unit_value BETWEEN 0 AND 999999999999999),
+	premium numeric(200,9) NOT NULL DEFAULT 1 CHECK (premium BETWEEN 0 AND 999999999999999),
+	unit_value numeric(200,9) NOT NULL DEFAULT 1 CHECK (unit_value BETWEEN 0 AND 999999999999999),
 	resource_type code REFERENCES resource_type,
-	max_work_per_hour numeric(24,9) CHECK (max_work_per_hour >= 0),
+	max_work_per_hour numeric(200,9) CHECK (max_work_per_hour BETWEEN 0 AND 999999999999999),
 	PRIMARY KEY (policy_id, service_type),
 	CONSTRAINT policy_service_limit CHECK ((resource_type IS NULL) = (max_work_per_hour IS NULL))
 );
+CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON policy_service FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row();
 COMMENT ON TABLE policy_service IS 'what a policy says of a kind of service; a kind without a row is worth nothing';
 COMMENT ON COLUMN policy_service.policy_id IS 'the policy';
 COMMENT ON COLUMN policy_service.service_type IS 'the kind of service';
 COMMENT ON COLUMN policy_service.premium IS 'weight of this service in the pool: premium * value ^ alpha';
 COMMENT ON COLUMN policy_service.unit_value IS 'value of one unit of work (a relative value, not money)';
+COMMENT ON CONSTRAINT policy_service_limit ON policy_service IS 'the kind of resource and the most work that a unit of it can do are given together, or neither';
 COMMENT ON COLUMN policy_service.resource_type IS 'the kind of resource that the service runs on; NULL: any, and work has no limit';
 COMMENT ON COLUMN policy_service.max_work_per_hour IS 'most work that one unit of that resource can do in an hour; more is not counted';
 
 CREATE TABLE policy_region (
 	policy_id bigint NOT NULL REFERENCES policy,
 	region code NOT NULL REFERENCES region,
-	target_fraction numeric(7,6) NOT NULL CHECK (target_fraction > 0 AND target_fraction <= 1),
+	target_fraction numeric(200,6) NOT NULL CHECK (target_fraction > 0 AND target_fraction <= 1),
 	PRIMARY KEY (policy_id, region)
 );
+CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON policy_region FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row();
 COMMENT ON TABLE policy_region IS 'regions for which a policy has a target of their own';
 COMMENT ON COLUMN policy_region.policy_id IS 'the policy';
 COMMENT ON COLUMN policy_region.region IS 'code of the region';
+COMMENT ON CONSTRAINT policy_region_target_fraction_check ON policy_region IS 'a fraction above 0, up to 1: 0.9 for 90 percent';
 COMMENT ON COLUMN policy_region.target_fraction IS 'share of the region''s demand that should be served, in (0, 1]';
 
 CREATE TABLE specialization (
@@ -199,13 +229,14 @@ CREATE TABLE specialization (
 	name text CHECK (name <> ''),
 	service_type code REFERENCES service_type,
 	metric text NOT NULL CHECK (metric IN ('p50_latency_ms', 'p95_latency_ms', 'p99_latency_ms', 'error_rate_upper', 'energy_per_work')),
-	bound numeric(24,9) NOT NULL CHECK (bound BETWEEN 0 AND 999999999999999),
-	target numeric(24,9) NOT NULL CHECK (target BETWEEN 0 AND 999999999999999),
-	weight numeric(24,9) NOT NULL DEFAULT 1 CHECK (weight BETWEEN 0 AND 999999999999999),
+	bound numeric(200,9) NOT NULL CHECK (bound BETWEEN 0 AND 999999999999999),
+	target numeric(200,9) NOT NULL CHECK (target BETWEEN 0 AND 999999999999999),
+	weight numeric(200,9) NOT NULL DEFAULT 1 CHECK (weight BETWEEN 0 AND 999999999999999),
 	min_samples bigint NOT NULL DEFAULT 30 CHECK (min_samples >= 1),
 	PRIMARY KEY (policy_id, code),
 	CONSTRAINT specialization_ramp CHECK (bound <> target)
 );
+CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON specialization FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row();
 COMMENT ON TABLE specialization IS 'rules of a policy that reward doing one thing very well: weight * value of work * quality * ramp(metric; bound, target)';
 COMMENT ON COLUMN specialization.policy_id IS 'the policy';
 COMMENT ON COLUMN specialization.code IS 'short name of the rule, unique in its policy';

@@ -13,7 +13,7 @@ CREATE TABLE telemetry (
 	latency_ms double precision CHECK (latency_ms >= 0 AND latency_ms < 'Infinity'),
 	ok boolean NOT NULL,
 	work bigint DEFAULT 0 CHECK (work >= 0),
-	fee numeric(38,0) CHECK (fee >= 0),
+	fee numeric CHECK (fee >= 0 AND fee < 1e38 AND scale(fee) = 0),
 	energy_mwh bigint CHECK (energy_mwh >= 0),
 	service_key text COLLATE "C" NOT NULL GENERATED ALWAYS AS (coalesce(service_type::text, '')) STORED,
 	CONSTRAINT telemetry_work_has_service CHECK (work = 0 OR service_type IS NOT NULL)
@@ -72,11 +72,28 @@ COMMENT ON COLUMN telemetry_reject.reason IS 'why';
 -- pg_dump keeps them. There is no default partition on purpose: it would have
 -- to be scanned under lock whenever a day is added, and would hide lost days.
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.internal_path'), true);
+-- Who may read the whole may read its parts: what an error says of a row depends on it.
+CREATE FUNCTION grant_as_parent(partition regclass, parent regclass) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+	reader text;
+BEGIN
+	FOR reader IN
+		SELECT DISTINCT pg_get_userbyid(x.grantee) FROM pg_class c, aclexplode(c.relacl) x
+		WHERE c.oid = parent AND x.privilege_type = 'SELECT' AND x.grantee NOT IN (0, c.relowner)
+	LOOP
+		EXECUTE format('GRANT SELECT ON %s TO %I', partition, reader);
+	END LOOP;
+END $$;
+COMMENT ON FUNCTION grant_as_parent(regclass, regclass) IS 'grants SELECT on a partition to every role that has it on the whole';
+REVOKE ALL ON FUNCTION grant_as_parent(regclass, regclass) FROM PUBLIC;
+
 CREATE FUNCTION swarm_reward.make_telemetry_partitions(from_time timestamptz, to_time timestamptz, width interval DEFAULT '1 day') RETURNS int
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
 DECLARE
 	parent regclass;
 	taken tstzmultirange;
+	stray regclass;
 	free tstzrange;
 	a timestamptz;
 	b timestamptz;
@@ -96,6 +113,12 @@ BEGIN
 		-- one maker at a time: two would find the same day free
 		PERFORM pg_advisory_xact_lock(parent::oid::bigint);
 		taken := telemetry_span(parent);
+		SELECT t.partdefid::regclass INTO stray FROM pg_partitioned_table t WHERE t.partrelid = parent AND t.partdefid <> 0;
+		IF FOUND THEN
+			RAISE EXCEPTION 'cannot make partitions of %: % is its default partition', parent, stray
+				USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = 'Rows of a day without a partition would be in it, and each new day would have to look through it under lock.',
+					HINT = format('ALTER TABLE %s DETACH PARTITION %s; then make the partitions, and insert its rows into %1$s again.', parent, stray);
+		END IF;
 		a := date_trunc('day', from_time);
 		e := date_trunc('day', to_time) + CASE WHEN date_trunc('day', to_time) = to_time THEN interval '0' ELSE interval '1 day' END;
 		WHILE a < e LOOP
@@ -116,6 +139,7 @@ BEGIN
 					EXECUTE format('CREATE INDEX ON %s USING brin (sampled_at) WITH (pages_per_range = 32)', child);
 				END IF;
 				EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)', parent, child, lower(free), upper(free));
+				PERFORM grant_as_parent(child::regclass, parent);
 				PERFORM forget_telemetry_partition(parent, free);
 				IF parent = 'telemetry'::regclass THEN
 					PERFORM watch_telemetry_partition(child::regclass);

@@ -60,9 +60,13 @@ CREATE TABLE epoch (
 	CONSTRAINT epoch_final_has_time CHECK ((status = 'final') = (final_at IS NOT NULL)),
 	CONSTRAINT epoch_final_is_not_held CHECK (status <> 'final' OR held_reason IS NULL)
 );
+CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON epoch FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row();
+CREATE TRIGGER refuse_overlap BEFORE INSERT OR UPDATE OF period ON epoch FOR EACH ROW WHEN (NEW.epoch_id > 0) EXECUTE FUNCTION swarm_reward_internal.refuse_overlap();
 CREATE UNIQUE INDEX epoch_previous_idx ON epoch (previous_epoch_id) WHERE epoch_id > 0;
 COMMENT ON TABLE epoch IS 'a period of time whose budget is apportioned once, after it has ended; epochs are computed in order';
 COMMENT ON COLUMN epoch.epoch_id IS 'key; the order of epochs is that of their periods';
+COMMENT ON CONSTRAINT epoch_period_check ON epoch IS 'a time [from, to) that is not empty: closed where it begins, open where it ends, with both';
+COMMENT ON CONSTRAINT epoch_budget_check ON epoch IS 'a whole number of base units from 0 to 10^37, without decimals';
 COMMENT ON COLUMN epoch.period IS 'from inclusive, to exclusive; periods do not overlap';
 COMMENT ON COLUMN epoch.status IS 'planned, open (being computed), computed (may be computed again), final (never changes)';
 COMMENT ON COLUMN epoch.budget IS 'base units to be paid; NULL while planned: the emission of the policy';
@@ -391,8 +395,9 @@ COMMENT ON COLUMN epoch_provider.score IS 'sum of their scores';
 COMMENT ON COLUMN epoch_provider.amount IS 'sum of their amounts, base units';
 SELECT pg_catalog.pg_extension_config_dump('epoch_provider', '');
 
+-- no foreign key: what was done stays on record when an epoch that was reopened is deleted
 CREATE TABLE epoch_computation (
-	epoch_id bigint NOT NULL REFERENCES epoch,
+	epoch_id bigint NOT NULL,
 	computation int NOT NULL CHECK (computation >= 1),
 	computed_at timestamptz NOT NULL,
 	computed_by name NOT NULL,

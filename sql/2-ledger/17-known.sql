@@ -15,6 +15,20 @@ END $$;
 COMMENT ON FUNCTION unknown_id(text, bigint) IS
 'error, always: an epoch, policy, node, provider or payout of this key, which may be NULL, does not exist, and where to find those that do';
 
+CREATE FUNCTION raise_again(state text, message text, detail text, hint text) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+	IF hint = '' AND detail = '' THEN
+		RAISE EXCEPTION '%', message USING ERRCODE = state;
+	ELSIF hint = '' THEN
+		RAISE EXCEPTION '%', message USING ERRCODE = state, DETAIL = detail;
+	ELSIF detail = '' THEN
+		RAISE EXCEPTION '%', message USING ERRCODE = state, HINT = hint;
+	END IF;
+	RAISE EXCEPTION '%', message USING ERRCODE = state, DETAIL = detail, HINT = hint;
+END $$;
+COMMENT ON FUNCTION raise_again(text, text, text, text) IS 'an error that was caught, as it was but for its context; detail and hint may be empty';
+
 -- Called in expressions, or for one column: in FROM, or as what a query returns, the fields of the
 -- epoch, tens of megabytes, are fetched to make a row of them.
 CREATE FUNCTION known_epoch(id bigint) RETURNS epoch

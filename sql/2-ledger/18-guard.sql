@@ -124,11 +124,14 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = swarm_reward_internal, swarm
 DECLARE
 	used timestamptz := used_until(tstzrange(OLD.joined_at, OLD.left_at));
 BEGIN
-	IF used IS NULL THEN
-		RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+	IF used IS NULL AND TG_OP = 'UPDATE' THEN
+		RETURN NEW;
 	END IF;
 	IF TG_OP = 'DELETE' THEN
-		RAISE EXCEPTION 'cannot delete node %: an epoch until % has used it', OLD.node_id, used
+		IF used IS NULL AND NOT EXISTS (SELECT FROM telemetry t WHERE t.node_id = OLD.node_id) THEN
+			RETURN OLD;
+		END IF;
+		RAISE EXCEPTION 'cannot delete node %: %', OLD.node_id, coalesce('an epoch until ' || used || ' has used it', 'there is telemetry of it')
 			USING ERRCODE = 'restrict_violation', HINT = format('End its stay instead: UPDATE swarm_reward.node SET left_at = now() WHERE node_id = %s.', OLD.node_id);
 	END IF;
 	IF EXISTS (SELECT FROM node_correction c WHERE c.node_id = OLD.node_id AND c.transaction = pg_current_xact_id()) THEN
@@ -157,6 +160,13 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = swarm_reward_internal, swarm
 DECLARE
 	used timestamptz;
 BEGIN
+	-- what no field could be made from is refused now, not when an epoch is computed
+	IF TG_OP <> 'DELETE' THEN
+		PERFORM region_area(NEW.boundary);
+	END IF;
+	IF TG_OP = 'INSERT' THEN
+		RETURN NEW;
+	END IF;
 	SELECT max(upper(e.period)) INTO used FROM epoch e JOIN epoch_region r ON r.epoch_id = e.epoch_id
 	WHERE r.region = OLD.code AND e.status IN ('computed', 'final') AND EXISTS (SELECT FROM guard);
 	IF used IS NULL THEN
@@ -171,8 +181,8 @@ BEGIN
 	END IF;
 	RETURN NEW;
 END $$;
-COMMENT ON FUNCTION region_guard() IS 'trigger: a region that an epoch has used keeps its boundary; its valid time can end, not before that epoch';
-CREATE TRIGGER region_guard BEFORE UPDATE OR DELETE ON region FOR EACH ROW EXECUTE FUNCTION region_guard();
+COMMENT ON FUNCTION region_guard() IS 'trigger: a region has a boundary with an inside; one that an epoch has used keeps its boundary; its valid time can end, not before that epoch';
+CREATE TRIGGER region_guard BEFORE INSERT OR UPDATE OR DELETE ON region FOR EACH ROW EXECUTE FUNCTION region_guard();
 
 -- ---- policies ----
 

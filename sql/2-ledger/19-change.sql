@@ -18,6 +18,10 @@ BEGIN
 		RAISE EXCEPTION 'cannot set % of node % to % since %', coalesce(resource_type, 'NULL'), coalesce(node_id::text, 'NULL'), coalesce(units::text, 'NULL'), coalesce(since::text, 'NULL')
 			USING ERRCODE = 'null_value_not_allowed', HINT = 'Give units of at least 0 and a finite time.';
 	END IF;
+	IF units <> round(units, 9) THEN
+		RAISE EXCEPTION 'cannot set % of node % to %: units have at most nine decimals', resource_type, node_id, units
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use a smaller unit of the kind of resource.';
+	END IF;
 	IF NOT EXISTS (SELECT FROM node n WHERE n.node_id = node_id) THEN
 		PERFORM unknown_id('node', node_id);
 	END IF;
@@ -92,6 +96,14 @@ BEGIN
 		RAISE EXCEPTION 'a node has no % to correct', wrong
 			USING ERRCODE = 'undefined_column', HINT = 'What can be corrected is provider_id, hardware_id, location, service_radius_m, joined_at, left_at, predecessor_id; name and external_id by UPDATE.';
 	END IF;
+	FOR wrong IN SELECT k FROM jsonb_object_keys(changes) k LOOP
+		BEGIN
+			CASE WHEN wrong = 'location' THEN PERFORM point_of(changes -> 'location'); ELSE PERFORM jsonb_populate_record(o, jsonb_build_object(wrong, changes -> wrong)); END CASE;
+		EXCEPTION WHEN OTHERS THEN
+			RAISE EXCEPTION '% of node % cannot be %', wrong, node_id, changes -> wrong USING ERRCODE = 'invalid_parameter_value', DETAIL = SQLERRM,
+				HINT = CASE wrong WHEN 'location' THEN 'Give [longitude, latitude], a GeoJSON point, or a text such as "POINT(8.68 50.11)".' ELSE 'See \d+ swarm_reward.node.' END;
+		END;
+	END LOOP;
 	INSERT INTO node_correction (node_id, changes, reason) VALUES (node_id, changes, reason);
 	PERFORM set_config('swarm_reward.reason', reason, true);
 	UPDATE node n SET
@@ -128,6 +140,14 @@ BEGIN
 		RAISE EXCEPTION 'a policy has no parameter % to change', wrong
 			USING ERRCODE = 'undefined_column', HINT = 'The columns of swarm_reward.policy are the parameters: \d+ swarm_reward.policy.';
 	END IF;
+	FOR wrong IN SELECT k FROM jsonb_object_keys(changes) k LOOP
+		BEGIN
+			PERFORM jsonb_populate_record(t, jsonb_build_object(wrong, changes -> wrong));
+		EXCEPTION WHEN data_exception THEN
+			RAISE EXCEPTION 'parameter % of a policy cannot be %', wrong, changes -> wrong USING ERRCODE = 'invalid_parameter_value', DETAIL = SQLERRM,
+				HINT = coalesce((SELECT col_description(a.attrelid, a.attnum) FROM pg_attribute a WHERE a.attrelid = 'policy'::regclass AND a.attname = wrong), 'See \d+ swarm_reward.policy.');
+		END;
+	END LOOP;
 	made := jsonb_populate_record(t, changes || jsonb_build_object('name', name, 'effective_from', effective_from, 'is_builtin', false,
 		'policy_id', nextval('policy_policy_id_seq'), 'note', changes -> 'note'));
 	INSERT INTO policy SELECT made.*;

@@ -47,6 +47,16 @@ BEGIN
 					ELSE format('Its summaries have a slot of %s, not %s.', coalesce(lost.slot::text, '?'), telemetry_plan.slot) END,
 				HINT = 'Attach the partition that held it again, or use whole hours and the slot of the summaries.';
 	END IF;
+	-- nor is a day that was never rolled up taken for one without telemetry
+	SELECT hour_of(c.since) AS hour INTO lost
+	FROM (SELECT a.since, a.came, a.gone FROM telemetry_arrival a WHERE a.since >= lower(period) AND a.since < upper(period)
+		UNION ALL SELECT d.since, d.came, d.gone FROM telemetry_dirty d WHERE d.since >= lower(period) AND d.since < upper(period)) c
+	WHERE c.since <@ rest AND NOT c.since <@ raw_span
+	GROUP BY 1 HAVING sum(c.came) > sum(c.gone) ORDER BY 1 LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION 'the raw telemetry of the hour %, which is needed, is gone with its partition', lost.hour
+			USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = 'It was never rolled up.', HINT = 'Attach the partition that held it again.';
+	END IF;
 END $$;
 COMMENT ON FUNCTION telemetry_plan(tstzrange, interval) IS
 'which hours of a bounded period are read from telemetry_hour (clean), and for which time telemetry is read (rest). NULL for NULL. Errors: raw rows are needed that were dropped';

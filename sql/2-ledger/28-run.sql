@@ -75,6 +75,24 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION epoch_phase(bigint, text) IS 'run_epoch step: says that a phase of an epoch begins, see epoch_phases()';
 
+-- Who waits for a lock of the server's sees what was committed meanwhile, but not in a transaction that
+-- has had its snapshot before. So whoever acts on sums takes a turn, too: there it is a serialization failure.
+CREATE TABLE turn (
+	what code PRIMARY KEY,
+	taken bigint NOT NULL DEFAULT 0
+);
+COMMENT ON TABLE turn IS 'a row for epochs and one for the journal; who changes these changes it first, one after the other. Never dumped';
+COMMENT ON COLUMN turn.what IS 'epoch or journal';
+COMMENT ON COLUMN turn.taken IS 'how often';
+INSERT INTO turn (what) VALUES ('epoch'), ('journal');
+
+CREATE FUNCTION take_turn(what code) RETURNS void
+LANGUAGE sql SET search_path FROM CURRENT AS $$
+	UPDATE turn t SET taken = t.taken + 1 WHERE t.what = $1
+$$;
+COMMENT ON FUNCTION take_turn(code) IS
+'waits until nobody else changes epochs, or the journal, and keeps others waiting until the end of the transaction. Errors: a serialization failure where the snapshot of the transaction is older than the last change';
+
 CREATE FUNCTION lock_epochs() RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
@@ -82,6 +100,7 @@ BEGIN
 		RAISE EXCEPTION 'another session is computing an epoch'
 			USING ERRCODE = 'lock_not_available', HINT = 'Try again when it has finished; swarm_reward.epoch_progress shows how far it is.';
 	END IF;
+	PERFORM take_turn('epoch');
 	-- All facts from one snapshot: a transaction that has one keeps it. Where each statement has its
 	-- own, nobody may write facts from the first to the last.
 	IF current_setting('transaction_isolation') NOT IN ('repeatable read', 'serializable') THEN

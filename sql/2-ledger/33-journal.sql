@@ -104,6 +104,7 @@ DECLARE
 	id bigint;
 	providers bigint[];
 BEGIN
+	PERFORM take_turn('journal');
 	IF e.budget > 0 THEN
 		id := new_entry('budget', epoch_id, NULL, NULL);
 		INSERT INTO posting (entry_id, account_id, amount)
@@ -141,6 +142,7 @@ BEGIN
 	IF coalesce(btrim(note), '') = '' THEN
 		RAISE EXCEPTION 'funding the treasury with % base units needs a note that says why', amount USING ERRCODE = 'null_value_not_allowed';
 	END IF;
+	PERFORM take_turn('journal');
 	id := new_entry('funding', NULL, NULL, note);
 	INSERT INTO posting (entry_id, account_id, amount) VALUES (id, 2, -trunc(amount)), (id, 3, trunc(amount));
 	RETURN id;

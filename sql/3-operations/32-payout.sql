@@ -89,8 +89,10 @@ COMMENT ON FUNCTION payout_payment(bigint) IS 'the payments of a batch as it was
 CREATE FUNCTION post_back(payout_id bigint, provider_ids bigint[], reason text) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
-	id bigint := new_entry('payout back', NULL, $1, $3);
+	id bigint;
 BEGIN
+	PERFORM take_turn('journal');
+	id := new_entry('payout back', NULL, $1, $3);
 	INSERT INTO posting (entry_id, account_id, amount)
 	SELECT id, a.account_id, l.amount FROM payout_line l JOIN account a ON a.provider_id = l.provider_id WHERE l.payout_id = $1 AND l.provider_id = ANY ($2)
 	UNION ALL SELECT id, 4, -sum(l.amount) FROM payout_line l WHERE l.payout_id = $1 AND l.provider_id = ANY ($2);
@@ -109,8 +111,7 @@ BEGIN
 		RAISE EXCEPTION 'the least payment % is not a finite number of at least 1', coalesce(at_least::text, 'NULL')
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Nothing and less than nothing is never paid.';
 	END IF;
-	-- nobody may post to providers meanwhile
-	PERFORM pg_advisory_xact_lock('posting'::regclass::oid::int, 0);
+	PERFORM take_turn('journal');
 	WITH due AS MATERIALIZED (
 		SELECT a.provider_id, a.account_id, checksum_address(p.payout_address) AS address, sum(t.amount) AS amount
 		FROM account a JOIN provider p ON p.provider_id = a.provider_id JOIN posting t ON t.account_id = a.account_id
@@ -139,7 +140,7 @@ BEGIN
 	RETURN made.payout_id;
 END $$;
 COMMENT ON FUNCTION swarm_reward.make_payout(numeric, text) IS
-'makes a draft of payments to all providers that have an address and a balance of at least at_least (base units, at least 1), posts it, and returns its payout_id; NULL if there is nothing to pay. Two at once wait for each other. Errors: at_least below 1';
+'makes a draft of payments to all providers that have an address and a balance of at least at_least (base units, at least 1), posts it, and returns its payout_id; NULL if there is nothing to pay. Two at once wait for each other. Errors: at_least below 1; a serialization failure in a transaction whose snapshot is older than the last entry of the journal';
 
 CREATE FUNCTION swarm_reward.release_payout(payout_id bigint) RETURNS bytea
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$

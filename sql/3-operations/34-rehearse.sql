@@ -25,6 +25,8 @@ DECLARE
 	e epoch := known_epoch(preview_epoch.epoch_id);
 	prior epoch;
 	p bigint := preview_epoch.policy_id;
+	e_detail text;
+	e_hint text;
 BEGIN
 	IF p IS NOT NULL AND NOT EXISTS (SELECT FROM policy x WHERE x.policy_id = p) THEN
 		PERFORM unknown_id('policy', p);
@@ -45,8 +47,12 @@ BEGIN
 			FROM %s a FULL JOIN (SELECT * FROM reward r WHERE r.epoch_id = %s) b ON b.node_id = a.node_id AND b.component = a.component $q$,
 			epoch_table('reward', -e.epoch_id), e.epoch_id);
 		RAISE EXCEPTION 'rehearsed' USING ERRCODE = 'SR001';
-	EXCEPTION WHEN SQLSTATE 'SR001' THEN
-		NULL;
+	EXCEPTION
+		WHEN SQLSTATE 'SR001' THEN
+			NULL;
+		WHEN OTHERS THEN
+			GET STACKED DIAGNOSTICS e_detail = PG_EXCEPTION_DETAIL, e_hint = PG_EXCEPTION_HINT;
+			PERFORM raise_again(SQLSTATE, SQLERRM, e_detail, e_hint);
 	END;
 END $$;
 COMMENT ON FUNCTION swarm_reward.preview_epoch(bigint, bigint) IS
@@ -83,6 +89,8 @@ DECLARE
 	was_of jsonb := '{}';
 	id bigint;
 	missing numeric;
+	e_detail text;
+	e_hint text;
 BEGIN
 	IF coalesce(btrim(reason), '') = '' THEN
 		RAISE EXCEPTION 'restating epoch % needs a reason', first.epoch_id USING ERRCODE = 'null_value_not_allowed';
@@ -108,10 +116,17 @@ BEGIN
 			found := found || part;
 		END LOOP;
 		RAISE EXCEPTION 'rehearsed' USING ERRCODE = 'SR001';
-	EXCEPTION WHEN SQLSTATE 'SR001' THEN
-		NULL;
+	EXCEPTION
+		WHEN SQLSTATE 'SR001' THEN
+			NULL;
+		WHEN OTHERS THEN
+			GET STACKED DIAGNOSTICS e_detail = PG_EXCEPTION_DETAIL, e_hint = PG_EXCEPTION_HINT;
+			PERFORM raise_again(SQLSTATE, SQLERRM, e_detail, e_hint);
 	END;
 
+	IF NOT dry_run THEN
+		PERFORM take_turn('journal');
+	END IF;
 	-- what pools have to pay more comes out of what they hold, and then from the treasury; what they get back goes there
 	SELECT sum(greatest(c.more - c.held, 0)) - sum(greatest(-c.more, 0)) - (SELECT coalesce(sum(t.amount), 0) FROM posting t WHERE t.account_id = 3) INTO missing
 	FROM (SELECT f.component, sum(f.amount) AS more, (SELECT coalesce(sum(t.amount), 0) FROM account a JOIN posting t ON t.account_id = a.account_id WHERE a.component = f.component) AS held

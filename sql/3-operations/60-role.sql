@@ -39,6 +39,10 @@ BEGIN
 	FROM pg_class c
 	WHERE c.relnamespace = 'swarm_reward'::regnamespace AND (c.relname = ANY (reads)
 		OR (kind = 'service' AND c.relkind = 'v') OR (kind IN ('analyst', 'operator', 'registrar', 'treasurer') AND c.relkind IN ('r', 'p', 'v')));
+	IF kind IN ('analyst', 'operator', 'registrar', 'treasurer') THEN
+		-- what an error says of a row depends on it
+		RETURN QUERY SELECT format('SELECT ON %s', i.inhrelid::regclass) FROM pg_inherits i WHERE i.inhparent IN ('telemetry'::regclass, 'telemetry_hour'::regclass);
+	END IF;
 	RETURN QUERY SELECT format('INSERT, UPDATE, DELETE ON swarm_reward.%I', t) FROM unnest(writes) t;
 	IF kind = 'registrar' THEN
 		-- who is paid, and where to, are two things
