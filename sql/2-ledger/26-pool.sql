@@ -94,7 +94,11 @@ BEGIN
 				LEFT JOIN epoch_pool b ON b.epoch_id = $4 AND b.component = s.component
 				-- once it is final, what it carried over is what the journal has, corrections included
 				LEFT JOIN LATERAL (SELECT coalesce(sum(t.amount), 0) AS held FROM account c JOIN posting t ON t.account_id = c.account_id WHERE c.component = s.component) a ON true
-				LEFT JOIN (SELECT x.component, sum(exact(x.score)) AS score FROM %s x GROUP BY x.component) t ON t.component = s.component) q $q$, scores)
+				-- the sum of reward.score, which is one number a node where there are several lots
+				LEFT JOIN (SELECT x.component, sum(exact(x.score)) AS score
+					FROM (SELECT o.component, o.score FROM %1$s o WHERE o.lot = o.component
+						UNION ALL SELECT o.component, sum(exact(o.score))::double precision FROM %1$s o WHERE o.lot <> o.component GROUP BY o.component, o.node_id) x
+					GROUP BY x.component) t ON t.component = s.component) q $q$, scores)
 	USING e.epoch_id, e.budget, p, e.previous_epoch_id;
 
 	-- a service gets its share, but not more than so many times the fees paid for it
