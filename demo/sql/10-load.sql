@@ -16,8 +16,8 @@ UPDATE site SET provider = btrim(provider, '"') WHERE provider LIKE '"%';
 
 -- Three countries of the map have no ISO code: codes from ISO's range for private use,
 -- of which XK for Kosovo is in wide use.
-INSERT INTO region (code, name, boundary, jurisdiction, target_fraction)
-SELECT code, name, ST_Multi(ST_GeomFromGeoJSON(geojson))::geography, code, 0.9
+INSERT INTO region (code, name, boundary, jurisdiction)
+SELECT code, name, ST_Multi(ST_GeomFromGeoJSON(geojson))::geography, code
 FROM country, LATERAL (
 	SELECT coalesce(iso2, CASE name WHEN 'Kosovo' THEN 'XK' WHEN 'N. Cyprus' THEN 'XN' WHEN 'Somaliland' THEN 'XS' END) AS code) c
 ORDER BY code;
@@ -29,28 +29,25 @@ FROM city ORDER BY geoname_id;
 INSERT INTO provider (name)
 SELECT DISTINCT provider COLLATE "C" FROM site ORDER BY 1;
 
-INSERT INTO service_type (code, name, unit, premium) VALUES
-	('ndt', 'network speed test', 'test', 1),
-	('revtr', 'reverse traceroute', 'trace', 2),
-	('wehe', 'traffic differentiation test', 'test', 4);
+INSERT INTO service_type (code, name, unit) VALUES
+	('ndt', 'network speed test', 'test'),
+	('revtr', 'reverse traceroute', 'trace'),
+	('wehe', 'traffic differentiation test', 'test');
 
--- The value of a unit is an assumption: one Gbit/s counts 1, a server by its generation.
-INSERT INTO resource_type (code, name, unit, unit_value, family) VALUES
-	('bandwidth_gbps', 'share of the site''s uplink', 'Gbit/s', 1, 'bandwidth'),
-	('server_r620', 'Dell PowerEdge R620', 'server', 2, 'cpu'),
-	('server_r630', 'Dell PowerEdge R630', 'server', 3, 'cpu'),
-	('server_r640', 'Dell PowerEdge R640', 'server', 4, 'cpu'),
-	('vm_n1_highcpu_4', 'cloud machine n1-highcpu-4', 'machine', 1, 'cpu'),
-	('vm_n2_highcpu_4', 'cloud machine n2-highcpu-4', 'machine', 1.5, 'cpu');
+INSERT INTO resource_type (code, name, unit, family) VALUES
+	('bandwidth_gbps', 'share of the site''s uplink', 'Gbit/s', 'bandwidth'),
+	('server_r620', 'Dell PowerEdge R620', 'server', 'cpu'),
+	('server_r630', 'Dell PowerEdge R630', 'server', 'cpu'),
+	('server_r640', 'Dell PowerEdge R640', 'server', 'cpu'),
+	('vm_n1_highcpu_4', 'cloud machine n1-highcpu-4', 'machine', 'cpu'),
+	('vm_n2_highcpu_4', 'cloud machine n2-highcpu-4', 'machine', 'cpu');
 
--- Each machine that ran at some time in the demo's years is a node. It serves a round-trip time
--- of 10 ms; its uplink is the site's, shared by the site's machines. An empty list of models means
--- M-Lab's default, R640; qfx5100-24q in one list is a switch. Bare machines have an attested
--- identity, cloud machines do not.
+-- Each machine that ran at some time in the demo's years is a node, known by its name. It serves a
+-- round-trip time of 10 ms; its uplink is the site's, shared by the site's machines. An empty list of
+-- models means M-Lab's default, R640; qfx5100-24q in one list is a switch. Bare machines have an
+-- attested identity, cloud machines do not.
 CREATE TABLE demo.machine AS
-SELECT row_number() OVER (ORDER BY s.site COLLATE "C", m) AS node_id,
-	s.site, m AS machine, s.site || '-' || m AS name, s.city, s.country,
-	s.provider, s.created AS joined, s.retired AS left_on,
+SELECT s.site || '-' || m AS name, s.site, s.city, s.country, s.provider, s.created AS joined, s.retired AS left_on,
 	ST_Point(s.lon, s.lat, 4326)::geography AS location,
 	kind.models[1 + (m - 1) % cardinality(kind.models)] AS model,
 	rtrim(s.uplink, 'g')::numeric / s.machines AS gbps
@@ -58,19 +55,15 @@ FROM site s, generate_series(1, s.machines) m, LATERAL (
 	SELECT array_remove(string_to_array(coalesce(s.models, 'r640'), '|'), 'qfx5100-24q') AS models) kind
 WHERE s.created < '2025-01-01' AND (s.retired IS NULL OR s.retired > '2018-10-01');
 
-INSERT INTO node (node_id, provider_id, hardware_id, name, location, service_radius_m, status, joined_at, left_at)
-OVERRIDING SYSTEM VALUE
-SELECT m.node_id, p.provider_id,
-	CASE WHEN m.model LIKE 'r6%' THEN 'serial-' || left(md5('hardware ' || m.name), 12) END,
-	m.name, m.location, service_radius(10),
-	CASE WHEN m.left_on IS NULL THEN 'active' ELSE 'left' END, m.joined, m.left_on
+INSERT INTO node (external_id, name, provider_id, hardware_id, location, service_radius_m, joined_at, left_at)
+SELECT m.name, m.name, p.provider_id, CASE WHEN m.model LIKE 'r6%' THEN 'serial-' || left(md5('hardware ' || m.name), 12) END,
+	m.location, service_radius(10), m.joined, m.left_on
 FROM demo.machine m JOIN provider p ON p.name = m.provider
-ORDER BY m.node_id;
-SELECT setval('node_node_id_seq', max(node_id)) FROM node \g /dev/null
+ORDER BY m.name COLLATE "C";
 
 INSERT INTO node_resource (node_id, resource_type, units, valid)
-SELECT m.node_id, r.type, r.units, tstzrange(m.joined, m.left_on)
-FROM demo.machine m, LATERAL (VALUES
+SELECT n.node_id, r.type, r.units, tstzrange(n.joined_at, NULL)
+FROM demo.machine m JOIN node n ON n.external_id = m.name, LATERAL (VALUES
 	('bandwidth_gbps', round(m.gbps, 9)),
 	(CASE WHEN m.model LIKE 'r6%' THEN 'server_' ELSE 'vm_' END || replace(m.model, '-', '_'), 1)) AS r (type, units)
-ORDER BY m.node_id, r.type;
+ORDER BY n.node_id, r.type;

@@ -11,7 +11,8 @@ CREATE FUNCTION demo.percent(fraction numeric, width int DEFAULT 7) RETURNS text
 $$ SELECT lpad(to_char(100 * fraction, 'FM990.0') || ' %', width) $$;
 
 CREATE VIEW demo.pool AS
-SELECT e.note AS epoch, p.component, p.budget, p.carried_in, p.released, p.paid, p.carried_out, p.treasury, r.rewards, r.amount AS sum_of_rewards
+SELECT e.note AS epoch, p.component, p.budget, p.carried_in, p.score, p.price_max, p.payable, p.paid, p.carried_out, p.treasury, p.reason,
+	r.rewards, r.amount AS sum_of_rewards
 FROM epoch_pool p JOIN epoch e USING (epoch_id),
 	LATERAL (SELECT count(*) FILTER (WHERE amount > 0) AS rewards, coalesce(sum(amount), 0) AS amount FROM reward WHERE epoch_id = p.epoch_id AND component = p.component) r;
 
@@ -32,62 +33,46 @@ SELECT p.name AS provider, sum(r.amount) AS amount, count(DISTINCT r.node_id) AS
 		FROM reward m JOIN epoch_node n USING (epoch_id, node_id) JOIN region g ON g.code = n.region
 		WHERE m.provider_id = p.provider_id GROUP BY g.code ORDER BY sum(m.amount) DESC, g.code LIMIT 1) AS most_in,
 	sum(r.amount) FILTER (WHERE component = 'new_regions') AS new_regions,
-	sum(r.amount) FILTER (WHERE component = 'coverage_gaps') AS coverage_gaps,
+	sum(r.amount) FILTER (WHERE component = 'geographic_gaps') AS geographic_gaps,
+	sum(r.amount) FILTER (WHERE component = 'resource_gaps') AS resource_gaps,
 	sum(r.amount) FILTER (WHERE component = 'resource_types') AS resource_types,
 	sum(r.amount) FILTER (WHERE component = 'network_capacity') AS network_capacity,
 	sum(r.amount) FILTER (WHERE component = 'service_types') AS service_types,
 	sum(r.amount) FILTER (WHERE component = 'specialization') AS specialization
 FROM reward r JOIN provider p USING (provider_id)
-GROUP BY p.provider_id;
+GROUP BY p.provider_id HAVING sum(r.amount) > 0;
 
 CREATE VIEW demo.region AS
-SELECT e.note AS epoch, r.code AS region, r.name, er.demand, er.covered / nullif(er.demand, 0) AS covered_at_opening,
-	er.closing_covered / nullif(er.demand, 0) AS covered_at_close, er.multiplier, coalesce(n.nodes, 0) AS nodes
-FROM epoch_region er JOIN epoch e USING (epoch_id) JOIN region r ON r.code = er.region
-	LEFT JOIN (SELECT epoch_id, region, count(*) AS nodes FROM epoch_node WHERE contribution > 0 GROUP BY 1, 2) n USING (epoch_id, region);
+SELECT e.note AS epoch, r.region, r.name, r.demand, r.given, r.served, r.multiplier, r.need, r.nodes
+FROM region_status r JOIN epoch e USING (epoch_id);
 
--- The last epoch's gaps, one after the other: the city around which most people within reach of a
--- new node are not served, then the same without the people in that disc.
-CREATE FUNCTION demo.find_gaps(n int)
-RETURNS TABLE (gap int, node_in text, region text, not_served float8, largest_city text, people float8)
-LANGUAGE plpgsql AS $$
-DECLARE
-	deficit coverage;
-	radius float8 := service_radius(10);
-	place geography;
-BEGIN
-	SELECT e.demand * coverage_greatest(1 - e.closing_supply / p.supply_target::float8, 0) INTO deficit
-	FROM epoch e JOIN policy p USING (policy_id) ORDER BY period DESC LIMIT 1;
-	FOR i IN 1..n LOOP
-		gap := i;
-		SELECT d.name, d.location, round(coverage_sum(deficit, d.location, radius)) INTO node_in, place, not_served
-		FROM demand d WHERE coverage_value(deficit, d.location) > 0
-		ORDER BY coverage_sum(deficit, d.location, radius) DESC, d.demand_id LIMIT 1;
-		EXIT WHEN NOT FOUND;
-		SELECT r.name INTO region FROM region r WHERE ST_Covers(r.boundary, place) ORDER BY ST_Area(r.boundary), r.code LIMIT 1;
-		SELECT d.name, d.weight INTO largest_city, people
-		FROM demand d WHERE ST_DWithin(d.location, place, radius) AND coverage_value(deficit, d.location) > 0
-		ORDER BY weight DESC, d.demand_id LIMIT 1;
-		RETURN NEXT;
-		deficit := deficit - deficit * coverage_agg(place, radius, 1, coverage_order(deficit));
-	END LOOP;
-END $$;
-CREATE TABLE demo.gap AS SELECT * FROM demo.find_gaps(5);
+-- The last epoch's gaps: where new nodes would do most good, one after the other, each without the
+-- people of those before it; the nearest city, and the largest within reach that is badly served.
+CREATE TABLE demo.gap AS
+WITH last AS (
+	SELECT e.demand * coverage_greatest(1 - e.supply / p.supply_target::float8, 0) AS deficit, e.period
+	FROM epoch e JOIN policy p USING (policy_id) ORDER BY e.period DESC LIMIT 1
+)
+SELECT s.rank AS gap, near.name AS node_in, r.name AS region, round(s.gain) AS not_served, large.name AS largest_city, large.weight AS people
+FROM last, coverage_sites(last.deficit, service_radius(10), 5) s,
+	LATERAL (SELECT d.name FROM demand d ORDER BY d.location <-> s.location, d.demand_id LIMIT 1) near,
+	LATERAL (SELECT d.name, d.location, d.weight FROM demand d WHERE ST_DWithin(d.location, s.location, service_radius(10))
+		ORDER BY d.weight * (coverage_value(last.deficit, d.location) > 0)::int DESC, d.demand_id LIMIT 1) large
+	LEFT JOIN region r ON ST_Covers(r.boundary, large.location)
+ORDER BY s.rank;
 
 CREATE VIEW demo.node AS
-SELECT e.note AS epoch, en.node_id, n.name AS node, p.name AS provider, en.region, en.uptime, en.quality, trim_scale(round(en.contribution, 9)) AS contribution,
-	coalesce(sum(r.amount) FILTER (WHERE component = 'new_regions'), 0) AS new_regions,
-	coalesce(sum(r.amount) FILTER (WHERE component = 'coverage_gaps'), 0) AS coverage_gaps,
-	coalesce(sum(r.amount) FILTER (WHERE component = 'resource_types'), 0) AS resource_types,
-	coalesce(sum(r.amount) FILTER (WHERE component = 'network_capacity'), 0) AS network_capacity,
-	coalesce(sum(r.amount) FILTER (WHERE component = 'service_types'), 0) AS service_types,
-	coalesce(sum(r.amount) FILTER (WHERE component = 'specialization'), 0) AS specialization,
-	coalesce(sum(r.amount), 0) AS total
+SELECT e.note AS epoch, en.node_id, n.name AS node, p.name AS provider, en.region, en.uptime, en.quality, en.place_trust, en.tenure, en.contribution,
+	coalesce(r.new_regions, 0) AS new_regions, coalesce(r.geographic_gaps, 0) AS geographic_gaps, coalesce(r.resource_gaps, 0) AS resource_gaps,
+	coalesce(r.resource_types, 0) AS resource_types, coalesce(r.network_capacity, 0) AS network_capacity,
+	coalesce(r.service_types, 0) AS service_types, coalesce(r.specialization, 0) AS specialization, coalesce(r.total, 0) AS total
 FROM epoch_node en JOIN epoch e USING (epoch_id) JOIN node n USING (node_id) JOIN provider p ON p.provider_id = en.provider_id
-	LEFT JOIN reward r ON r.epoch_id = en.epoch_id AND r.node_id = en.node_id
-GROUP BY e.epoch_id, en.epoch_id, en.node_id, n.node_id, p.provider_id;
+	LEFT JOIN node_reward r ON r.epoch_id = en.epoch_id AND r.node_id = en.node_id;
 
--- The node whose rewards are shown over time: of those with rewards in all components, the best paid.
+-- The node whose rewards are shown over time: of those that are still there the best paid of those with
+-- rewards in most components.
 CREATE TABLE demo.one_node AS
-SELECT node_id FROM reward GROUP BY node_id
+SELECT node_id FROM reward
+WHERE node_id IN (SELECT node_id FROM epoch_node WHERE epoch_id = (SELECT max(epoch_id) FROM epoch))
+GROUP BY node_id
 ORDER BY count(DISTINCT component) FILTER (WHERE amount > 0) DESC, sum(amount) DESC, node_id LIMIT 1;

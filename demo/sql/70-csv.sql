@@ -1,6 +1,8 @@
--- The digests of the epochs, and the tables as CSV, amounts in base units.
+-- The tables as CSV, amounts in base units, and digests of what each epoch froze and paid. An epoch's own
+-- digest also has the versions of the engine and of PostGIS in it; these are the same everywhere.
 \set file :output '/digests'
-COPY (SELECT encode(digest, 'hex') || '  epoch from ' || lower(period)::date FROM epoch ORDER BY period) TO STDOUT \g :file
+COPY (SELECT encode(sha256(string_agg(s.digest, '' ORDER BY s.relation) || coverage_send(e.supply) || coverage_send(e.next_reference)), 'hex') || '  epoch from ' || lower(e.period)::date
+	FROM epoch e JOIN swarm_reward_internal.epoch_seal s USING (epoch_id) WHERE s.relation <> 'epoch' GROUP BY e.epoch_id ORDER BY e.period) TO STDOUT \g :file
 \set file :output '/pool.csv'
 COPY (SELECT * FROM demo.pool ORDER BY epoch, component) TO STDOUT (FORMAT csv, HEADER) \g :file
 \set file :output '/balance.csv'

@@ -2,7 +2,7 @@
 -- cities have less than half of it, by how many people live in them within 75 km.
 \set file :output '/coverage.svg'
 WITH last AS (
-	SELECT coverage_least(e.closing_supply / p.supply_target::float8, 1) AS served, e.period
+	SELECT coverage_least(e.supply / p.supply_target::float8, 1) AS served, e.period
 	FROM epoch e JOIN policy p USING (policy_id) ORDER BY e.period DESC LIMIT 1
 ), gap AS (
 	SELECT coverage_agg(d.location, 75000, d.weight / 1e6, :grid_order) AS people
