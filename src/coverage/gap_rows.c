@@ -11,7 +11,7 @@
 
 #include "base/fixed.h"
 #include "base/wkb.h"
-#include "grid/gaps.h"
+#include "grid/gap_outline.h"
 
 /* A gap and what it adds up to. */
 typedef struct RankedGap
@@ -101,7 +101,7 @@ sum_gaps(const Coverage *c, const GapSet *set, int shift, RankedGap *sums)
 		sums[g].deficit = 0;
 		sums[g].gap = &set->gaps[g];
 	}
-	for (int64 i = 0; i < set->table.nsegments; i++)
+	for (int64 i = 0; i < set->table.list.count; i++)
 	{
 		CellSpan	spans[2];
 		int			n = gaps_segment_cells(set, (uint32) i, spans);
@@ -117,7 +117,7 @@ sum_gaps(const Coverage *c, const GapSet *set, int shift, RankedGap *sums)
 				int64		end = run + 1 < c->nruns ? (int64) starts[run + 1] : COVERAGE_NCELL(c);
 
 				end = Min(end, spans[k].last + 1);
-				sums[set->table.segments[i].label].deficit +=
+				sums[set->table.list.items[i].label].deficit +=
 					to_fixed(c->values[run], shift) * (end - cell);
 				cell = end;
 				if (cell > spans[k].last)
@@ -186,22 +186,22 @@ rank_gaps(const Coverage *c, double min_area, GapCursor *cursor)
 
 /* EWKB of an outline. */
 static bytea *
-outline_wkb(const Outline *outline)
+outline_wkb(const GapOutline *outline)
 {
 	Polygon    *polygons = sr_alloc((Size) outline->npolygons * sizeof(Polygon));
-	LinearRing *rings = sr_alloc((Size) outline->nrings * sizeof(LinearRing));
+	LinearRing *rings = sr_alloc((Size) outline->rings.count * sizeof(LinearRing));
 	int32		n = 0;
 
-	for (int64 r = 0; r < outline->nrings; r++)
+	for (int64 r = 0; r < outline->rings.count; r++)
 	{
-		if (outline->rings[r].shell)
+		if (outline->rings.items[r].shell)
 		{
 			polygons[n].rings = &rings[r];
 			polygons[n++].nrings = 0;
 		}
 		polygons[n - 1].nrings++;
-		rings[r].npoints = (int32) outline->rings[r].npoints;
-		rings[r].xy = &outline->xy[2 * outline->rings[r].start];
+		rings[r].npoints = (int32) outline->rings.items[r].npoints;
+		rings[r].xy = &outline->points.items[outline->rings.items[r].start].lon;
 	}
 	return wkb_multipolygon(n, polygons, SRID_WGS84);
 }
@@ -235,13 +235,13 @@ coverage_gap_rows(PG_FUNCTION_ARGS)
 	if (funcctx->call_cntr < (uint64) cursor->nranked)
 	{
 		const RankedGap *ranked = &cursor->ranked[funcctx->call_cntr];
-		Outline		outline;
+		GapOutline	outline;
 		double		lon,
 					lat;
 		Datum		values[5];
 		bool		nulls[5] = {false, false, false, false, false};
 
-		gaps_outline(cursor->grid, &cursor->set, ranked->gap, &outline);
+		gap_outline(cursor->grid, &cursor->set, ranked->gap, &outline);
 		hpx_cell_center(cursor->grid, ranked->gap->center, &lon, &lat);
 		values[0] = Int32GetDatum((int32) funcctx->call_cntr + 1);
 		values[1] = Float8GetDatum((double) ranked->gap->ncell * hpx_cell_area(cursor->grid->order));

@@ -161,7 +161,7 @@ main(void)
 			wrong += !gaps_find(grid, &cells, &set);
 			gaps_find_centers(&set);
 			ngaps += set.ngaps;
-			for (int64 i = 0; i < set.table.nsegments; i++)
+			for (int64 i = 0; i < set.table.list.count; i++)
 			{
 				CellSpan	spans[2];
 				int			n = gaps_segment_cells(&set, (uint32) i, spans);
@@ -170,7 +170,7 @@ main(void)
 					for (int64 c = spans[k].first; c <= spans[k].last; c++)
 					{
 						wrong += number[c] >= 0;	/* twice */
-						number[c] = set.gaps[set.table.segments[i].label].first;
+						number[c] = set.gaps[set.table.list.items[i].label].first;
 					}
 			}
 			for (int64 c = 0; c < grid->ncell; c++)
