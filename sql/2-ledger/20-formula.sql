@@ -18,10 +18,7 @@ COMMENT ON FUNCTION exact(double precision) IS
 'the shortest decimal that stands for this float8 and no other (a plain cast keeps 15 digits only); NULL for NULL; errors: NaN, infinite';
 
 CREATE FUNCTION seconds(times tstzmultirange) RETURNS numeric
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT coalesce(sum(extract(epoch FROM upper(r) - lower(r))), 0) FROM unnest(times) r;
-END;
+AS 'MODULE_PATHNAME', 'sr_seconds' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION seconds(tstzmultirange) IS 'length of bounded times, seconds, exact to the microsecond; NULL for NULL, or where a bound is missing';
 
 CREATE FUNCTION days(period tstzrange) RETURNS double precision
@@ -45,35 +42,15 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION days(interval) IS 'length of an interval without months in days of 24 hours; NULL for NULL';
 
-CREATE FUNCTION slot_count(period tstzrange, slot interval) RETURNS bigint
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT (ceil(extract(epoch FROM upper(period) - timestamptz '1970-01-01 00:00:00+00') / extract(epoch FROM slot))
-		- ceil(extract(epoch FROM lower(period) - timestamptz '1970-01-01 00:00:00+00') / extract(epoch FROM slot)))::bigint;
-END;
-COMMENT ON FUNCTION slot_count(tstzrange, interval) IS
-'slots of telemetry (aligned to the Unix epoch) that start within [lower, upper) of a period; NULL for NULL or without a bound';
+CREATE FUNCTION uptime_within(summaries telemetry_summary[], times tstzmultirange, timeout interval) RETURNS double precision
+AS 'MODULE_PATHNAME', 'sr_telemetry_uptime_within' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;
+COMMENT ON FUNCTION uptime_within(telemetry_summary[], tstzmultirange, interval) IS
+'uptime(summary, period, timeout) of several summaries together, over several times together; those that are NULL are left out. 0 without telemetry or without a slot, NULL for NULL. Errors: those of uptime, different slots';
 
-CREATE FUNCTION uptime_over(summary telemetry_summary, earlier telemetry_summary, times tstzmultirange, slot interval, timeout interval) RETURNS double precision
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT coalesce((sum(round(uptime(s.summary, r, timeout) * n)) / sum(n)), 0)
-	FROM (SELECT CASE WHEN earlier IS NULL THEN uptime_over.summary
-			ELSE (SELECT rollup(u) FROM unnest(ARRAY[uptime_over.summary, earlier]) u) END) s (summary),
-		unnest(times) r, LATERAL (SELECT slot_count(r, slot)) c (n)
-	WHERE n > 0 AND s.summary IS NOT NULL;
-END;
-COMMENT ON FUNCTION uptime_over(telemetry_summary, telemetry_summary, tstzmultirange, interval, interval) IS 'uptime_within, whatever the times are';
-
-CREATE FUNCTION uptime_within(summary telemetry_summary, earlier telemetry_summary, times tstzmultirange, slot interval, timeout interval) RETURNS double precision
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE WHEN summary IS NULL THEN 0
-		WHEN earlier IS NULL AND times = tstzmultirange(range_merge(times)) AND upper(times) - lower(times) >= slot THEN uptime(summary, range_merge(times), timeout)
-		ELSE uptime_over(summary, earlier, times, slot, timeout) END;
-END;
-COMMENT ON FUNCTION uptime_within(telemetry_summary, telemetry_summary, tstzmultirange, interval, interval) IS
-'uptime(summary, period, timeout) over several times together; earlier is what was measured before they begin and still counts within the timeout (NULL: nothing). 0 without telemetry or without a slot';
+CREATE FUNCTION error_rate_upper(samples bigint, errors bigint, confidence double precision) RETURNS double precision
+AS 'MODULE_PATHNAME', 'sr_telemetry_error_rate_upper_of' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;
+COMMENT ON FUNCTION error_rate_upper(bigint, bigint, double precision) IS
+'error_rate_upper(summary, confidence) of so many samples and errors; confidence above 0 and below 1. NULL for NULL and without a sample';
 
 CREATE FUNCTION work_summary(latency_ms double precision, work bigint, slot interval) RETURNS telemetry_summary
 AS 'MODULE_PATHNAME', 'sr_work_summary' LANGUAGE c IMMUTABLE PARALLEL SAFE;

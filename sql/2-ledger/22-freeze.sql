@@ -4,10 +4,10 @@
 -- ---- places ----
 
 -- Codes and boundaries are two arrays, not one row with both: a row would be copied to take it apart.
-CREATE FUNCTION swarm_reward_internal.region_codes(at timestamptz) RETURNS text[]
+CREATE FUNCTION swarm_reward_internal.region_codes(at timestamptz) RETURNS code[]
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT coalesce(array_agg(g.code::text ORDER BY g.area_m2, g.code), '{}') FROM region g WHERE g.valid @> region_codes.at;
+	SELECT coalesce(array_agg(g.code ORDER BY g.area_m2, g.code), '{}') FROM region g WHERE g.valid @> region_codes.at;
 END;
 COMMENT ON FUNCTION swarm_reward_internal.region_codes(timestamptz) IS 'codes of the regions in force at a time, the smallest first, ties by code. NULL for NULL';
 
@@ -20,12 +20,12 @@ COMMENT ON FUNCTION swarm_reward_internal.region_boundaries(timestamptz) IS 'the
 
 -- For many places codes and boundaries are best constants of the query: others are compared for each
 -- place, which takes longer than to find its region.
-CREATE FUNCTION swarm_reward_internal.region_among(codes text[], boundaries geography[], location geography, within_m double precision) RETURNS text
+CREATE FUNCTION swarm_reward_internal.region_among(codes code[], boundaries geography[], location geography, within_m double precision) RETURNS code
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT codes[covering_region(boundaries, location, within_m)];
 END;
-COMMENT ON FUNCTION swarm_reward_internal.region_among(text[], geography[], geography, double precision) IS
+COMMENT ON FUNCTION swarm_reward_internal.region_among(code[], geography[], geography, double precision) IS
 'the region that a place belongs to: the first that covers it, or else the nearest within so many metres, see covering_region; codes and boundaries are those of region_codes and region_boundaries. The one rule for nodes, demand and gaps. NULL where there is none, and for NULL';
 
 CREATE FUNCTION region_of(location geography, at timestamptz DEFAULT now()) RETURNS code
@@ -70,14 +70,6 @@ COMMENT ON FUNCTION swarm_reward_internal.boundary_digest(region) IS 'SHA-256 of
 -- ---- what is measured ----
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.internal_path'), true);
 
-CREATE TYPE frozen_service AS (service_type code, samples bigint, work numeric, metered_work numeric, fee numeric, energy_mwh numeric,
-	p50_latency_ms double precision, p95_latency_ms double precision, p99_latency_ms double precision, error_rate_upper double precision);
-COMMENT ON TYPE frozen_service IS 'what was measured of a node in a service';
-CREATE TYPE frozen_resource AS (resource_type code, declared numeric, units numeric);
-COMMENT ON TYPE frozen_resource IS 'units of a kind of resource of a node, averaged by time over an epoch';
-CREATE TYPE frozen_sight AS (beacon_id bigint, rtt_ms double precision, distance_m double precision);
-COMMENT ON TYPE frozen_sight IS 'what a beacon saw of a node: the fastest round-trip time, and how far it is';
-
 CREATE FUNCTION owner_key(hardware_id text, provider_id bigint) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -103,36 +95,59 @@ $f$;
 COMMENT ON FUNCTION member_query(tstzrange, policy) IS
 'query for the nodes that are members within a bounded period: what node says of them; active, the times of the period in which they are members and not suspended, and span, from the first to the last of them; owner; region; whether they count. NULL for NULL';
 
-CREATE FUNCTION measured_query(period tstzrange, p policy) RETURNS text
-LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $f$
-	SELECT format($q$
-		SELECT v.node_id, rollup(v.summary) AS summary, rollup(v.summary) FILTER (WHERE v.service_type IS NULL) AS heartbeat,
-			array_agg((v.service_type, samples(v.summary), v.work, v.metered_work, v.fee, v.energy_mwh,
-				nullif(response_time(v.work_summary, 0.5, 'Infinity'), 'Infinity'), nullif(response_time(v.work_summary, 0.95, 'Infinity'), 'Infinity'),
-				nullif(response_time(v.work_summary, 0.99, 'Infinity'), 'Infinity'), error_rate_upper(v.summary, %2$L::double precision))::frozen_service
-				ORDER BY v.service_type) FILTER (WHERE v.service_type IS NOT NULL) AS services
-		FROM (SELECT t.node_id, t.service_type, rollup(t.summary) AS summary, rollup(t.work_summary) AS work_summary, sum(t.work) AS work,
-				sum(t.metered_work) AS metered_work, sum(t.fee) AS fee, sum(t.energy_mwh) AS energy_mwh
-			FROM (%1$s) t GROUP BY t.node_id, t.service_type) v
-		GROUP BY v.node_id $q$, telemetry_query(period, p.telemetry_slot), p.error_confidence)
-$f$;
-COMMENT ON FUNCTION measured_query(tstzrange, policy) IS
-'query for the telemetry of each node in a bounded period: all of it merged (summary), its heartbeats (heartbeat; NULL: none), and each service. NULL for NULL';
-
 CREATE FUNCTION machine_query(epoch_id bigint) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $f$
 	SELECT format($q$
-		SELECT m.hardware_id, range_merge(range_agg(m.active)) AS span, rollup(t.summary) AS summary, rollup(t.heartbeat) AS heartbeat
-		FROM (SELECT x.*, count(*) OVER (PARTITION BY x.hardware_id) AS stays FROM %s x WHERE x.hardware_id IS NOT NULL) m LEFT JOIN %s t ON t.node_id = m.node_id
-		WHERE m.stays > 1
-		GROUP BY m.hardware_id $q$, epoch_table('member', epoch_id), epoch_table('measured', epoch_id))
+		SELECT m.node_id, min(m.node_id) OVER w AS machine, tstzrange(min(lower(m.span)) OVER w, max(upper(m.span)) OVER w) AS span
+		FROM %1$s m WHERE m.hardware_id IN (SELECT x.hardware_id FROM %1$s x GROUP BY x.hardware_id HAVING count(*) > 1)
+		WINDOW w AS (PARTITION BY m.hardware_id) $q$, epoch_table('member', epoch_id))
 $f$;
 COMMENT ON FUNCTION machine_query(bigint) IS
-'query for hardware that an epoch has in several stays, under whichever providers: it is measured as one, from its first to its last member moment. NULL for NULL';
+'query for the members of an epoch whose hardware has several stays in it, under whichever providers: it is measured as one machine, named by the least node_id, from its first to its last member moment. All others are machines of their own. NULL for NULL';
+
+CREATE FUNCTION heartbeat_query(epoch_id bigint, period tstzrange, p policy) RETURNS text
+LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $f$
+	-- all but a few nodes are machines by themselves: their number is in the row
+	SELECT format('SELECT %s AS machine, rollup(t.summary) AS summary FROM (%s) t %s WHERE t.service_type IS NULL GROUP BY 1', key, telemetry_query(period, p.telemetry_slot), joined)
+	FROM machine_key(epoch_id)
+$f$;
+COMMENT ON FUNCTION heartbeat_query(bigint, tstzrange, policy) IS 'query for the heartbeats of each machine in a bounded period, merged. NULL for NULL';
+
+CREATE FUNCTION machine_key(epoch_id bigint, OUT key text, OUT joined text)
+LANGUAGE plpgsql STABLE STRICT SET search_path FROM CURRENT AS $$
+DECLARE
+	several boolean;
+BEGIN
+	EXECUTE format('SELECT EXISTS (SELECT FROM %s)', epoch_table('machine', epoch_id)) INTO several;
+	key := CASE WHEN several THEN 'coalesce(k.machine, t.node_id)' ELSE 't.node_id' END;
+	joined := CASE WHEN several THEN format('LEFT JOIN %s k ON k.node_id = t.node_id', epoch_table('machine', epoch_id)) ELSE '' END;
+END $$;
+COMMENT ON FUNCTION machine_key(bigint) IS 'the machine of rows t of a query by node, as an expression, and what t has to be joined with for it. NULL for NULL';
+
+CREATE FUNCTION work_query(epoch_id bigint, period tstzrange, p policy) RETURNS text
+LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $f$
+	SELECT format($q$
+		SELECT t.node_id, %3$s AS machine, t.service_type, samples(t.summary) AS samples, errors(t.summary) AS errors, error_rate_upper(t.summary, %2$L::double precision) AS error_rate_upper,
+			t.work, t.metered_work, t.fee, t.energy_mwh,
+			nullif(response_time(t.work_summary, 0.5, 'Infinity'), 'Infinity') AS p50_latency_ms, nullif(response_time(t.work_summary, 0.95, 'Infinity'), 'Infinity') AS p95_latency_ms,
+			nullif(response_time(t.work_summary, 0.99, 'Infinity'), 'Infinity') AS p99_latency_ms, t.summary
+		FROM (SELECT t.node_id, t.service_type, rollup(t.summary) AS summary, rollup(t.work_summary) AS work_summary, sum(t.work) AS work,
+				sum(t.metered_work) AS metered_work, sum(t.fee) AS fee, sum(t.energy_mwh) AS energy_mwh
+			FROM (%1$s) t WHERE t.service_type IS NOT NULL GROUP BY t.node_id, t.service_type) t %4$s $q$, telemetry_query(period, p.telemetry_slot), p.error_confidence, key, joined)
+	FROM machine_key(epoch_id)
+$f$;
+COMMENT ON FUNCTION work_query(bigint, tstzrange, policy) IS 'query for the work of each node in a bounded period by service. NULL for NULL';
+
+CREATE FUNCTION evidence_query(epoch_id bigint) RETURNS text
+LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $f$
+	SELECT format('SELECT w.machine, array_agg(w.summary) AS summaries, sum(w.samples)::bigint AS samples, sum(w.errors)::bigint AS errors FROM %s w GROUP BY w.machine', epoch_table('work', epoch_id))
+$f$;
+COMMENT ON FUNCTION evidence_query(bigint) IS 'query for what the work of each machine says of the machine. NULL for NULL';
 
 CREATE FUNCTION unit_query(epoch_id bigint, period tstzrange, p policy) RETURNS text
 LANGUAGE plpgsql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
 DECLARE
+	length_seconds numeric := extract(epoch FROM upper(period) - lower(period));
 	checks text := '';
 	counted text := format('%L::numeric * d.units * d.secs', p.unchecked_units);
 BEGIN
@@ -148,34 +163,59 @@ BEGIN
 		counted := format($q$ %1$s + coalesce((SELECT sum((least(d.units, f.found) - %2$L::numeric * d.units) * seconds(d.times * tstzmultirange(f.holds)))
 			FROM unnest(c.found, c.holds) f (found, holds)), 0) $q$, counted, p.unchecked_units);
 	END IF;
+	-- times of one kind of resource do not overlap: a row for all of the period is the only one
 	RETURN format($q$
-		SELECT w.node_id, sum(coalesce(y.unit_value, 0) * w.units)::double precision AS value, array_agg((w.resource_type, w.declared, w.units)::frozen_resource) AS resources
-		FROM (SELECT d.node_id, d.resource_type, round(sum(d.units * d.secs) / %1$L::numeric, 20) AS declared,
-				round(sum(%2$s) / %1$L::numeric, 20) AS units
-			FROM (SELECT r.node_id, r.resource_type, r.units, m.active * tstzmultirange(r.valid) AS times,
-					CASE WHEN r.valid @> m.span THEN m.active_seconds ELSE seconds(m.active * tstzmultirange(r.valid)) END AS secs
-				FROM node_resource r JOIN %3$s m ON m.node_id = r.node_id
-				WHERE r.valid && %4$L::tstzrange) d %5$s
-			GROUP BY d.node_id, d.resource_type) w
-			LEFT JOIN policy_resource y ON y.policy_id = %6$s AND y.resource_type = w.resource_type
-		GROUP BY w.node_id $q$,
-		extract(epoch FROM upper(period) - lower(period)), counted, epoch_table('member', epoch_id), period, checks, p.policy_id);
+		SELECT d.node_id, d.resource_type, round(d.units * d.secs / %1$L::numeric, 20) AS declared, round((%2$s) / %1$L::numeric, 20) AS units
+		FROM (SELECT r.node_id, r.resource_type, r.units, m.active AS times, m.active_seconds AS secs
+			FROM node_resource r JOIN %3$s m ON m.node_id = r.node_id
+			WHERE r.valid @> %4$L::tstzrange) d %5$s
+		UNION ALL
+		SELECT d.node_id, d.resource_type, round(sum(d.units * d.secs) / %1$L::numeric, 20), round(sum(%2$s) / %1$L::numeric, 20)
+		FROM (SELECT r.node_id, r.resource_type, r.units, m.active * tstzmultirange(r.valid) AS times, seconds(m.active * tstzmultirange(r.valid)) AS secs
+			FROM node_resource r JOIN %3$s m ON m.node_id = r.node_id
+			WHERE r.valid && %4$L::tstzrange AND NOT r.valid @> %4$L::tstzrange) d %5$s
+		GROUP BY d.node_id, d.resource_type $q$,
+		length_seconds, counted, epoch_table('member', epoch_id), period, checks);
 END $$;
 COMMENT ON FUNCTION unit_query(bigint, tstzrange, policy) IS
-'query for the resources of each member of an epoch: units declared and units that count, averaged by time over the whole period, and their value. Reads node_resource and resource_check. NULL for NULL';
+'query for the resources of each member of an epoch: units declared and units that count, averaged by time over the whole period. Reads node_resource and resource_check. NULL for NULL';
 
-CREATE FUNCTION sight_query(epoch_id bigint, period tstzrange) RETURNS text
+CREATE FUNCTION worth_query(epoch_id bigint, p policy) RETURNS text
+LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $f$
+	SELECT format($q$
+		SELECT u.node_id, sum(coalesce(y.unit_value, 0) * u.units)::double precision AS value
+		FROM %1$s u LEFT JOIN policy_resource y ON y.policy_id = %2$s AND y.resource_type = u.resource_type GROUP BY u.node_id $q$, epoch_table('unit', epoch_id), p.policy_id)
+$f$;
+COMMENT ON FUNCTION worth_query(bigint, policy) IS 'query for the value of the units that count of each member of an epoch. NULL for NULL';
+
+CREATE FUNCTION rtt_query(epoch_id bigint, period tstzrange) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $f$
 	SELECT format($q$
-		SELECT f.node_id, array_agg((f.beacon_id, f.rtt_ms, f.distance_m)::frozen_sight ORDER BY f.beacon_id) AS sights
-		FROM (SELECT r.node_id, r.beacon_id, min(r.rtt_ms) AS rtt_ms, min(distance_m(m.location, b.location)) AS distance_m
-				FROM beacon_rtt r JOIN %1$s m ON m.node_id = r.node_id JOIN beacon b ON b.beacon_id = r.beacon_id
-				WHERE r.measured_at >= %2$L AND r.measured_at < %3$L AND m.active @> r.measured_at AND b.valid @> r.measured_at
-				GROUP BY r.node_id, r.beacon_id) f
-		GROUP BY f.node_id $q$, epoch_table('member', epoch_id), lower(period), upper(period))
+		SELECT r.node_id, r.beacon_id, min(r.rtt_ms) AS rtt_ms
+		FROM beacon_rtt r JOIN %1$s m ON m.node_id = r.node_id JOIN beacon b ON b.beacon_id = r.beacon_id
+		WHERE r.measured_at >= %2$L AND r.measured_at < %3$L AND m.active @> r.measured_at AND b.valid @> r.measured_at
+		GROUP BY r.node_id, r.beacon_id $q$, epoch_table('member', epoch_id), lower(period), upper(period))
 $f$;
-COMMENT ON FUNCTION sight_query(bigint, tstzrange) IS
-'query for what beacons saw of each member of an epoch. The one place where an epoch reads beacon_rtt. NULL for NULL';
+COMMENT ON FUNCTION rtt_query(bigint, tstzrange) IS
+'query for the fastest round-trip time from each beacon to each member of an epoch. The one place where an epoch reads beacon_rtt. NULL for NULL';
+
+CREATE FUNCTION sight_query(epoch_id bigint) RETURNS text
+LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $f$
+	SELECT format($q$
+		SELECT r.node_id, r.beacon_id, r.rtt_ms, distance_m(m.location, b.location) AS distance_m
+		FROM %1$s r JOIN %2$s m ON m.node_id = r.node_id JOIN beacon b ON b.beacon_id = r.beacon_id $q$, epoch_table('rtt', epoch_id), epoch_table('member', epoch_id))
+$f$;
+COMMENT ON FUNCTION sight_query(bigint) IS 'query for what each beacon saw of each member of an epoch: the round-trip time, and how far it is. NULL for NULL';
+
+CREATE FUNCTION trust_query(epoch_id bigint, p policy) RETURNS text
+LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $f$
+	SELECT format($q$
+		SELECT x.node_id, count(*)::int AS beacons, count(*) FILTER (WHERE x.distance_m > rtt_distance(x.rtt_ms) + %2$L::double precision)::int AS suspicions,
+			count(*) FILTER (WHERE x.distance_m > vacuum_bound(x.rtt_ms) + %2$L::double precision)::int AS violations,
+			(array_agg(x.distance_m + vacuum_bound(x.rtt_ms) ORDER BY x.distance_m + vacuum_bound(x.rtt_ms)))[%3$s] AS uncertainty_m
+		FROM %1$s x GROUP BY x.node_id $q$, epoch_table('sight', epoch_id), p.location_slack_m, p.min_beacons)
+$f$;
+COMMENT ON FUNCTION trust_query(bigint, policy) IS 'query for what beacons together say of the place of each member of an epoch. NULL for NULL';
 
 CREATE FUNCTION past_query(period tstzrange, p policy) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $f$
@@ -198,12 +238,13 @@ COMMENT ON FUNCTION past_query(tstzrange, policy) IS
 
 CREATE FUNCTION lead_query(epoch_id bigint, period tstzrange, p policy) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $f$
-	SELECT format('SELECT t.node_id, rollup(t.summary) AS summary FROM (%s) t JOIN %s m ON m.node_id = t.node_id GROUP BY t.node_id',
+	SELECT format('SELECT %s AS machine, rollup(t.summary) AS summary FROM (%s) t JOIN %s m ON m.node_id = t.node_id %s GROUP BY 1', key,
 		telemetry_query(tstzrange(date_bin('1 hour', lower(period) - p.heartbeat_timeout, timestamptz '2000-01-01 00:00+00'), lower(period)), p.telemetry_slot),
-		epoch_table('member', epoch_id))
+		epoch_table('member', epoch_id), joined)
+	FROM machine_key(epoch_id)
 $f$;
 COMMENT ON FUNCTION lead_query(bigint, tstzrange, policy) IS
-'query for the telemetry from shortly before a period, of which good samples still count within policy.heartbeat_timeout. NULL for NULL';
+'query for the telemetry of each machine from shortly before a period, of which good samples still count within policy.heartbeat_timeout. NULL for NULL';
 
 CREATE FUNCTION outage_query(epoch_id bigint, period tstzrange) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $f$
@@ -217,49 +258,41 @@ COMMENT ON FUNCTION outage_query(bigint, tstzrange) IS 'query for the times of a
 CREATE FUNCTION frozen_query(epoch_id bigint, period tstzrange, p policy) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $f$
 	SELECT format($q$
-		SELECT m.node_id, m.provider_id, m.hardware_id, m.location, m.reach_m, m.region::code AS region, m.active_days, m.counts, m.samples, m.errors,
+		SELECT %17$s::bigint AS epoch_id, m.node_id, m.provider_id, m.hardware_id, m.location, m.reach_m, m.region, m.active_days, m.counts, m.samples, m.errors,
 			m.uptime, m.response_ms, m.error_rate_upper, m.availability, m.performance, m.beacons, m.suspicions, m.violations, m.uncertainty_m, m.place_trust,
 			m.quality, m.value, m.quality * m.value AS contribution, m.demand_in_reach,
 			CASE WHEN m.demand_in_reach > 0 THEN m.quality * m.value * m.place_trust / m.demand_in_reach ELSE 0 END AS supply,
 			mean_ramp(m.present_days, m.span_days, %1$L::double precision) AS tenure,
-			1 - mean_ramp(m.region_days, m.span_days, %2$L::double precision) AS freshness,
-			m.services, m.resources, m.sights
+			1 - mean_ramp(m.region_days, m.span_days, %2$L::double precision) AS freshness
 		FROM (SELECT m.*, CASE WHEN m.counts AND m.violations < %3$s THEN m.availability * m.performance ELSE 0 END AS quality
 			FROM (SELECT m.*, ramp(m.uptime, %4$L::double precision, %5$L::double precision) AS availability,
 					performance(m.response_ms, m.error_rate_upper, %7$L::double precision, %6$L::double precision, %8$L::double precision, %9$L::double precision) AS performance,
 					CASE WHEN %10$s = 0 THEN 1 WHEN m.uncertainty_m IS NULL THEN 0
 						ELSE ramp(m.uncertainty_m, %11$L::double precision, %12$L::double precision) END AS place_trust
 				FROM (SELECT m.node_id, m.provider_id, m.hardware_id, m.location, m.reach_m, m.region, m.counts, (m.active_seconds / 86400)::double precision AS active_days,
-						coalesce(samples(m.summary), 0) AS samples, coalesce(errors(m.summary), 0) AS errors,
-						uptime_within(m.summary, l.summary, tstzmultirange(m.machine_span) - coalesce(o.times, '{}'), %13$L, %14$L) AS uptime,
-						response_time(coalesce(m.heartbeat, m.summary), %15$L::double precision, %7$L::double precision) AS response_ms,
-						error_rate_upper(m.summary, %16$L::double precision) AS error_rate_upper,
+						m.samples, m.errors, error_rate_upper(m.samples, m.errors, %16$L::double precision) AS error_rate_upper,
+						uptime_within(ARRAY[m.heartbeat, l.summary] || m.summaries, tstzmultirange(m.machine_span) - coalesce(o.times, '{}'), %14$L) AS uptime,
+						response_time(coalesce(m.heartbeat, (SELECT rollup(x) FROM unnest(m.summaries) x)), %15$L::double precision, %7$L::double precision) AS response_ms,
 						coverage_sum((SELECT e.demand FROM epoch e WHERE e.epoch_id = %17$s), m.location, m.reach_m) AS demand_in_reach,
 						days(m.span) AS span_days, days(coalesce(q.present_since, m.joined_at), lower(m.span)) AS present_days,
 						days(coalesce(q.region_since, m.joined_at), lower(m.span)) AS region_days,
-						coalesce(u.value, 0) AS value, u.resources, m.services, s.sights,
-						coalesce(cardinality(s.sights), 0) AS beacons, coalesce(b.suspicions, 0) AS suspicions, coalesce(b.violations, 0) AS violations, b.uncertainty_m
-					FROM (SELECT n.*, coalesce(h.span, n.span) AS machine_span, t.services,
-							CASE WHEN h.hardware_id IS NULL THEN t.summary ELSE h.summary END AS summary,
-							CASE WHEN h.hardware_id IS NULL THEN t.heartbeat ELSE h.heartbeat END AS heartbeat
-						FROM %18$s n LEFT JOIN %19$s t ON t.node_id = n.node_id LEFT JOIN %20$s h ON h.hardware_id = n.hardware_id) m
-						LEFT JOIN %21$s l ON l.node_id = m.node_id AND lower(m.machine_span) = %22$L
+						coalesce(u.value, 0) AS value, coalesce(b.beacons, 0) AS beacons, coalesce(b.suspicions, 0) AS suspicions, coalesce(b.violations, 0) AS violations, b.uncertainty_m
+					FROM (SELECT n.*, coalesce(h.machine, n.node_id) AS machine, coalesce(h.span, n.span) AS machine_span, t.summary AS heartbeat, w.summaries,
+							coalesce(samples(t.summary), 0) + coalesce(w.samples, 0) AS samples, coalesce(errors(t.summary), 0) + coalesce(w.errors, 0) AS errors
+						FROM %18$s n LEFT JOIN %20$s h ON h.node_id = n.node_id LEFT JOIN %19$s t ON t.machine = coalesce(h.machine, n.node_id)
+							LEFT JOIN %22$s w ON w.machine = coalesce(h.machine, n.node_id)) m
+						LEFT JOIN %21$s l ON l.machine = m.machine
 						LEFT JOIN %23$s u ON u.node_id = m.node_id
-						LEFT JOIN %24$s s ON s.node_id = m.node_id
+						LEFT JOIN %24$s b ON b.node_id = m.node_id
 						LEFT JOIN %25$s q ON q.node_id = m.node_id
-						LEFT JOIN %26$s o ON o.region = coalesce(m.region, '')
-						LEFT JOIN LATERAL (SELECT count(*) FILTER (WHERE x.distance_m > rtt_distance(x.rtt_ms) + %27$L::double precision)::int AS suspicions,
-								count(*) FILTER (WHERE x.distance_m > vacuum_bound(x.rtt_ms) + %27$L::double precision)::int AS violations,
-								(array_agg(x.distance_m + vacuum_bound(x.rtt_ms) ORDER BY x.distance_m + vacuum_bound(x.rtt_ms)))[%10$s] AS uncertainty_m
-							FROM unnest(s.sights) x) b ON s.sights IS NOT NULL) m) m) m $q$,
+						LEFT JOIN %26$s o ON o.region = coalesce(m.region, '')) m) m) m $q$,
 		days(p.maturity), days(p.freshness), p.min_violations, p.uptime_floor, p.uptime_target,	-- 5
 		p.response_target_ms, p.response_limit_ms, p.error_limit, p.error_target, p.min_beacons, p.location_limit_m, p.location_target_m,	-- 12
 		p.telemetry_slot, p.heartbeat_timeout, p.response_quantile, p.error_confidence, epoch_id,	-- 17
-		epoch_table('member', epoch_id), epoch_table('measured', epoch_id), epoch_table('machine', epoch_id), epoch_table('lead', epoch_id), lower(period),	-- 22
-		epoch_table('unit', epoch_id), epoch_table('sight', epoch_id), epoch_table('past', epoch_id), epoch_table('outage', epoch_id), p.location_slack_m)
+		epoch_table('member', epoch_id), epoch_table('heartbeat', epoch_id), epoch_table('machine', epoch_id), epoch_table('lead', epoch_id), epoch_table('evidence', epoch_id),	-- 22
+		epoch_table('worth', epoch_id), epoch_table('trust', epoch_id), epoch_table('past', epoch_id), epoch_table('outage', epoch_id))
 $f$;
-COMMENT ON FUNCTION frozen_query(bigint, tstzrange, policy) IS
-'query for everything that an epoch freezes of its nodes: the columns of epoch_node, and services, resources and sights. NULL for NULL';
+COMMENT ON FUNCTION frozen_query(bigint, tstzrange, policy) IS 'query for the rows of epoch_node of an epoch. NULL for NULL';
 
 CREATE FUNCTION freeze_node(e epoch, p policy) RETURNS bigint
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -267,25 +300,25 @@ DECLARE
 	nodes bigint;
 	t text;
 BEGIN
-	nodes := make_epoch_table('member', e.epoch_id, member_query(e.period, p));
-	PERFORM make_epoch_table('measured', e.epoch_id, measured_query(e.period, p));
+	PERFORM make_epoch_table('member', e.epoch_id, member_query(e.period, p));
 	PERFORM make_epoch_table('machine', e.epoch_id, machine_query(e.epoch_id));
+	PERFORM make_epoch_table('heartbeat', e.epoch_id, heartbeat_query(e.epoch_id, e.period, p));
+	PERFORM make_epoch_table('work', e.epoch_id, work_query(e.epoch_id, e.period, p));
+	PERFORM make_epoch_table('evidence', e.epoch_id, evidence_query(e.epoch_id));
 	PERFORM make_epoch_table('lead', e.epoch_id, lead_query(e.epoch_id, e.period, p));
 	PERFORM make_epoch_table('unit', e.epoch_id, unit_query(e.epoch_id, e.period, p));
-	PERFORM make_epoch_table('sight', e.epoch_id, sight_query(e.epoch_id, e.period));
+	PERFORM make_epoch_table('worth', e.epoch_id, worth_query(e.epoch_id, p));
+	PERFORM make_epoch_table('rtt', e.epoch_id, rtt_query(e.epoch_id, e.period));
+	PERFORM make_epoch_table('sight', e.epoch_id, sight_query(e.epoch_id));
+	PERFORM make_epoch_table('trust', e.epoch_id, trust_query(e.epoch_id, p));
 	PERFORM make_epoch_table('past', e.epoch_id, past_query(e.period, p));
 	PERFORM make_epoch_table('outage', e.epoch_id, outage_query(e.epoch_id, e.period));
-	PERFORM make_epoch_table('frozen', e.epoch_id, frozen_query(e.epoch_id, e.period, p));
-	PERFORM make_epoch_table('epoch_node', e.epoch_id, format($q$
-		SELECT %s::bigint AS epoch_id, n.node_id, n.provider_id, n.hardware_id, n.location, n.reach_m, n.region, n.active_days, n.counts, n.samples, n.errors,
-			n.uptime, n.response_ms, n.error_rate_upper, n.availability, n.performance, n.beacons, n.suspicions, n.violations, n.uncertainty_m, n.place_trust,
-			n.quality, n.value, n.contribution, n.demand_in_reach, n.supply, n.tenure, n.freshness
-		FROM %s n $q$, e.epoch_id, epoch_table('frozen', e.epoch_id)));
-	FOREACH t IN ARRAY ARRAY['member', 'measured', 'machine', 'lead', 'unit', 'sight', 'past', 'outage'] LOOP
+	nodes := make_epoch_table('epoch_node', e.epoch_id, frozen_query(e.epoch_id, e.period, p));
+	FOREACH t IN ARRAY ARRAY['member', 'machine', 'heartbeat', 'evidence', 'lead', 'worth', 'rtt', 'trust', 'past', 'outage'] LOOP
 		PERFORM drop_epoch_table(t, e.epoch_id);
 	END LOOP;
 	RETURN nodes;
 END $$;
-COMMENT ON FUNCTION freeze_node(epoch, policy) IS 'run_epoch step: every node of the epoch with all that was measured of it; returns how many';
+COMMENT ON FUNCTION freeze_node(epoch, policy) IS 'run_epoch step: every node of the epoch with all that was measured of it; returns how many. Leaves the tables work, unit and sight to the steps that follow';
 
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.script_path'), true);

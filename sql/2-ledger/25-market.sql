@@ -14,7 +14,7 @@ BEGIN
 		FROM (SELECT kind, owner, resource_type, coalesce(v.units, 0) AS units, %4$s AS reference
 			FROM (SELECT u.kind, u.owner COLLATE "C" AS owner, u.resource_type, sum(exact(u.units))::double precision AS units
 				FROM (SELECT k.kind, k.owner, r.resource_type, n.quality * r.units::double precision AS units
-					FROM %5$s n, unnest(n.resources) r,
+					FROM %5$s n JOIN %7$s r ON r.node_id = n.node_id,
 						LATERAL (VALUES (CASE WHEN n.hardware_id IS NULL THEN 'unattested' ELSE 'hardware' END, coalesce(n.hardware_id, n.provider_id::text)),
 							('provider', n.provider_id::text)) k (kind, owner)) u
 				GROUP BY u.kind, u.owner, u.resource_type) v
@@ -22,7 +22,7 @@ BEGIN
 					WHERE x.epoch_id = %6$L AND x.next_reference >= 1e-9) b USING (kind, owner, resource_type)) o $q$,
 		e.epoch_id, up, down,
 		CASE WHEN e.previous_epoch_id IS NULL AND e.baseline THEN 'coalesce(v.units, 0)' ELSE 'coalesce(b.next_reference, 0)' END,
-		epoch_table('frozen', e.epoch_id), e.previous_epoch_id));
+		epoch_table('epoch_node', e.epoch_id), e.previous_epoch_id, epoch_table('unit', e.epoch_id)));
 END $$;
 COMMENT ON FUNCTION freeze_owner(epoch, policy) IS 'run_epoch step: units of each owner and what is taken for given of them';
 
@@ -36,11 +36,11 @@ BEGIN
 			FROM (SELECT n.node_id, n.provider_id, CASE WHEN n.hardware_id IS NULL THEN 'unattested' ELSE 'hardware' END AS kind,
 					coalesce(n.hardware_id, n.provider_id::text) COLLATE "C" AS owner, u.resource_type,
 					u.declared::double precision AS declared, u.units::double precision AS units, n.quality * u.units::double precision AS good
-				FROM %2$s n, unnest(n.resources) u) r
+				FROM %2$s n JOIN %4$s u ON u.node_id = n.node_id) r
 				JOIN %3$s o ON o.kind = r.kind AND o.owner = r.owner AND o.resource_type = r.resource_type) g
 			JOIN %3$s t ON t.kind = 'provider' AND t.owner = g.provider_id::text COLLATE "C" AND t.resource_type = g.resource_type
 		WINDOW w AS (PARTITION BY g.provider_id, g.resource_type) $q$,
-		e.epoch_id, epoch_table('frozen', e.epoch_id), epoch_table('epoch_owner', e.epoch_id)));
+		e.epoch_id, epoch_table('epoch_node', e.epoch_id), epoch_table('epoch_owner', e.epoch_id), epoch_table('unit', e.epoch_id)));
 END $$;
 COMMENT ON FUNCTION freeze_resource_of_node(epoch) IS 'run_epoch step: resources of each node, with its part in its owner''s growth';
 
@@ -49,12 +49,13 @@ LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
 	PERFORM make_epoch_table('epoch_node_service', e.epoch_id, format($q$
 		SELECT %1$s::bigint AS epoch_id, n.node_id, s.service_type, s.samples, s.work AS work_done,
-			(CASE WHEN y.max_work_per_hour IS NULL THEN s.work
-				ELSE least(s.work, coalesce((SELECT u.units FROM unnest(n.resources) u WHERE u.resource_type = y.resource_type), 0) * y.max_work_per_hour * %2$L::numeric) END)::double precision AS work,
+			(CASE WHEN y.max_work_per_hour IS NULL THEN s.work ELSE least(s.work, coalesce(u.units, 0) * y.max_work_per_hour * %2$L::numeric) END)::double precision AS work,
 			s.fee, CASE WHEN s.work > 0 AND s.metered_work = s.work THEN (s.energy_mwh / s.work)::double precision END AS energy_per_work,
 			s.p50_latency_ms, s.p95_latency_ms, s.p99_latency_ms, s.error_rate_upper
-		FROM %3$s n, unnest(n.services) s LEFT JOIN policy_service y ON y.policy_id = %4$s AND y.service_type = s.service_type $q$,
-		e.epoch_id, extract(epoch FROM upper(e.period) - lower(e.period)) / 3600, epoch_table('frozen', e.epoch_id), p.policy_id));
+		FROM %3$s n JOIN %5$s s ON s.node_id = n.node_id LEFT JOIN policy_service y ON y.policy_id = %4$s AND y.service_type = s.service_type
+			LEFT JOIN %6$s u ON u.node_id = n.node_id AND u.resource_type = y.resource_type $q$,
+		e.epoch_id, extract(epoch FROM upper(e.period) - lower(e.period)) / 3600, epoch_table('epoch_node', e.epoch_id), p.policy_id,
+		epoch_table('work', e.epoch_id), epoch_table('unit', e.epoch_id)));
 END $$;
 COMMENT ON FUNCTION freeze_service_of_node(epoch, policy) IS 'run_epoch step: work of each node by service';
 
@@ -65,7 +66,7 @@ BEGIN
 		INSERT INTO epoch_beacon (epoch_id, beacon_id, location, nodes, violations)
 		SELECT $1, b.beacon_id, b.location, s.nodes, s.violations
 		FROM (SELECT u.beacon_id, count(*) AS nodes, count(*) FILTER (WHERE u.distance_m > vacuum_bound(u.rtt_ms) + $2) AS violations
-			FROM %s n, unnest(n.sights) u GROUP BY u.beacon_id) s JOIN beacon b ON b.beacon_id = s.beacon_id $q$, epoch_table('frozen', e.epoch_id))
+			FROM %s u GROUP BY u.beacon_id) s JOIN beacon b ON b.beacon_id = s.beacon_id $q$, epoch_table('sight', e.epoch_id))
 	USING e.epoch_id, p.location_slack_m::double precision;
 END $$;
 COMMENT ON FUNCTION freeze_beacon(epoch, policy) IS 'run_epoch step: the beacons that measured nodes of the epoch';

@@ -144,7 +144,7 @@ BEGIN
 	PERFORM freeze_owner(e, p);
 	PERFORM freeze_resource_of_node(e);
 	PERFORM freeze_service_of_node(e, p);
-	PERFORM drop_epoch_table('frozen', e.epoch_id);
+	PERFORM drop_epoch_table(t, e.epoch_id) FROM unnest(ARRAY['work', 'unit', 'sight']) t;
 	FOR r IN SELECT * FROM epoch_relation() x WHERE x.relation <> 'reward' LOOP
 		PERFORM attach_epoch_table(r.relation, e.epoch_id, r.key);
 	END LOOP;

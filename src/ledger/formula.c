@@ -7,9 +7,16 @@
 
 #include <math.h>
 
+#include "common/int.h"
 #include "common/shortest_dec.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
+#include "utils/multirangetypes.h"
+#include "utils/numeric.h"
+#include "utils/rangetypes.h"
+#include "utils/timestamp.h"
+#include "utils/typcache.h"
 
 /* A float8 as people read it, the shortest text that stands for no other. */
 static char *
@@ -64,4 +71,37 @@ sr_exact_numeric(PG_FUNCTION_ARGS)
 	double_to_shortest_decimal_buf(x, text);
 	return DirectFunctionCall3(numeric_in, CStringGetDatum(text),
 							   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+}
+
+/* The length of bounded times in seconds; NULL where a bound is missing. */
+SR_FUNCTION(sr_seconds);
+Datum
+sr_seconds(PG_FUNCTION_ARGS)
+{
+	MultirangeType *times = PG_GETARG_MULTIRANGE_P(0);
+	TypeCacheEntry *type = multirange_get_typcache(fcinfo, MultirangeTypeGetOid(times));
+	RangeType **periods;
+	int32		n;
+	int64		us = 0;
+
+	multirange_deserialize(type->rngtype, times, &n, &periods);
+	for (int32 i = 0; i < n; i++)
+	{
+		RangeBound	lower;
+		RangeBound	upper;
+		bool		empty;
+		int64		length;
+
+		CHECK_FOR_INTERRUPTS();
+		range_deserialize(type->rngtype, periods[i], &lower, &upper, &empty);
+		if (lower.infinite || upper.infinite ||
+			TIMESTAMP_NOT_FINITE(DatumGetTimestampTz(lower.val)) || TIMESTAMP_NOT_FINITE(DatumGetTimestampTz(upper.val)))
+			PG_RETURN_NULL();
+		if (pg_sub_s64_overflow(DatumGetTimestampTz(upper.val), DatumGetTimestampTz(lower.val), &length) ||
+			pg_add_s64_overflow(us, length, &us))
+			ereport(ERROR,
+					(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+					 errmsg("times are too long to be added up")));
+	}
+	PG_RETURN_NUMERIC(int64_div_fast_to_numeric(us, 6));
 }
