@@ -88,6 +88,20 @@ END $$;
 COMMENT ON FUNCTION grant_as_parent(regclass, regclass) IS 'grants SELECT on a partition to every role that has it on the whole';
 REVOKE ALL ON FUNCTION grant_as_parent(regclass, regclass) FROM PUBLIC;
 
+
+CREATE FUNCTION telemetry_is_distributed() RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+	found boolean;
+BEGIN
+	IF to_regclass('pg_catalog.pg_dist_partition') IS NULL THEN
+		RETURN false;
+	END IF;
+	EXECUTE 'SELECT EXISTS (SELECT FROM pg_catalog.pg_dist_partition d WHERE d.logicalrelid = $1)' INTO found USING 'telemetry'::regclass;
+	RETURN found;
+END $$;
+COMMENT ON FUNCTION telemetry_is_distributed() IS 'does telemetry lie on the workers of Citus, see distribute_telemetry()';
+
 CREATE FUNCTION swarm_reward.make_telemetry_partitions(from_time timestamptz, to_time timestamptz, width interval DEFAULT '1 day') RETURNS int
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
 DECLARE
@@ -132,8 +146,9 @@ BEGIN
 				EXECUTE format('CREATE TABLE %s (LIKE %s INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMPRESSION)', child, parent);
 				-- NOT VALID: there is no row that they would not have seen, and pg_restore, which makes them
 				-- after this table's data and perhaps before that of node, does not look at rows then
-				EXECUTE format('ALTER TABLE %s ADD PRIMARY KEY (node_id, %I, service_key), ADD FOREIGN KEY (node_id) REFERENCES node NOT VALID, ADD FOREIGN KEY (service_type) REFERENCES service_type NOT VALID',
-					child, CASE parent WHEN 'telemetry'::regclass THEN 'sampled_at' ELSE 'hour' END);
+				EXECUTE format('ALTER TABLE %s ADD PRIMARY KEY (node_id, %I, service_key) %s', child, CASE parent WHEN 'telemetry'::regclass THEN 'sampled_at' ELSE 'hour' END,
+					-- a distributed table cannot refer to one that is not
+					CASE WHEN telemetry_is_distributed() THEN '' ELSE ', ADD FOREIGN KEY (node_id) REFERENCES node NOT VALID, ADD FOREIGN KEY (service_type) REFERENCES service_type NOT VALID' END);
 				IF parent = 'telemetry'::regclass THEN
 					-- for an hour of all nodes; see keep_telemetry_partitions for what a B-tree would have cost
 					EXECUTE format('CREATE INDEX ON %s USING brin (sampled_at) WITH (pages_per_range = 32)', child);

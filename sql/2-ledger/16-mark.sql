@@ -18,11 +18,13 @@ END;
 COMMENT ON FUNCTION hour_of(timestamptz) IS 'start of the UTC hour that holds a time, whatever the time zone of the session; NULL for NULL, an error for an infinite time';
 
 CREATE TABLE telemetry_dirty (
+	mark_id bigint GENERATED ALWAYS AS IDENTITY,
 	since timestamptz NOT NULL CHECK (isfinite(since)),
 	came bigint NOT NULL CHECK (came >= 0),
 	gone bigint NOT NULL CHECK (gone >= 0)
 );
 COMMENT ON TABLE telemetry_dirty IS 'hours of telemetry whose rows changed after they were rolled up, or that never were; one row per statement and hour, written by triggers, taken away by roll_telemetry_hours';
+COMMENT ON COLUMN telemetry_dirty.mark_id IS 'number of the mark on this server';
 COMMENT ON COLUMN telemetry_dirty.since IS 'the hour; or, where an epoch begins or ends within the hour, that moment for the rows from it on';
 COMMENT ON COLUMN telemetry_dirty.came IS 'rows inserted, and new versions of rows updated';
 COMMENT ON COLUMN telemetry_dirty.gone IS 'rows deleted, and old versions of rows updated';
@@ -69,8 +71,8 @@ COMMENT ON COLUMN telemetry_reporter.last_at IS 'its latest sampled_at';
 CREATE FUNCTION telemetry_partition(parent regclass) RETURNS TABLE (partition regclass, period tstzrange, watched boolean)
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
 	SELECT c.oid::regclass, tstzrange(m[1]::timestamptz, m[2]::timestamptz),
-		-- three of the parent's triggers and four of its own
-		(SELECT count(*) = 7 FROM pg_trigger t WHERE t.tgrelid IN (parent, c.oid) AND t.tgfoid = 'mark_telemetry()'::regprocedure AND t.tgenabled IN ('O', 'A'))
+		-- three of the parent's triggers and four of its own; those of a distributed table are on its shards
+		telemetry_is_distributed() OR (SELECT count(*) = 7 FROM pg_trigger t WHERE t.tgrelid IN (parent, c.oid) AND t.tgfoid = 'mark_telemetry()'::regprocedure AND t.tgenabled IN ('O', 'A'))
 	FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid,
 		-- MINVALUE and MAXVALUE give NULL: no bound
 		regexp_match(pg_get_expr(c.relpartbound, c.oid), $re$^FOR VALUES FROM \((?:'([^']+)'|MINVALUE)\) TO \((?:'([^']+)'|MAXVALUE)\)$re$) m
@@ -134,7 +136,7 @@ COMMENT ON FUNCTION mark_telemetry() IS
 -- Statement triggers belong to the table that a statement names: the parent's
 -- see the rows of all partitions, but not what is written to one directly.
 CREATE FUNCTION watch_telemetry_partition(partition regclass) RETURNS void
-LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT SET citus.enable_unsafe_triggers = on AS $$
 BEGIN
 	EXECUTE format('CREATE OR REPLACE TRIGGER mark_telemetry_insert AFTER INSERT ON %s REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION mark_telemetry()', partition);
 	EXECUTE format('CREATE OR REPLACE TRIGGER mark_telemetry_update AFTER UPDATE ON %s REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION mark_telemetry()', partition);

@@ -23,7 +23,8 @@ DECLARE
 	lost record;
 BEGIN
 	-- this locks the two tables, so that no partition goes while they are read
-	PERFORM FROM ONLY telemetry, ONLY telemetry_hour LIMIT 0;
+	PERFORM FROM ONLY telemetry LIMIT 0;
+	PERFORM FROM ONLY telemetry_hour LIMIT 0;
 	raw_span := telemetry_span('telemetry');
 	watched_span := telemetry_span('telemetry', watched => true);
 	hour_span := telemetry_span('telemetry_hour');
@@ -106,9 +107,10 @@ BEGIN
 	LOOP
 		parts := parts || format($q$
 			SELECT t.node_id, t.service_type, %1$s
-			FROM telemetry t JOIN node n ON n.node_id = t.node_id
+			FROM telemetry t LEFT JOIN (
+				SELECT m.node_id, m.joined_at, m.left_at FROM node m WHERE m.joined_at > %2$L OR m.left_at < %3$L) n ON n.node_id = t.node_id
 			WHERE t.sampled_at >= %2$L AND t.sampled_at < %3$L %4$s AND %5$s
-				AND t.sampled_at >= n.joined_at AND (n.left_at IS NULL OR t.sampled_at < n.left_at)
+				AND (n.node_id IS NULL OR (t.sampled_at >= n.joined_at AND (n.left_at IS NULL OR t.sampled_at < n.left_at)))
 			GROUP BY t.node_id, t.service_type $q$,
 			telemetry_measures(slot), lower(r), upper(r), CASE WHEN r <@ plan.rest THEN '' ELSE format('AND t.sampled_at <@ %L::tstzmultirange', plan.rest) END, only_nodes);
 	END LOOP;

@@ -134,6 +134,7 @@ BEGIN
 	RAISE NOTICE 'epoch %: % under policy %', e.epoch_id, e.period, p.name;
 
 	PERFORM epoch_phase(e.epoch_id, 'demand');
+	PERFORM collect_telemetry_marks();
 	SELECT * INTO seen FROM telemetry_changes(e.period);
 	facts_now := facts_digest(e.period, p);
 	PERFORM draw_demand(e, p);

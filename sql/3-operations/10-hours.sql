@@ -64,6 +64,7 @@ BEGIN
 		RAISE NOTICE 'another session is rolling up telemetry';
 		RETURN;
 	END IF;
+	PERFORM collect_telemetry_marks();
 	FOR chunk IN
 		SELECT h.hour FROM pending_telemetry_hours(until) h
 		WHERE h.reason <> 'counted' AND NOT h.hour <@ (SELECT telemetry_span('telemetry_hour'))
@@ -91,6 +92,10 @@ BEGIN
 			SELECT m.since, sum(m.came), sum(m.gone) FROM mark m GROUP BY m.since
 			ON CONFLICT (since) DO UPDATE SET came = a.came + excluded.came, gone = a.gone + excluded.gone;
 			RETURN QUERY SELECT u.hour, chunk.slot, 'counted', 0::bigint, 0::bigint, 0::bigint FROM unnest(chunk.hours) u (hour);
+			CONTINUE;
+		END IF;
+		IF telemetry_is_distributed() THEN
+			RETURN QUERY SELECT * FROM roll_distributed_hours(chunk.slot, chunk.hours, chunk.reasons);
 			CONTINUE;
 		END IF;
 		RETURN QUERY EXECUTE format($q$
@@ -205,7 +210,8 @@ BEGIN
 					WHERE t.sampled_at < upper($1) + interval '1 hour' AND t.sampled_at > lower($1) - interval '1 hour'
 					GROUP BY h.hour, t.node_id, t.service_type, t.service_key) b
 				ON b.hour = a.hour AND b.node_id = a.node_id AND b.service_key = a.service_key
-			WHERE (a.summary, a.work_summary, a.work, a.metered_work, a.fee, a.energy_mwh) IS DISTINCT FROM (b.summary, b.work_summary, b.work, b.metered_work, b.fee, b.energy_mwh) $q$,
+			-- as text: a worker, where this may run, does not find the operators of our types
+			WHERE (a.summary::text, a.work_summary::text, a.work, a.metered_work, a.fee, a.energy_mwh) IS DISTINCT FROM (b.summary::text, b.work_summary::text, b.work, b.metered_work, b.fee, b.energy_mwh) $q$,
 			telemetry_measures(s)) USING period, s;
 	END LOOP;
 END $$;
