@@ -11,6 +11,7 @@
 
 #include "base/fixed.h"
 #include "base/wkb.h"
+#include "coverage/runs.h"
 #include "grid/gap_outline.h"
 
 /* A gap and what it adds up to. */
@@ -40,7 +41,7 @@ positive_spans(const Coverage *c, SpanList *out, double *largest)
 	span_list_init(out);
 	for (uint32 i = 0; i < c->nruns; i++)
 	{
-		int64		end = i + 1 < c->nruns ? (int64) starts[i + 1] : COVERAGE_NCELL(c);
+		int64		end = run_end(c, i);
 
 		if (i % 65536 == 0)
 			CHECK_FOR_INTERRUPTS();
@@ -93,7 +94,6 @@ find_run_near(const Coverage *c, int64 cell, uint32 run)
 static void
 sum_gaps(const Coverage *c, const GapSet *set, int shift, RankedGap *sums)
 {
-	const uint32 *starts = COVERAGE_STARTS(c);
 	uint32		run = 0;
 
 	for (int64 g = 0; g < set->ngaps; g++)
@@ -114,9 +114,8 @@ sum_gaps(const Coverage *c, const GapSet *set, int shift, RankedGap *sums)
 			run = find_run_near(c, cell, run);
 			for (;;)
 			{
-				int64		end = run + 1 < c->nruns ? (int64) starts[run + 1] : COVERAGE_NCELL(c);
+				int64		end = Min(run_end(c, run), spans[k].last + 1);
 
-				end = Min(end, spans[k].last + 1);
 				sums[set->table.list.items[i].label].deficit +=
 					to_fixed(c->values[run], shift) * (end - cell);
 				cell = end;

@@ -13,6 +13,13 @@ run_end(const Coverage *c, uint32 run)
 	return run + 1 < c->nruns ? (int64) COVERAGE_STARTS(c)[run + 1] : COVERAGE_NCELL(c);
 }
 
+/* How many cells a run has. */
+static inline int64
+run_length(const Coverage *c, uint32 run)
+{
+	return run_end(c, run) - COVERAGE_STARTS(c)[run];
+}
+
 /* The run that holds a cell. */
 static inline uint32
 run_of(const Coverage *c, int64 cell)

@@ -18,31 +18,12 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 
-#include "grid/disc.h"
 #include "base/dmath.h"
-#include "base/fixed.h"
 #include "base/wkb.h"
+#include "coverage/remainder.h"
 
-/* More candidates or pieces than this at one time are refused: half a gigabyte, and one. */
+/* More candidates than this at one time are refused: half a gigabyte. */
 #define MAX_CANDIDATES (INT64_C(1) << 24)
-#define MAX_PIECES (INT64_C(1) << 25)
-
-/* Cells of one value on one ring of what is left. */
-typedef struct Piece
-{
-	int128		before;			/* sum over the cells before it on its ring */
-	double		value;
-	int32		first;			/* counted from the ring's first cell */
-	int32		last;
-} Piece;
-
-typedef struct RingPieces
-{
-	Piece	   *pieces;
-	int32		npieces;
-	int32		capacity;
-	int128		total;
-} RingPieces;
 
 /* A cell of the field's order, or a block: a cell of a lower order. */
 typedef struct Candidate
@@ -63,238 +44,16 @@ typedef struct Position
 
 typedef struct SiteSearch
 {
-	const HpxGrid *grid;
+	Remainder	left;
 	double		radius;
-	int			shift;			/* of sums */
-	RingPieces *rings;
-	int128		remaining;
-	Candidate  *heap;
-	int64		ncandidates;
-	int64		capacity;
+	SR_ARRAY(Candidate) heap;
 	/* by order of blocks */
 	double		reach[SR_MAX_ORDER + 1];	/* radius of a disc with the discs of all cells; 0: all the Earth */
 	double		apart[SR_MAX_ORDER + 1];	/* sites this far, in space, do not matter to it */
 	int			max_sites;
-	int			nsites;
-	Position   *sites;
-	int			site_capacity;
-	SpanList	spans;
+	SR_ARRAY(Position) sites;	/* found so far */
 	TupleDesc	tupdesc;
 } SiteSearch;
-
-/* ---------- what is left ---------- */
-
-static void
-ring_add(RingPieces *r, int32 first, int32 last, double value)
-{
-	Piece	   *p;
-
-	if (r->npieces == r->capacity)
-	{
-		r->capacity = r->capacity ? 2 * r->capacity : 4;
-		r->pieces = r->pieces == NULL ? sr_alloc((Size) r->capacity * sizeof(Piece))
-			: sr_realloc(r->pieces, (Size) r->capacity * sizeof(Piece));
-	}
-	p = &r->pieces[r->npieces++];
-	p->first = first;
-	p->last = last;
-	p->value = value;
-}
-
-static void
-ring_add_up(RingPieces *r, int shift)
-{
-	int128		sum = 0;
-
-	for (int32 i = 0; i < r->npieces; i++)
-	{
-		Piece	   *p = &r->pieces[i];
-
-		p->before = sum;
-		sum += to_fixed(p->value, shift) * (p->last - p->first + 1);
-	}
-	r->total = sum;
-}
-
-/* Spreads a field over its rings. */
-static void
-load_field(SiteSearch *search, const Coverage *c)
-{
-	const uint32 *starts = COVERAGE_STARTS(c);
-	const HpxGrid *grid = search->grid;
-	int32		ring = 1;
-	int64		npieces = 0;
-	double		largest = 0;
-
-	search->rings = sr_alloc(((Size) grid->nring + 1) * sizeof(RingPieces));
-	memset(search->rings, 0, ((Size) grid->nring + 1) * sizeof(RingPieces));
-	for (uint32 i = 0; i < c->nruns; i++)
-	{
-		int64		cell = starts[i];
-		int64		end = i + 1 < c->nruns ? (int64) starts[i + 1] : COVERAGE_NCELL(c);
-
-		if (c->values[i] < 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("deficit has a negative value: %.15g in cell %u", c->values[i], starts[i]),
-					 errdetail("With it, more sites could be worth less."),
-					 errhint("Use coverage_greatest(deficit, 0).")));
-		largest = Max(largest, c->values[i]);
-		while (c->values[i] > 0 && cell < end)
-		{
-			const HpxRing *r;
-			int64		stop;
-
-			while (ring < grid->nring && HPX_RING(grid, ring + 1)->start <= cell)
-				ring++;
-			r = HPX_RING(grid, ring);
-			stop = Min(end, r->start + r->ncell);
-			ring_add(&search->rings[ring], (int32) (cell - r->start), (int32) (stop - 1 - r->start),
-					 c->values[i]);
-			if (++npieces > MAX_PIECES)
-				ereport(ERROR,
-						(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-						 errmsg("deficit of order %d has more than " INT64_FORMAT " runs of equal cells",
-								c->order, MAX_PIECES),
-						 errhint("Use a lower grid_order, such as %d.", Max(c->order - 1, 0))));
-			cell = stop;
-		}
-		if (i % 4096 == 0)
-			CHECK_FOR_INTERRUPTS();
-	}
-	search->shift = fixed_shift(largest);
-	search->remaining = 0;
-	for (int32 i = 1; i <= grid->nring; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		ring_add_up(&search->rings[i], search->shift);
-		search->remaining += search->rings[i].total;
-	}
-}
-
-/* Sum over the cells of a ring before one. */
-static inline int128
-ring_before(const RingPieces *r, int32 cell, int shift)
-{
-	int32		lo = 0,
-				hi = r->npieces;
-	const Piece *p;
-
-	while (lo < hi)
-	{
-		int32		mid = (lo + hi) / 2;
-
-		if (r->pieces[mid].first < cell)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	if (lo == 0)
-		return 0;
-	p = &r->pieces[lo - 1];
-	if (cell > p->last)
-		return lo < r->npieces ? r->pieces[lo].before : r->total;
-	return p->before + to_fixed(p->value, shift) * (cell - p->first);
-}
-
-/* Sum over cells lo .. hi of a ring, as disc_intervals has them. */
-static inline int128
-ring_sum(const RingPieces *r, int32 ncell, int32 lo, int32 hi, int shift)
-{
-	if (lo > hi)
-		return 0;
-	if (hi - lo + 1 >= ncell)
-		return r->total;
-	if (lo < 0)
-	{
-		lo += ncell;
-		hi += ncell;
-	}
-	else if (lo >= ncell)
-	{
-		lo -= ncell;
-		hi -= ncell;
-	}
-	if (hi < ncell)
-		return ring_before(r, hi + 1, shift) - ring_before(r, lo, shift);
-	return r->total - ring_before(r, lo, shift) + ring_before(r, hi + 1 - ncell, shift);
-}
-
-/* What is left in a disc: the cells that scan_disc has. */
-static int128
-disc_sum(const SiteSearch *search, const Disc *disc)
-{
-	const HpxGrid *grid = search->grid;
-	DiscScan	scan;
-	int32		lo[DISC_BLOCK];
-	int32		hi[DISC_BLOCK];
-	int128		sum = 0;
-
-	CHECK_FOR_INTERRUPTS();
-	disc_prepare(grid, disc, &scan);
-	for (int32 first = scan.first_ring; first <= scan.last_ring; first += DISC_BLOCK)
-	{
-		int32		count = Min(DISC_BLOCK, scan.last_ring - first + 1);
-
-		disc_intervals(grid, &scan, first, count, lo, hi);
-		for (int32 k = 0; k < count; k++)
-		{
-			const RingPieces *r = &search->rings[first + k];
-			const HpxRing *ring = HPX_RING(grid, first + k);
-
-			if (r->npieces == 0)
-				continue;
-			if (first + k == scan.home_ring)
-			{
-				int32		home = scan.home;
-
-				if (interval_misses(lo[k], hi[k], ring->ncell, home))
-					sum += ring_sum(r, ring->ncell, home, home, search->shift);
-			}
-			sum += ring_sum(r, ring->ncell, lo[k], hi[k], search->shift);
-		}
-	}
-	return sum;
-}
-
-/* Takes cells of one ring out of what is left. */
-static void
-ring_remove(RingPieces *r, int32 first, int32 last, int shift)
-{
-	RingPieces	left = {NULL, 0, 0, 0};
-
-	if (r->npieces == 0)
-		return;
-	for (int32 i = 0; i < r->npieces; i++)
-	{
-		const Piece *p = &r->pieces[i];
-
-		if (p->first < first)
-			ring_add(&left, p->first, Min(p->last, first - 1), p->value);
-		if (p->last > last)
-			ring_add(&left, Max(p->first, last + 1), p->last, p->value);
-	}
-	pfree(r->pieces);
-	*r = left;
-	ring_add_up(r, shift);
-}
-
-static void
-remove_disc(SiteSearch *search, const Disc *disc)
-{
-	search->spans.nspans = 0;
-	scan_disc(search->grid, disc, &search->spans);
-	for (int64 i = 0; i < search->spans.nspans; i++)
-	{
-		const CellSpan *s = &search->spans.spans[i];
-		int32		ring = hpx_cell_ring(search->grid, s->first);
-		int64		start = HPX_RING(search->grid, ring)->start;
-
-		CHECK_FOR_INTERRUPTS();
-		ring_remove(&search->rings[ring], (int32) (s->first - start), (int32) (s->last - start),
-					search->shift);
-	}
-}
 
 /* ---------- candidates ---------- */
 
@@ -317,23 +76,23 @@ goes_before(const Candidate *a, const Candidate *b)
 static void
 sift_down(SiteSearch *search, int64 i)
 {
-	Candidate	c = search->heap[i];
+	Candidate	c = search->heap.items[i];
 
 	for (;;)
 	{
 		int64		child = 2 * i + 1;
 
-		if (child >= search->ncandidates)
+		if (child >= search->heap.count)
 			break;
-		if (child + 1 < search->ncandidates &&
-			goes_before(&search->heap[child + 1], &search->heap[child]))
+		if (child + 1 < search->heap.count &&
+			goes_before(&search->heap.items[child + 1], &search->heap.items[child]))
 			child++;
-		if (!goes_before(&search->heap[child], &c))
+		if (!goes_before(&search->heap.items[child], &c))
 			break;
-		search->heap[i] = search->heap[child];
+		search->heap.items[i] = search->heap.items[child];
 		i = child;
 	}
-	search->heap[i] = c;
+	search->heap.items[i] = c;
 }
 
 static void
@@ -341,31 +100,27 @@ push(SiteSearch *search, const Candidate *c)
 {
 	int64		i;
 
-	if (search->ncandidates == search->capacity)
+	if (search->heap.count >= MAX_CANDIDATES)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("more than " INT64_FORMAT " places of order %d gain about the same",
+						MAX_CANDIDATES, search->left.grid->order),
+				 errhint("Use a lower grid_order, such as %d.", Max(search->left.grid->order - 1, 0))));
+	sr_array_reserve(&search->heap, 1);
+	i = search->heap.count++;
+	while (i > 0 && goes_before(c, &search->heap.items[(i - 1) / 2]))
 	{
-		if (search->capacity >= MAX_CANDIDATES)
-			ereport(ERROR,
-					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-					 errmsg("more than " INT64_FORMAT " places of order %d gain about the same",
-							MAX_CANDIDATES, search->grid->order),
-					 errhint("Use a lower grid_order, such as %d.", Max(search->grid->order - 1, 0))));
-		search->capacity *= 2;
-		search->heap = sr_realloc(search->heap, (Size) search->capacity * sizeof(Candidate));
-	}
-	i = search->ncandidates++;
-	while (i > 0 && goes_before(c, &search->heap[(i - 1) / 2]))
-	{
-		search->heap[i] = search->heap[(i - 1) / 2];
+		search->heap.items[i] = search->heap.items[(i - 1) / 2];
 		i = (i - 1) / 2;
 	}
-	search->heap[i] = *c;
+	search->heap.items[i] = *c;
 }
 
 static void
 pop(SiteSearch *search)
 {
-	search->heap[0] = search->heap[--search->ncandidates];
-	if (search->ncandidates > 0)
+	search->heap.items[0] = search->heap.items[--search->heap.count];
+	if (search->heap.count > 0)
 		sift_down(search, 0);
 }
 
@@ -373,9 +128,9 @@ pop(SiteSearch *search)
 static void
 candidate_disc(const SiteSearch *search, const Candidate *c, Disc *disc)
 {
-	if (c->order == search->grid->order)
+	if (c->order == search->left.grid->order)
 	{
-		hpx_cell_center(search->grid, c->cell, &disc->lon, &disc->lat);
+		hpx_cell_center(search->left.grid, c->cell, &disc->lon, &disc->lat);
 		disc->radius = search->radius;
 	}
 	else
@@ -395,8 +150,8 @@ evaluate(const SiteSearch *search, Candidate *c)
 
 	candidate_disc(search, c, &disc);
 	if (disc.radius > 0)
-		c->bound = Min(c->bound, disc_sum(search, &disc));
-	c->round = search->nsites;
+		c->bound = Min(c->bound, sr_remainder_sum(&search->left, &disc));
+	c->round = (int32) search->sites.count;
 }
 
 /* Where a point of the Earth's surface lies in space, in metres. */
@@ -427,18 +182,18 @@ is_stale(const SiteSearch *search, const Candidate *c)
 	Position	at;
 	double		apart = search->apart[c->order];
 
-	if (c->round == search->nsites)
+	if (c->round == search->sites.count)
 		return false;
 	/* by then it is as cheap to evaluate */
-	if (search->nsites - c->round > 256)
+	if (search->sites.count - c->round > 256)
 		return true;
 	candidate_disc(search, c, &disc);
 	at = position(disc.lon, disc.lat);
-	for (int i = c->round; i < search->nsites; i++)
+	for (int64 i = c->round; i < search->sites.count; i++)
 	{
-		double		dx = search->sites[i].x - at.x;
-		double		dy = search->sites[i].y - at.y;
-		double		dz = search->sites[i].z - at.z;
+		double		dx = search->sites.items[i].x - at.x;
+		double		dy = search->sites.items[i].y - at.y;
+		double		dz = search->sites.items[i].z - at.z;
 
 		if (dx * dx + dy * dy + dz * dz < apart * apart)
 			return true;
@@ -450,8 +205,8 @@ is_stale(const SiteSearch *search, const Candidate *c)
 static void
 split_top(SiteSearch *search)
 {
-	Candidate	block = search->heap[0];
-	int			order = search->grid->order;
+	Candidate	block = search->heap.items[0];
+	int			order = search->left.grid->order;
 
 	pop(search);
 	for (int k = 0; k < 4; k++)
@@ -479,9 +234,9 @@ split_top(SiteSearch *search)
 static bool
 next_site(SiteSearch *search, double *lon, double *lat, int128 *gain)
 {
-	while (search->nsites < search->max_sites && search->ncandidates > 0)
+	while (search->sites.count < search->max_sites && search->heap.count > 0)
 	{
-		Candidate  *top = &search->heap[0];
+		Candidate  *top = &search->heap.items[0];
 		Disc		disc;
 
 		CHECK_FOR_INTERRUPTS();
@@ -494,7 +249,7 @@ next_site(SiteSearch *search, double *lon, double *lat, int128 *gain)
 				pop(search);
 			continue;
 		}
-		if (top->order < search->grid->order)
+		if (top->order < search->left.grid->order)
 		{
 			split_top(search);
 			continue;
@@ -505,14 +260,8 @@ next_site(SiteSearch *search, double *lon, double *lat, int128 *gain)
 		*lat = disc.lat;
 		*gain = top->bound;
 		pop(search);
-		remove_disc(search, &disc);
-		search->remaining -= *gain;
-		if (search->nsites == search->site_capacity)
-		{
-			search->site_capacity *= 2;
-			search->sites = sr_realloc(search->sites, (Size) search->site_capacity * sizeof(Position));
-		}
-		search->sites[search->nsites++] = position(disc.lon, disc.lat);
+		sr_remainder_take(&search->left, &disc);
+		sr_array_push(&search->sites, position(disc.lon, disc.lat));
 		return true;
 	}
 	return false;
@@ -530,14 +279,14 @@ start_search(SiteSearch *search)
 
 	sr_sincos_deg(search->radius / (2.0 * gauss) / SR_DEGREE, &s, &c);
 	chord = 2.0 * gauss * s;
-	for (int order = 0; order <= search->grid->order; order++)
+	for (int order = 0; order <= search->left.grid->order; order++)
 	{
 		/* from a cell's centre to its farthest corner: largest where the belt ends (at z = 2/3) */
 		double		nside = (double) (INT64_C(1) << order);
 		double		t = 1.0 - 1.0 / nside;
 		double		z = 1.0 - t * t / 3.0;
 		double		cosine = z * 2.0 / 3.0 + sqrt((1.0 - z * z) * 5.0 / 9.0) * cos(SR_PI / (4.0 * nside));
-		double		corner = order == search->grid->order ? 0.0 :
+		double		corner = order == search->left.grid->order ? 0.0 :
 			2.0 * SR_WGS84_A * sqrt((1.0 - cosine) / 2.0) * 1.03;
 		double		with_discs = 1.005 * (chord + corner);
 
@@ -546,14 +295,12 @@ start_search(SiteSearch *search)
 		search->apart[order] = with_discs + 1.005 * chord;
 	}
 
-	search->capacity = 1024;
-	search->heap = sr_alloc((Size) search->capacity * sizeof(Candidate));
 	for (int face = 0; face < 12; face++)
 	{
-		int64		last = search->grid->nside - 1;
+		int64		last = search->left.grid->nside - 1;
 		Candidate	block = {
-			.bound = search->remaining,
-			.cell = (uint32) hpx_face_to_cell(search->grid->order, face, last, last),
+			.bound = search->left.total,
+			.cell = (uint32) hpx_face_to_cell(search->left.grid->order, face, last, last),
 			.place = PLACE(face, 0, 0),
 		};
 
@@ -561,9 +308,6 @@ start_search(SiteSearch *search)
 		if (block.bound > 0)
 			push(search, &block);
 	}
-	search->site_capacity = 64;
-	search->sites = sr_alloc((Size) search->site_capacity * sizeof(Position));
-	span_list_init(&search->spans);
 }
 
 /* ---------- SQL ---------- */
@@ -603,10 +347,9 @@ coverage_site_rows(PG_FUNCTION_ARGS)
 		old = MemoryContextSwitchTo(funcctx->multi_call_memory_ctx);
 		search = palloc0(sizeof(SiteSearch));
 		c = PG_GETARG_COVERAGE(0);
-		search->grid = hpx_grid(c->order);
 		search->radius = disc.radius;
 		search->max_sites = PG_GETARG_INT32(2);
-		load_field(search, c);
+		sr_remainder_init(&search->left, c);
 		start_search(search);
 		if (get_call_result_type(fcinfo, NULL, &search->tupdesc) != TYPEFUNC_COMPOSITE)
 			elog(ERROR, "return type must be a row type");
@@ -625,10 +368,10 @@ coverage_site_rows(PG_FUNCTION_ARGS)
 		Datum		values[4];
 		bool		nulls[4] = {false, false, false, false};
 
-		values[0] = Int32GetDatum(search->nsites);
+		values[0] = Int32GetDatum((int32) search->sites.count);
 		values[1] = PointerGetDatum(wkb_point(lon, lat, SRID_WGS84));
-		values[2] = Float8GetDatum(from_fixed(gain, search->shift));
-		values[3] = Float8GetDatum(from_fixed(search->remaining, search->shift));
+		values[2] = Float8GetDatum(from_fixed(gain, search->left.shift));
+		values[3] = Float8GetDatum(from_fixed(search->left.total, search->left.shift));
 		SRF_RETURN_NEXT(funcctx, HeapTupleGetDatum(heap_form_tuple(search->tupdesc, values, nulls)));
 	}
 	SRF_RETURN_DONE(funcctx);

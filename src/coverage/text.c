@@ -7,6 +7,7 @@
 
 #include "base/base64.h"
 #include "base/text.h"
+#include "coverage/runs.h"
 
 #include "common/shortest_dec.h"
 #include "lib/stringinfo.h"
@@ -209,7 +210,7 @@ write_ranges(const Coverage *c)
 	appendStringInfo(&s, "%d:{", c->order);
 	for (uint32 i = 0; i < c->nruns; i++)
 	{
-		int64		end = i + 1 < c->nruns ? (int64) starts[i + 1] : COVERAGE_NCELL(c);
+		int64		end = run_end(c, i);
 		char		number[DOUBLE_SHORTEST_DECIMAL_LEN];
 
 		if (i % 4096 == 0)
