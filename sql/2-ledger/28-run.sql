@@ -68,12 +68,12 @@ COMMENT ON FUNCTION epoch_phases() IS
 CREATE FUNCTION epoch_phase(epoch_id bigint, phase text) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-	PERFORM pg_advisory_xact_lock('epoch_seal'::regclass::oid::int, (epoch_phase.epoch_id % 2147483648)::int),
+	PERFORM pg_advisory_xact_lock('epoch_seal'::regclass::oid::int, (abs(epoch_phase.epoch_id) % 2147483648)::int),
 		pg_advisory_xact_lock('epoch_computation'::regclass::oid::int, f.phase_no)
 	FROM epoch_phases() f WHERE f.phase = epoch_phase.phase;
 	RAISE DEBUG 'epoch %: phase %', epoch_id, phase;
 END $$;
-COMMENT ON FUNCTION epoch_phase(bigint, text) IS 'run_epoch step: says that a phase of an epoch begins, see epoch_phases()';
+COMMENT ON FUNCTION epoch_phase(bigint, text) IS 'run_epoch step: says that a phase of an epoch, or of a rehearsal of it, begins, see epoch_phases()';
 
 -- Who waits for a lock of the server's sees what was committed meanwhile, but not in a transaction that
 -- has had its snapshot before. So whoever acts on sums takes a turn, too: there it is a serialization failure.

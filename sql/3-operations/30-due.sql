@@ -66,8 +66,9 @@ EXECUTE FUNCTION epoch_mend();
 
 -- ---- times ----
 
+-- With its owner's rights: epoch_progress asks it for who may not read policies.
 CREATE FUNCTION epoch_closes_at(e epoch) RETURNS timestamptz
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
 BEGIN ATOMIC
 	SELECT upper(e.period) + coalesce((SELECT p.grace_period FROM policy p WHERE p.policy_id = coalesce(e.policy_id, policy_in_effect(lower(e.period)))), interval '0');
 END;
@@ -501,7 +502,7 @@ COMMENT ON COLUMN swarm_reward.epoch_progress.epoch_id IS 'the epoch';
 COMMENT ON COLUMN swarm_reward.epoch_progress.starts_at IS 'its start';
 COMMENT ON COLUMN swarm_reward.epoch_progress.ends_at IS 'its end, exclusive';
 COMMENT ON COLUMN swarm_reward.epoch_progress.status IS 'its status as committed: an epoch that is being computed for the first time is still planned';
-COMMENT ON COLUMN swarm_reward.epoch_progress.state IS 'running; failed (see error); held (see held_reason); blocked (an earlier one failed); waiting (due, but not begun)';
+COMMENT ON COLUMN swarm_reward.epoch_progress.state IS 'running, also a preview or a restatement of it; failed (see error); held (see held_reason); blocked (an earlier one failed); waiting (due, but not begun)';
 COMMENT ON COLUMN swarm_reward.epoch_progress.pid IS 'process id of the session that works on it; NULL unless running';
 COMMENT ON COLUMN swarm_reward.epoch_progress.phase IS 'what it does: clear, demand, nodes, owners, supply, market, rewards, seal or verify; NULL unless running';
 COMMENT ON COLUMN swarm_reward.epoch_progress.phase_no IS 'number of the phase; NULL unless running';

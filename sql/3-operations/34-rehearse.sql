@@ -41,6 +41,7 @@ BEGIN
 	END IF;
 	BEGIN
 		PERFORM lock_epochs();
+		RAISE NOTICE 'epoch %: a rehearsal, % nodes at most', e.epoch_id, (SELECT count(*) FROM node n WHERE n.joined_at < upper(e.period) AND (n.left_at IS NULL OR n.left_at > lower(e.period)));
 		PERFORM rehearse_epoch(e.epoch_id, prior.epoch_id, p);
 		RETURN QUERY EXECUTE format($q$
 			SELECT coalesce(a.node_id, b.node_id), coalesce(a.provider_id, b.provider_id), coalesce(a.component, b.component), a.score, coalesce(a.amount, 0), b.amount
@@ -103,6 +104,7 @@ BEGIN
 	SELECT array_agg(x.epoch_id ORDER BY x.period) INTO todo FROM epoch x WHERE x.status = 'final' AND x.period >= first.period AND x.epoch_id > 0;
 	BEGIN
 		FOR one IN SELECT * FROM epoch x WHERE x.epoch_id = ANY (todo) ORDER BY x.period LOOP
+			RAISE NOTICE 'epoch %: computed again by the facts as they are now, % of %', one.epoch_id, array_position(todo, one.epoch_id), cardinality(todo);
 			previous := rehearse_epoch(one.epoch_id, previous);
 			EXECUTE format($q$
 				SELECT coalesce(array_agg(ROW(0, %2$s, coalesce(a.provider_id, b.provider_id), coalesce(a.component, b.component), coalesce(a.amount, 0) - coalesce(b.amount, 0))::restatement), '{}')
