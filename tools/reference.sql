@@ -6,10 +6,12 @@
 \pset tuples_only true
 SET client_min_messages = error;
 -- names of ours and of PostGIS without their schemas, wherever PostGIS is
-SELECT set_config('search_path', format('swarm_reward, %I', extnamespace::regnamespace), false) FROM pg_extension WHERE extname = 'postgis' \g /dev/null
+SELECT set_config('search_path', format('swarm_reward, swarm_reward_internal, %I', extnamespace::regnamespace), false) FROM pg_extension WHERE extname = 'postgis' \g /dev/null
 
 CREATE TEMP VIEW member AS
-SELECT d.classid, d.objid, obj_description(d.objid, d.classid::regclass::name) AS comment
+SELECT d.classid, d.objid, obj_description(d.objid, d.classid::regclass::name) AS comment,
+	coalesce((SELECT p.pronamespace FROM pg_proc p WHERE d.classid = 'pg_proc'::regclass AND p.oid = d.objid), (SELECT t.typnamespace FROM pg_type t WHERE d.classid = 'pg_type'::regclass AND t.oid = d.objid),
+		(SELECT c.relnamespace FROM pg_class c WHERE d.classid = 'pg_class'::regclass AND c.oid = d.objid))::regnamespace::text AS schema
 FROM pg_depend d JOIN pg_extension x ON d.refclassid = 'pg_extension'::regclass AND x.oid = d.refobjid AND x.extname = 'swarm_reward'
 WHERE d.deptype = 'e';
 
@@ -28,7 +30,7 @@ UNION SELECT o.oprcode FROM pg_operator o UNION SELECT a.amproc FROM pg_amproc a
 UNION SELECT p.prosupport FROM pg_proc p UNION SELECT p.oid FROM pg_proc p WHERE p.prorettype = 'trigger'::regtype;
 
 CREATE TEMP VIEW routine AS
-SELECT p.oid, p.proname, p.prokind, m.comment, m2.oid IS NOT NULL AS is_machinery,
+SELECT p.oid, p.proname, p.prokind, m.comment, m.schema, m2.oid IS NOT NULL AS is_machinery,
 	format('%s(%s)', p.proname, pg_get_function_arguments(p.oid)) AS signature,
 	pg_get_function_result(p.oid) AS result,
 	concat_ws(', ', CASE p.provolatile WHEN 'i' THEN 'immutable' WHEN 's' THEN 'stable' END,
@@ -66,19 +68,17 @@ $$;
 \qecho '# SQL reference'
 \qecho
 \qecho 'Written by `tools/reference` from the comments in the catalogue: change the comment, not this file. `\\d+`, `\\df+` and `\\dT+` show the same.'
-\qecho 'Everything is in schema `swarm_reward`. NULL means unknown; money is in base units, distances in metres, latencies in milliseconds.'
+\qecho 'NULL means unknown; money is in base units, distances in metres, latencies in milliseconds. [Part one](#part-one-for-users) is for users; [part two](#part-two-inside) is for who'
+\qecho 'works on the extension: nothing in it is to be called, read or relied upon.'
 \qecho
-
-\qecho '## Types'
+\qecho '# Part one: for users'
 \qecho
-SELECT format(E'#### `%s`%s\n\n%s\n', t.typname, CASE t.typtype WHEN 'd' THEN format(E' (domain over `%s`)', format_type(t.typbasetype, t.typtypmod)) WHEN 'r' THEN ' (range)' ELSE '' END,
-	pg_temp.paragraph(m.comment))
-FROM member m JOIN pg_type t ON m.classid = 'pg_type'::regclass AND t.oid = m.objid
--- arrays, multiranges and the rows of tables come with other types; since 17 they are members too
-WHERE t.typtype <> 'm' AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid) AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = t.typrelid AND c.relkind <> 'c')
-ORDER BY t.typname COLLATE "C";
+\qecho 'Everything here is in schema `swarm_reward`.'
+\qecho
+\set schema swarm_reward
+\ir reference-schema.sql
 
-\qecho '## Operators'
+\qecho '### Operators'
 \qecho
 \qecho '| operator | result | |'
 \qecho '|---|---|---|'
@@ -88,40 +88,14 @@ FROM member m JOIN pg_operator o ON m.classid = 'pg_operator'::regclass AND o.oi
 ORDER BY o.oprname COLLATE "C", format_type(o.oprleft, NULL) COLLATE "C", format_type(o.oprright, NULL) COLLATE "C";
 \qecho
 
-\qecho '## Aggregates'
+\qecho '# Part two: inside'
 \qecho
-SELECT pg_temp.entry(signature, result, properties, comment) FROM routine WHERE prokind = 'a' ORDER BY signature COLLATE "C";
-
-\qecho '## Window functions'
+\qecho 'Schema `swarm_reward_internal`: the tables, functions and triggers that the public ones are made of.'
 \qecho
-SELECT pg_temp.entry(signature, result, properties, comment) FROM routine WHERE prokind = 'w' ORDER BY signature COLLATE "C";
+\set schema swarm_reward_internal
+\ir reference-schema.sql
 
-\qecho '## Functions'
-\qecho
-SELECT pg_temp.entry(signature, result, properties, comment) FROM routine WHERE prokind = 'f' AND NOT is_machinery ORDER BY signature COLLATE "C";
-
-\qecho '## Procedures'
-\qecho
-SELECT pg_temp.entry(signature, result, properties, comment) FROM routine WHERE prokind = 'p' ORDER BY signature COLLATE "C";
-
-\qecho '## Tables'
-\qecho
-SELECT concat(format(E'### `%s`\n\n%s\n\n%s', c.relname, pg_temp.paragraph(m.comment), pg_temp.columns(c.oid)), E'\n' || pg_temp.keys(c.oid),
-	(SELECT E'\n' || string_agg(format(E'- trigger `%s`: `%s()`', t.tgname, t.tgfoid::regproc), E'\n' ORDER BY t.tgname COLLATE "C") || E'\n'
-		FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal),
-	(SELECT E'\n' || string_agg(format(E'- row-level security `%s`%s: `%s`', y.polname, coalesce(' for ' || CASE y.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT'
-			WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' END, ''), regexp_replace(pg_get_expr(y.polqual, y.polrelid), '\s+', ' ', 'g')), E'\n' ORDER BY y.polname COLLATE "C") || E'\n'
-		FROM pg_policy y WHERE y.polrelid = c.oid))
-FROM member m JOIN pg_class c ON m.classid = 'pg_class'::regclass AND c.oid = m.objid AND c.relkind IN ('r', 'p')
-ORDER BY c.relname COLLATE "C";
-
-\qecho '## Views'
-\qecho
-SELECT format(E'### `%s`\n\n%s\n\n%s', c.relname, pg_temp.paragraph(m.comment), pg_temp.columns(c.oid))
-FROM member m JOIN pg_class c ON m.classid = 'pg_class'::regclass AND c.oid = m.objid AND c.relkind = 'v'
-ORDER BY c.relname COLLATE "C";
-
-\qecho '## Machinery'
+\qecho '### Machinery'
 \qecho
 \qecho 'Nothing to call: input and output of types, parts of aggregates, what operators and triggers run.'
 \qecho
