@@ -162,7 +162,7 @@ COMMENT ON COLUMN epoch_node_resource.node_id IS 'the node';
 COMMENT ON COLUMN epoch_node_resource.resource_type IS 'the kind of resource';
 COMMENT ON COLUMN epoch_node_resource.declared IS 'units declared, averaged by time over the period, absent being 0';
 COMMENT ON COLUMN epoch_node_resource.units IS 'units that count: at most those that checks found, and unchecked_units of the unchecked ones';
-COMMENT ON COLUMN epoch_node_resource.growth IS 'part of quality * units that is above its owner''s reference, and of its provider''s hardware together not above the provider''s';
+COMMENT ON COLUMN epoch_node_resource.growth IS 'part of quality * units that is above its owner''s reference; of all without a hardware_id together not above the reference of that, and of a provider''s not above the provider''s';
 
 CREATE TABLE epoch_node_service (
 	epoch_id bigint NOT NULL,
@@ -203,7 +203,7 @@ CREATE TABLE epoch_owner (
 ) PARTITION BY LIST (epoch_id);
 COMMENT ON TABLE epoch_owner IS 'units of each owner and kind of resource in an epoch, and what is taken for given of them';
 COMMENT ON COLUMN epoch_owner.epoch_id IS 'the epoch';
-COMMENT ON COLUMN epoch_owner.kind IS 'hardware: what has this hardware_id; unattested: all that a provider has without a hardware_id; provider: all that a provider has';
+COMMENT ON COLUMN epoch_owner.kind IS 'hardware: what has this hardware_id; unattested: all that a provider has without a hardware_id, and as owner all, what everybody has so; provider: all that a provider has';
 COMMENT ON COLUMN epoch_owner.owner IS 'the hardware_id, or the provider_id as text';
 COMMENT ON COLUMN epoch_owner.resource_type IS 'the kind of resource';
 COMMENT ON COLUMN epoch_owner.units IS 'V: quality * units';
@@ -286,6 +286,7 @@ CREATE TABLE epoch_resource (
 	units double precision NOT NULL,
 	price_before double precision NOT NULL,
 	price double precision NOT NULL,
+	markup double precision NOT NULL,
 	reference double precision NOT NULL,
 	next_reference double precision NOT NULL,
 	need double precision NOT NULL,
@@ -302,9 +303,10 @@ COMMENT ON COLUMN epoch_resource.demand IS 'D: units wanted in all regions, aver
 COMMENT ON COLUMN epoch_resource.units IS 'quality * units of the whole network: C, and S of the price';
 COMMENT ON COLUMN epoch_resource.price_before IS 'price factor of the previous epoch; 1 at first';
 COMMENT ON COLUMN epoch_resource.price IS 'price factor: from price_before towards clamp((demand / units) ^ price_elasticity; price_min, price_max), by a factor of at most 1 + price_step in 30 days';
+COMMENT ON COLUMN epoch_resource.markup IS 'mean over the epoch of max(0, price factor - 1), as the price moves from price_before to price';
 COMMENT ON COLUMN epoch_resource.reference IS 'R when the epoch begins';
-COMMENT ON COLUMN epoch_resource.next_reference IS 'R when it ends';
-COMMENT ON COLUMN epoch_resource.need IS 'most units of growth that are paid for at a time';
+COMMENT ON COLUMN epoch_resource.next_reference IS 'R when it ends: it rises by no more than is paid for';
+COMMENT ON COLUMN epoch_resource.need IS 'most units of growth that are paid for at a time: policy_resource.need, or kappa * max(0, demand - reference), the mean over the epoch of unmet demand as the reference follows';
 COMMENT ON COLUMN epoch_resource.growth IS 'sum of epoch_node_resource.growth';
 COMMENT ON COLUMN epoch_resource.mature_growth IS 'the same, each node''s times its tenure';
 COMMENT ON COLUMN epoch_resource.pot IS 'score that nodes share in proportion to their growth, before tenure: days * unit_value * min(kappa * max(0, units - reference), need)';

@@ -140,6 +140,17 @@ END;
 COMMENT ON FUNCTION next_price(double precision, double precision, double precision, double precision, numeric, numeric, numeric, numeric) IS
 'the previous price moved towards clamp((demand / units) ^ elasticity; price_min, price_max) by a factor of at most (1 + step) ^ (length in days / 30). Without units the target is price_max, without demand price_min, without both the previous price. NULL for NULL';
 
+CREATE FUNCTION price_markup(previous double precision, price double precision, length_days double precision, step numeric) RETURNS double precision
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	-- on its way the price grows or shrinks by the same rate all the time: integrals of p - 1 over ln p
+	SELECT CASE WHEN m.rate = 0 OR previous = price THEN greatest(0, price - 1)
+		ELSE ((abs(m.upto - m.since - ln(m.upto / m.since)) / m.rate + greatest(0, exact(length_days) - abs(ln(m.ratio)) / m.rate) * greatest(0, exact(price) - 1)) / exact(length_days))::double precision END
+	FROM (SELECT greatest(1, round(exact(previous), 40)), greatest(1, round(exact(price), 40)), round(exact(price) / exact(previous), 40), ln(round(1 + step, 40)) / 30) m (since, upto, ratio, rate);
+END;
+COMMENT ON FUNCTION price_markup(double precision, double precision, double precision, numeric) IS
+'mean over an epoch of max(0, p - 1), p being the price on its way from the previous one by the factor 1 + step in 30 days, and then where it arrives; length in days. NULL for NULL';
+
 -- Emission: the budget of an epoch that was given none.
 
 CREATE FUNCTION emitted(p policy, until timestamptz) RETURNS numeric

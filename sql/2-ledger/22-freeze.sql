@@ -82,7 +82,7 @@ COMMENT ON FUNCTION owner_key(text, bigint) IS 'whom the past of a stay belongs 
 CREATE FUNCTION member_query(period tstzrange, p policy) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $f$
 	SELECT format($q$
-		SELECT m.node_id, m.provider_id, m.hardware_id, m.location, least(m.service_radius_m, %4$L::double precision) AS reach_m, m.joined_at, m.active,
+		SELECT m.node_id, m.provider_id, m.hardware_id, m.location, least(m.service_radius_m, %4$L::double precision) AS reach_m, m.joined_at, m.left_at, m.active,
 			owner_key(m.hardware_id, m.provider_id) AS owner, range_merge(m.active) AS span, seconds(m.active) AS active_seconds,
 			m.hardware_id IS NOT NULL OR m.active = tstzmultirange(%1$L::tstzrange) AS counts,
 			region_among(%6$L, %7$L, m.location, %5$L) AS region
@@ -95,15 +95,20 @@ $f$;
 COMMENT ON FUNCTION member_query(tstzrange, policy) IS
 'query for the nodes that are members within a bounded period: what node says of them; active, the times of the period in which they are members and not suspended, and span, from the first to the last of them; owner; region; whether they count. NULL for NULL';
 
-CREATE FUNCTION machine_query(epoch_id bigint) RETURNS text
-LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $f$
+CREATE FUNCTION machine_query(epoch_id bigint, period tstzrange) RETURNS text
+LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $f$
+	-- who is away when the epoch begins, and left less than its length before, is measured from then on:
+	-- what was cut out of that epoch is made up for in this one
 	SELECT format($q$
-		SELECT m.node_id, min(m.node_id) OVER w AS machine, tstzrange(min(lower(m.span)) OVER w, max(upper(m.span)) OVER w) AS span
-		FROM %1$s m WHERE m.hardware_id IN (SELECT x.hardware_id FROM %1$s x GROUP BY x.hardware_id HAVING count(*) > 1)
-		WINDOW w AS (PARTITION BY m.hardware_id) $q$, epoch_table('member', epoch_id))
+		SELECT m.node_id, min(m.node_id) OVER w AS machine,
+			tstzrange(CASE WHEN min(lower(m.span)) OVER w > %2$L THEN least(b.left_at, min(lower(m.span)) OVER w) ELSE %2$L END, max(upper(m.span)) OVER w) AS span
+		FROM %1$s m LEFT JOIN (SELECT n.hardware_id, max(n.left_at) AS left_at FROM node n
+				WHERE n.hardware_id IS NOT NULL AND n.left_at <= %2$L AND n.left_at > %3$L GROUP BY n.hardware_id) b ON b.hardware_id = m.hardware_id
+		WHERE b.left_at IS NOT NULL OR m.hardware_id IN (SELECT x.hardware_id FROM %1$s x GROUP BY x.hardware_id HAVING count(*) > 1)
+		WINDOW w AS (PARTITION BY m.hardware_id) $q$, epoch_table('member', epoch_id), lower(period), lower(period) - (upper(period) - lower(period)))
 $f$;
-COMMENT ON FUNCTION machine_query(bigint) IS
-'query for the members of an epoch whose hardware has several stays in it, under whichever providers: it is measured as one machine, named by the least node_id, from its first to its last member moment. All others are machines of their own. NULL for NULL';
+COMMENT ON FUNCTION machine_query(bigint, tstzrange) IS
+'query for the members of an epoch whose hardware has several stays in it, under whichever providers, or left less than the length of the epoch before it: it is measured as one machine, named by the least node_id, from its first to its last member moment, or from where it left. All others are machines of their own. NULL for NULL';
 
 CREATE FUNCTION heartbeat_query(epoch_id bigint, period tstzrange, p policy) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $f$
@@ -217,24 +222,75 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $f$
 $f$;
 COMMENT ON FUNCTION trust_query(bigint, policy) IS 'query for what beacons together say of the place of each member of an epoch. NULL for NULL';
 
-CREATE FUNCTION past_query(period tstzrange, p policy) RETURNS text
+CREATE FUNCTION past_query(epoch_id bigint, period tstzrange, p policy) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $f$
-	-- only owners with more than one stay have another past than their node's own
+	-- Only owners with more than one stay have another past than their node's own, and whoever came to a
+	-- place that was left. A place is a cell and a region: a step over a border is a new start.
 	SELECT format($q$
-		SELECT i.node_id, i.present_since, min(i.joined_at) OVER (PARTITION BY i.owner, i.region) AS region_since
-		FROM (SELECT s.node_id, s.owner, s.region, s.joined_at, min(s.joined_at) OVER (PARTITION BY s.owner, s.cell, s.presence) AS present_since
-			FROM (SELECT q.*, count(*) FILTER (WHERE q.joined_at > q.left_before) OVER (PARTITION BY q.owner, q.cell ORDER BY q.joined_at, q.node_id) AS presence
-				FROM (SELECT o.*, max(o.left_at) OVER (PARTITION BY o.owner, o.cell ORDER BY o.joined_at, o.node_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS left_before
+		SELECT u.node_id, min(u.presence) AS presence, min(u.present_since) AS present_since, min(u.region_since) AS region_since
+		FROM (SELECT s.node_id, min(s.node_id) OVER here AS presence, min(s.joined_at) OVER here AS present_since, min(s.joined_at) OVER (PARTITION BY s.owner, s.region) AS region_since
+			FROM (SELECT q.*, count(*) FILTER (WHERE q.joined_at > q.left_before) OVER (PARTITION BY q.owner, q.cell, q.region ORDER BY q.joined_at, q.node_id) AS part
+				FROM (SELECT o.*, max(o.left_at) OVER (PARTITION BY o.owner, o.cell, o.region ORDER BY o.joined_at, o.node_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS left_before
 					FROM (SELECT n.node_id, owner_key(n.hardware_id, n.provider_id) AS owner, n.joined_at, coalesce(n.left_at, 'infinity') AS left_at,
 							place_cell(n.location, %2$s) AS cell,
 							region_among(%3$L, %4$L, n.location, %5$L) AS region
 						FROM node n
 						WHERE n.joined_at < %1$L AND owner_key(n.hardware_id, n.provider_id) IN (
-							SELECT owner_key(h.hardware_id, h.provider_id) FROM node h WHERE h.joined_at < %1$L GROUP BY 1 HAVING count(*) > 1)) o) q) s) i $q$,
-		upper(period), p.grid_order, region_codes(lower(period)), region_boundaries(lower(period)), p.region_snap_m)
+							SELECT owner_key(h.hardware_id, h.provider_id) FROM node h WHERE h.joined_at < %1$L GROUP BY 1 HAVING count(*) > 1)) o) q) s
+			WINDOW here AS (PARTITION BY s.owner, s.cell, s.region, s.part)
+			UNION ALL
+			SELECT m.node_id, NULL, NULL, min(d.joined_at)
+			FROM %6$s m JOIN node d ON place_cell(d.location, %2$s) = place_cell(m.location, %2$s) AND d.node_id <> m.node_id
+				AND (d.provider_id = m.provider_id OR (d.hardware_id IS NULL AND m.hardware_id IS NULL))
+			WHERE m.joined_at > timestamptz %7$L - interval %8$L AND d.left_at > timestamptz %7$L - 2 * interval %8$L
+				AND d.left_at <= %1$L AND d.left_at > m.joined_at - interval %8$L
+			GROUP BY m.node_id) u
+		GROUP BY u.node_id $q$,
+		upper(period), p.grid_order, region_codes(lower(period)), region_boundaries(lower(period)), p.region_snap_m, epoch_table('member', epoch_id), lower(period), p.freshness)
 $f$;
-COMMENT ON FUNCTION past_query(tstzrange, policy) IS
-'query for the past of owners with several stays that began before the end of a period: since when the owner of each stay has been in its cell without a break (present_since), and when it first joined in its region (region_since). NULL for NULL';
+COMMENT ON FUNCTION past_query(bigint, tstzrange, policy) IS
+'query for the past of nodes that have another one than their own: since when the owner of a stay has been at its place, its cell and region, without a break (present_since; presence names the stays that are one so), and when it first joined in its region (region_since). Who takes a place within policy.freshness of its being left, by the same provider or both without a hardware_id, is there as long as who left it. NULL for NULL';
+
+-- Units that were added are as old as they are, not as old as the node: units of a presence are a
+-- pile, of which the last that came go first.
+CREATE FUNCTION tenure_query(epoch_id bigint, period tstzrange, p policy) RETURNS text
+LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $f$
+	SELECT format($q$
+		WITH stay AS (
+			SELECT n.node_id, n.span, n.joined_at, n.left_at, coalesce(q.presence, n.node_id) AS presence, coalesce(q.present_since, n.joined_at) AS present_since
+			FROM (SELECT m.node_id, m.span, m.joined_at, m.left_at FROM %1$s m
+				UNION ALL SELECT x.node_id, NULL, x.joined_at, x.left_at FROM %2$s o JOIN node x ON x.node_id = o.node_id
+					WHERE NOT EXISTS (SELECT FROM %1$s m WHERE m.node_id = o.node_id)) n
+				LEFT JOIN %2$s q ON q.node_id = n.node_id
+		), raised AS (
+			SELECT DISTINCT s.presence FROM stay s JOIN node_resource r ON r.node_id = s.node_id
+			WHERE greatest(lower(r.valid), s.joined_at) < %3$L AND greatest(lower(r.valid), s.joined_at) > greatest(s.present_since, timestamptz %4$L - interval %5$L)
+		), there AS (
+			SELECT s.presence, r.resource_type, r.units, r.valid * tstzrange(s.joined_at, s.left_at) AS times
+			FROM raised w JOIN stay s ON s.presence = w.presence JOIN node_resource r ON r.node_id = s.node_id
+			WHERE r.valid && tstzrange(s.joined_at, s.left_at)
+		), level AS (
+			SELECT s.presence, s.resource_type, s.times, (SELECT coalesce(sum(t.units), 0) FROM there t
+				WHERE t.presence = s.presence AND t.resource_type = s.resource_type AND t.times @> lower(s.times)) AS units
+			FROM (SELECT b.presence, b.resource_type, tstzrange(b.at, lead(b.at) OVER (PARTITION BY b.presence, b.resource_type ORDER BY b.at)) AS times
+				FROM (SELECT t.presence, t.resource_type, lower(t.times) AS at FROM there t UNION SELECT t.presence, t.resource_type, upper(t.times) FROM there t WHERE NOT upper_inf(t.times)) b) s
+		), tier AS (
+			SELECT d.presence, d.resource_type, d.units AS top, d.units - lag(d.units, 1, 0) OVER (PARTITION BY d.presence, d.resource_type ORDER BY d.units) AS units
+			FROM (SELECT DISTINCT l.presence, l.resource_type, l.units FROM level l WHERE l.units > 0) d
+		), part AS (
+			SELECT t.presence, t.resource_type, t.units, unnest(range_agg(l.times)) AS times
+			FROM tier t JOIN level l ON l.presence = t.presence AND l.resource_type = t.resource_type AND l.units >= t.top
+			GROUP BY t.presence, t.resource_type, t.top, t.units
+		)
+		SELECT v.node_id, (sum(v.value * exact(v.length * mean_ramp(v.age, v.length, %6$L::double precision))) / sum(v.value * exact(v.length)))::double precision AS tenure
+		FROM (SELECT s.node_id, y.unit_value * t.units AS value, days(lower(t.times), lower(t.times * s.span)) AS age, days(t.times * s.span) AS length
+			FROM part t JOIN stay s ON s.presence = t.presence AND s.span && t.times
+				JOIN policy_resource y ON y.policy_id = %7$s AND y.resource_type = t.resource_type AND y.unit_value > 0) v
+		GROUP BY v.node_id $q$,
+		epoch_table('member', epoch_id), epoch_table('past', epoch_id), upper(period), lower(period), p.maturity, days(p.maturity), p.policy_id)
+$f$;
+COMMENT ON FUNCTION tenure_query(bigint, tstzrange, policy) IS
+'query for the tenure of members whose units have changed within policy.maturity: the mean, over their units by value and over their time in the period, of min(1, time since the presence has had as many units without a break / maturity). Of all others the units are as old as their presence. NULL for NULL';
 
 CREATE FUNCTION lead_query(epoch_id bigint, period tstzrange, p policy) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $f$
@@ -251,9 +307,9 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 	SELECT format($q$
 		SELECT c.region, range_agg(o.valid) AS times
 		FROM (SELECT DISTINCT coalesce(m.region, '') FROM %s m) c (region) JOIN outage o ON o.region IS NULL OR o.region = c.region
-		WHERE o.valid && %L::tstzrange GROUP BY c.region $q$, epoch_table('member', epoch_id), period)
+		WHERE o.valid && %L::tstzrange GROUP BY c.region $q$, epoch_table('member', epoch_id), tstzrange(lower(period) - (upper(period) - lower(period)), upper(period)))
 $f$;
-COMMENT ON FUNCTION outage_query(bigint, tstzrange) IS 'query for the times of a period in which the nodes of a region (empty: of none) could not be measured. NULL for NULL';
+COMMENT ON FUNCTION outage_query(bigint, tstzrange) IS 'query for the times of a period, and of as long before it, in which the nodes of a region (empty: of none) could not be measured. NULL for NULL';
 
 CREATE FUNCTION frozen_query(epoch_id bigint, period tstzrange, p policy) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $f$
@@ -262,7 +318,7 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 			m.uptime, m.response_ms, m.error_rate_upper, m.availability, m.performance, m.beacons, m.suspicions, m.violations, m.uncertainty_m, m.place_trust,
 			m.quality, m.value, m.quality * m.value AS contribution, m.demand_in_reach,
 			CASE WHEN m.demand_in_reach > 0 THEN m.quality * m.value * m.place_trust / m.demand_in_reach ELSE 0 END AS supply,
-			mean_ramp(m.present_days, m.span_days, %1$L::double precision) AS tenure,
+			coalesce(m.unit_tenure, mean_ramp(m.present_days, m.span_days, %1$L::double precision)) AS tenure,
 			1 - mean_ramp(m.region_days, m.span_days, %2$L::double precision) AS freshness
 		FROM (SELECT m.*, CASE WHEN m.counts AND m.violations < %3$s THEN m.availability * m.performance ELSE 0 END AS quality
 			FROM (SELECT m.*, ramp(m.uptime, %4$L::double precision, %5$L::double precision) AS availability,
@@ -275,7 +331,7 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 						response_time(coalesce(m.heartbeat, (SELECT rollup(x) FROM unnest(m.summaries) x)), %15$L::double precision, %7$L::double precision) AS response_ms,
 						coverage_sum((SELECT e.demand FROM epoch e WHERE e.epoch_id = %17$s), m.location, m.reach_m) AS demand_in_reach,
 						days(m.span) AS span_days, days(coalesce(q.present_since, m.joined_at), lower(m.span)) AS present_days,
-						days(coalesce(q.region_since, m.joined_at), lower(m.span)) AS region_days,
+						days(least(q.region_since, m.joined_at), lower(m.span)) AS region_days, a.tenure AS unit_tenure,
 						coalesce(u.value, 0) AS value, coalesce(b.beacons, 0) AS beacons, coalesce(b.suspicions, 0) AS suspicions, coalesce(b.violations, 0) AS violations, b.uncertainty_m
 					FROM (SELECT n.*, coalesce(h.machine, n.node_id) AS machine, coalesce(h.span, n.span) AS machine_span, t.summary AS heartbeat, w.summaries,
 							coalesce(samples(t.summary), 0) + coalesce(w.samples, 0) AS samples, coalesce(errors(t.summary), 0) + coalesce(w.errors, 0) AS errors
@@ -285,12 +341,13 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 						LEFT JOIN %23$s u ON u.node_id = m.node_id
 						LEFT JOIN %24$s b ON b.node_id = m.node_id
 						LEFT JOIN %25$s q ON q.node_id = m.node_id
+						LEFT JOIN %27$s a ON a.node_id = m.node_id
 						LEFT JOIN %26$s o ON o.region = coalesce(m.region, '')) m) m) m $q$,
 		days(p.maturity), days(p.freshness), p.min_violations, p.uptime_floor, p.uptime_target,	-- 5
 		p.response_target_ms, p.response_limit_ms, p.error_limit, p.error_target, p.min_beacons, p.location_limit_m, p.location_target_m,	-- 12
 		p.telemetry_slot, p.heartbeat_timeout, p.response_quantile, p.error_confidence, epoch_id,	-- 17
 		epoch_table('member', epoch_id), epoch_table('heartbeat', epoch_id), epoch_table('machine', epoch_id), epoch_table('lead', epoch_id), epoch_table('evidence', epoch_id),	-- 22
-		epoch_table('worth', epoch_id), epoch_table('trust', epoch_id), epoch_table('past', epoch_id), epoch_table('outage', epoch_id))
+		epoch_table('worth', epoch_id), epoch_table('trust', epoch_id), epoch_table('past', epoch_id), epoch_table('outage', epoch_id), epoch_table('tenure', epoch_id))
 $f$;
 COMMENT ON FUNCTION frozen_query(bigint, tstzrange, policy) IS 'query for the rows of epoch_node of an epoch. NULL for NULL';
 
@@ -301,7 +358,7 @@ DECLARE
 	t text;
 BEGIN
 	PERFORM make_epoch_table('member', e.epoch_id, member_query(e.period, p));
-	PERFORM make_epoch_table('machine', e.epoch_id, machine_query(e.epoch_id));
+	PERFORM make_epoch_table('machine', e.epoch_id, machine_query(e.epoch_id, e.period));
 	PERFORM make_epoch_table('heartbeat', e.epoch_id, heartbeat_query(e.epoch_id, e.period, p));
 	PERFORM make_epoch_table('work', e.epoch_id, work_query(e.epoch_id, e.period, p));
 	PERFORM make_epoch_table('evidence', e.epoch_id, evidence_query(e.epoch_id));
@@ -311,10 +368,11 @@ BEGIN
 	PERFORM make_epoch_table('rtt', e.epoch_id, rtt_query(e.epoch_id, e.period));
 	PERFORM make_epoch_table('sight', e.epoch_id, sight_query(e.epoch_id));
 	PERFORM make_epoch_table('trust', e.epoch_id, trust_query(e.epoch_id, p));
-	PERFORM make_epoch_table('past', e.epoch_id, past_query(e.period, p));
+	PERFORM make_epoch_table('past', e.epoch_id, past_query(e.epoch_id, e.period, p));
+	PERFORM make_epoch_table('tenure', e.epoch_id, tenure_query(e.epoch_id, e.period, p));
 	PERFORM make_epoch_table('outage', e.epoch_id, outage_query(e.epoch_id, e.period));
 	nodes := make_epoch_table('epoch_node', e.epoch_id, frozen_query(e.epoch_id, e.period, p));
-	FOREACH t IN ARRAY ARRAY['member', 'machine', 'heartbeat', 'evidence', 'lead', 'worth', 'rtt', 'trust', 'past', 'outage'] LOOP
+	FOREACH t IN ARRAY ARRAY['member', 'machine', 'heartbeat', 'evidence', 'lead', 'worth', 'rtt', 'trust', 'past', 'tenure', 'outage'] LOOP
 		PERFORM drop_epoch_table(t, e.epoch_id);
 	END LOOP;
 	RETURN nodes;

@@ -16,7 +16,8 @@ BEGIN
 				FROM (SELECT k.kind, k.owner, r.resource_type, n.quality * r.units::double precision AS units
 					FROM %5$s n JOIN %7$s r ON r.node_id = n.node_id,
 						LATERAL (VALUES (CASE WHEN n.hardware_id IS NULL THEN 'unattested' ELSE 'hardware' END, coalesce(n.hardware_id, n.provider_id::text)),
-							('provider', n.provider_id::text)) k (kind, owner)) u
+							('provider', n.provider_id::text), (CASE WHEN n.hardware_id IS NULL THEN 'unattested' END, 'all')) k (kind, owner)
+					WHERE k.kind IS NOT NULL) u
 				GROUP BY u.kind, u.owner, u.resource_type) v
 				FULL JOIN (SELECT x.kind, x.owner, x.resource_type, x.next_reference FROM epoch_owner x
 					WHERE x.epoch_id = %6$L AND x.next_reference >= 1e-9) b USING (kind, owner, resource_type)) o $q$,
@@ -32,12 +33,12 @@ BEGIN
 	PERFORM make_epoch_table('epoch_node_resource', e.epoch_id, format($q$
 		SELECT %1$s::bigint AS epoch_id, g.node_id, g.resource_type, g.declared, g.units,
 			CASE WHEN g.growth > 0 THEN g.growth * least(1, greatest(t.units - t.reference, 0) / sum(exact(g.growth)) OVER w) ELSE 0 END AS growth
-		FROM (SELECT r.*, CASE WHEN o.units > o.reference THEN (o.units - o.reference) * (r.good / o.units) ELSE 0 END AS growth
-			FROM (SELECT n.node_id, n.provider_id, CASE WHEN n.hardware_id IS NULL THEN 'unattested' ELSE 'hardware' END AS kind,
-					coalesce(n.hardware_id, n.provider_id::text) COLLATE "C" AS owner, u.resource_type,
-					u.declared::double precision AS declared, u.units::double precision AS units, n.quality * u.units::double precision AS good
-				FROM %2$s n JOIN %4$s u ON u.node_id = n.node_id) r
-				JOIN %3$s o ON o.kind = r.kind AND o.owner = r.owner AND o.resource_type = r.resource_type) g
+		FROM (SELECT r.*, CASE WHEN r.own > 0 AND a.units IS NOT NULL THEN r.own * least(1, greatest(a.units - a.reference, 0) / sum(exact(r.own)) OVER (PARTITION BY a.units IS NULL, r.resource_type)) ELSE r.own END AS growth
+			FROM (SELECT n.node_id, n.provider_id, n.hardware_id, u.resource_type, u.declared::double precision AS declared, u.units::double precision AS units,
+					CASE WHEN o.units > o.reference THEN (o.units - o.reference) * (n.quality * u.units::double precision / o.units) ELSE 0 END AS own
+				FROM %2$s n JOIN %4$s u ON u.node_id = n.node_id
+					JOIN %3$s o ON o.kind = CASE WHEN n.hardware_id IS NULL THEN 'unattested' ELSE 'hardware' END AND o.owner = coalesce(n.hardware_id, n.provider_id::text) COLLATE "C" AND o.resource_type = u.resource_type) r
+				LEFT JOIN %3$s a ON r.hardware_id IS NULL AND a.kind = 'unattested' AND a.owner = 'all' AND a.resource_type = r.resource_type) g
 			JOIN %3$s t ON t.kind = 'provider' AND t.owner = g.provider_id::text COLLATE "C" AND t.resource_type = g.resource_type
 		WINDOW w AS (PARTITION BY g.provider_id, g.resource_type) $q$,
 		e.epoch_id, epoch_table('epoch_node', e.epoch_id), epoch_table('epoch_owner', e.epoch_id), epoch_table('unit', e.epoch_id)));
@@ -112,7 +113,7 @@ BEGIN
 	SELECT array_agg(r.region) INTO redrawn FROM epoch_region r
 	WHERE r.epoch_id = e.epoch_id AND e.previous_epoch_id IS NOT NULL
 		AND NOT EXISTS (SELECT FROM epoch_region q WHERE q.epoch_id = e.previous_epoch_id AND q.region = r.region AND q.boundary_digest = r.boundary_digest);
-	RETURN QUERY SELECT e.epoch_id, m.region, m.resource_type, m.demand, m.units, m.mature_units, m.reference, follow(m.reference, m.units, up, down),
+	RETURN QUERY SELECT e.epoch_id, m.region, m.resource_type, m.demand, m.units, m.mature_units, m.reference, follow(m.reference, least(m.units, m.demand), up, down),
 		length_days * coalesce(y.unit_value, 0)::double precision * kept * greatest(0, least(m.units, m.demand) - least(m.reference, m.demand))
 	FROM (SELECT region, resource_type, coalesce(d.demand, 0)::double precision AS demand, coalesce(v.units, 0)::double precision AS units, coalesce(v.mature_units, 0)::double precision AS mature_units,
 			CASE WHEN is_baseline THEN coalesce(v.units, 0)::double precision
@@ -148,11 +149,11 @@ DECLARE
 	kept double precision := kappa(length_days, p.vesting_half_life);
 	is_baseline boolean := e.previous_epoch_id IS NULL AND e.baseline;
 BEGIN
-	RETURN QUERY SELECT e.epoch_id, m.resource_type, m.unit_value, m.demand, m.units, m.price_before,
-		next_price(m.price_before, m.demand, m.units, length_days, p.price_elasticity, p.price_step, m.price_min, m.price_max),
-		m.reference, follow(m.reference, m.units, up, down), m.need, m.growth, m.mature_growth,
+	RETURN QUERY SELECT e.epoch_id, m.resource_type, m.unit_value, m.demand, m.units, m.price_before, m.price, price_markup(m.price_before, m.price, length_days, p.price_step),
+		m.reference, follow(m.reference, least(m.units, m.reference + m.need / kept), up, down), m.need, m.growth, m.mature_growth,
 		length_days * m.unit_value * least(kept * greatest(0, m.units - m.reference), m.need)
-	FROM (SELECT t.*, coalesce(t.wanted, greatest(0, t.demand - t.reference)) AS need
+	FROM (SELECT t.*, coalesce(t.wanted, kept * greatest(0, t.demand - t.reference)) AS need,
+			next_price(t.price_before, t.demand, t.units, length_days, p.price_elasticity, p.price_step, t.price_min, t.price_max) AS price
 		FROM (SELECT resource_type, coalesce(y.unit_value, 0)::double precision AS unit_value, y.need::double precision AS wanted,
 				coalesce(y.price_min, 1) AS price_min, coalesce(y.price_max, 1) AS price_max,
 				coalesce(d.demand, 0)::double precision AS demand, coalesce(v.units, 0)::double precision AS units, coalesce(v.growth, 0)::double precision AS growth, coalesce(v.mature_growth, 0)::double precision AS mature_growth,

@@ -28,10 +28,10 @@ BEGIN
 			WHERE g.pot > 0
 			GROUP BY n.node_id, n.provider_id
 			UNION ALL
-			SELECT 'resource_types', 'resource_types', n.node_id, n.provider_id, sum(exact(%5$L::double precision * n.quality * r.units * t.unit_value * (t.price - 1)))::double precision
+			SELECT 'resource_types', 'resource_types', n.node_id, n.provider_id, sum(exact(%5$L::double precision * n.quality * r.units * t.unit_value * t.markup))::double precision
 			FROM %2$s n JOIN %3$s r ON r.node_id = n.node_id
 				JOIN epoch_resource t ON t.epoch_id = %1$s AND t.resource_type = r.resource_type
-			WHERE t.price > 1
+			WHERE t.markup > 0
 			GROUP BY n.node_id, n.provider_id
 			UNION ALL
 			SELECT 'network_capacity', 'network_capacity', n.node_id, n.provider_id, sum(exact(n.tenure * t.pot * (r.growth / t.growth)))::double precision
@@ -158,7 +158,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $f$
 				WHEN 'new_regions' THEN 'no node that is new in a region with a need'
 				WHEN 'geographic_gaps' THEN 'no cell is served further than it is taken for served'
 				WHEN 'resource_gaps' THEN 'no wanted kind of resource has grown in any region'
-				WHEN 'resource_types' THEN 'no kind of resource has a price above 1'
+				WHEN 'resource_types' THEN 'no kind of resource had a price above 1'
 				WHEN 'network_capacity' THEN 'no wanted kind of resource has grown in the network'
 				WHEN 'service_types' THEN 'no work of a service that the policy values'
 				ELSE 'no work meets a rule of specialization' END

@@ -67,7 +67,8 @@ BEGIN
 			FROM (SELECT k.kind, k.owner, r.resource_type, n.quality * r.units AS units
 				FROM %s n JOIN %s r ON r.node_id = n.node_id,
 					LATERAL (VALUES (CASE WHEN n.hardware_id IS NULL THEN 'unattested' ELSE 'hardware' END, coalesce(n.hardware_id, n.provider_id::text)),
-						('provider', n.provider_id::text)) k (kind, owner)) u
+						('provider', n.provider_id::text), (CASE WHEN n.hardware_id IS NULL THEN 'unattested' END, 'all')) k (kind, owner)
+				WHERE k.kind IS NOT NULL) u
 			GROUP BY u.kind, u.owner, u.resource_type HAVING sum(exact(u.units)) > 0 $q$, node, epoch_table('epoch_node_resource', e.epoch_id)),
 		format('SELECT o.kind, o.owner, o.resource_type, o.units FROM %s o WHERE o.units > 0', epoch_table('epoch_owner', e.epoch_id)));
 	RETURN QUERY SELECT 'units of owners', bad = 0, format('%s differ', bad);

@@ -125,10 +125,10 @@ BEGIN
 	FROM epoch_node_resource u JOIN epoch_region_resource x ON x.epoch_id = u.epoch_id AND x.region = n.region AND x.resource_type = u.resource_type
 	WHERE u.epoch_id = e.epoch_id AND u.node_id = n.node_id ORDER BY u.resource_type;
 	RETURN QUERY
-	SELECT 'resource_types', 'score for ' || u.resource_type, brief(days * n.quality * u.units * t.unit_value * greatest(0, t.price - 1)),
-		format('%s days * %s * %s * %s * max(0, %s - 1)', brief(days), brief(n.quality), brief(u.units), brief(t.unit_value), brief(t.price)),
-		jsonb_build_object('days', days, 'quality', n.quality, 'units', u.units, 'unit_value', t.unit_value, 'price', t.price, 'price_before', t.price_before, 'demand', t.demand, 'supply', t.units),
-		CASE WHEN t.price <= 1 THEN 'It is not scarce.' END
+	SELECT 'resource_types', 'score for ' || u.resource_type, brief(days * n.quality * u.units * t.unit_value * t.markup),
+		format('%s days * %s * %s * %s * %s', brief(days), brief(n.quality), brief(u.units), brief(t.unit_value), brief(t.markup)),
+		jsonb_build_object('days', days, 'quality', n.quality, 'units', u.units, 'unit_value', t.unit_value, 'markup', t.markup, 'price', t.price, 'price_before', t.price_before, 'demand', t.demand, 'supply', t.units),
+		CASE WHEN t.markup = 0 THEN 'It is not scarce.' END
 	FROM epoch_node_resource u JOIN epoch_resource t ON t.epoch_id = u.epoch_id AND t.resource_type = u.resource_type
 	WHERE u.epoch_id = e.epoch_id AND u.node_id = n.node_id ORDER BY u.resource_type;
 	RETURN QUERY

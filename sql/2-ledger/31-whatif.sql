@@ -118,10 +118,11 @@ BEGIN
 	totals := totals || jsonb_build_object('resource_gaps', r.more);
 
 	-- resource_types: more of it makes it cheaper
-	SELECT coalesce(sum(exact(length_days * u.units * q.unit_value * greatest(0, q.price - 1))), 0)::double precision AS own,
-		coalesce(sum(exact(length_days * q.unit_value * ((q.units + u.units) * greatest(0, q.price - 1) - q.units * greatest(0, q.price_before - 1)))), 0)::double precision AS more INTO r
+	SELECT coalesce(sum(exact(length_days * u.units * q.unit_value * q.markup)), 0)::double precision AS own,
+		coalesce(sum(exact(length_days * q.unit_value * ((q.units + u.units) * q.markup - q.units * q.markup_before))), 0)::double precision AS more INTO r
 	FROM (SELECT y.key AS resource_type, y.value::double precision AS units FROM jsonb_each_text(resources) y) u
-		JOIN LATERAL (SELECT a.units, a.unit_value, a.price AS price_before, next_price(a.price_before, a.demand, a.units + u.units, length_days, p.price_elasticity, p.price_step, y.price_min, y.price_max) AS price
+		JOIN LATERAL (SELECT a.units, a.unit_value, a.markup AS markup_before, price_markup(a.price_before,
+				next_price(a.price_before, a.demand, a.units + u.units, length_days, p.price_elasticity, p.price_step, y.price_min, y.price_max), length_days, p.price_step) AS markup
 			FROM epoch_resource a JOIN policy_resource y ON y.policy_id = p.policy_id AND y.resource_type = a.resource_type
 			WHERE a.epoch_id = e.epoch_id AND a.resource_type = u.resource_type) q ON true;
 	scores := scores || jsonb_build_object('resource_types', r.own);
