@@ -107,7 +107,7 @@ FROM (SELECT i, location, km * 1000 AS r, CASE WHEN km <= 500 THEN 13 WHEN km < 
               FROM (VALUES (location, pg_temp.tolerance_m(r))) v(l, t)) d;
 CREATE TEMP TABLE cell AS
 SELECT r, pg_temp.tolerance_m(r) AS tolerance, ST_Distance(location, center, true) - r AS beyond, coverage_value(inside, center) = 1 AS is_in
-FROM (SELECT i, r, v.cell, ST_GeogFromWKB(coverage_cell_center_wkb(k, v.cell)) AS center FROM f, coverage_cell_values(rim) v) c
+FROM (SELECT i, r, v.cell, ST_GeogFromWKB(swarm_reward_internal.coverage_cell_center_wkb(k, v.cell)) AS center FROM f, swarm_reward_internal.coverage_cell_values(rim) v) c
 JOIN f USING (i, r);
 SELECT '| radius | cells looked at | on the wrong side | farthest, m | relative | allowed, m |' UNION ALL SELECT '|---|---|---|---|---|---|'
 UNION ALL (

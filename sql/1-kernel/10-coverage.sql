@@ -2,21 +2,21 @@
 
 CREATE TYPE coverage;
 
-CREATE FUNCTION coverage_in(cstring) RETURNS coverage
+CREATE FUNCTION swarm_reward_internal.coverage_in(cstring) RETURNS coverage
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION coverage_in(cstring) IS 'text input: order:{[first,end)=value,...}, or order: and base64 of the binary form (coverage_send)';
+COMMENT ON FUNCTION swarm_reward_internal.coverage_in(cstring) IS 'text input: order:{[first,end)=value,...}, or order: and base64 of the binary form';
 
-CREATE FUNCTION coverage_out(coverage) RETURNS cstring
+CREATE FUNCTION swarm_reward_internal.coverage_out(coverage) RETURNS cstring
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION coverage_out(coverage) IS 'text output: order:{[first,end)=value,...}, values as the shortest text that reads back exactly; of more than 65 536 runs order: and base64 of the binary form';
+COMMENT ON FUNCTION swarm_reward_internal.coverage_out(coverage) IS 'text output: order:{[first,end)=value,...}, values as the shortest text that reads back exactly; of more than 65 536 runs order: and base64 of the binary form';
 
-CREATE FUNCTION coverage_recv(internal) RETURNS coverage
+CREATE FUNCTION swarm_reward_internal.coverage_recv(internal) RETURNS coverage
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION coverage_recv(internal) IS 'binary input, validated in full';
+COMMENT ON FUNCTION swarm_reward_internal.coverage_recv(internal) IS 'binary input, validated in full';
 
-CREATE FUNCTION coverage_send(coverage) RETURNS bytea
+CREATE FUNCTION swarm_reward_internal.coverage_send(coverage) RETURNS bytea
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION coverage_send(coverage) IS 'binary output: version, order, number of runs, then start cell and value of each run';
+COMMENT ON FUNCTION swarm_reward_internal.coverage_send(coverage) IS 'binary output: version, order, number of runs, then start cell and value of each run';
 
 CREATE TYPE coverage (
     INPUT = coverage_in,
@@ -31,21 +31,21 @@ CREATE TYPE coverage (
 COMMENT ON TYPE coverage IS
 'a float8 value for every cell of an equal-area grid over the whole Earth (HEALPix RING on WGS84 authalic latitude, order 0 to 13); zero where nothing was said';
 
-CREATE FUNCTION coverage_eq(coverage, coverage) RETURNS boolean
+CREATE FUNCTION swarm_reward_internal.coverage_eq(coverage, coverage) RETURNS boolean
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION coverage_eq(coverage, coverage) IS 'implementation of = operator';
+COMMENT ON FUNCTION swarm_reward_internal.coverage_eq(coverage, coverage) IS 'implementation of = operator';
 
-CREATE FUNCTION coverage_ne(coverage, coverage) RETURNS boolean
+CREATE FUNCTION swarm_reward_internal.coverage_ne(coverage, coverage) RETURNS boolean
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION coverage_ne(coverage, coverage) IS 'implementation of <> operator';
+COMMENT ON FUNCTION swarm_reward_internal.coverage_ne(coverage, coverage) IS 'implementation of <> operator';
 
-CREATE FUNCTION coverage_hash(coverage) RETURNS integer
+CREATE FUNCTION swarm_reward_internal.coverage_hash(coverage) RETURNS integer
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION coverage_hash(coverage) IS 'hash support';
+COMMENT ON FUNCTION swarm_reward_internal.coverage_hash(coverage) IS 'hash support';
 
-CREATE FUNCTION coverage_hash_extended(coverage, bigint) RETURNS bigint
+CREATE FUNCTION swarm_reward_internal.coverage_hash_extended(coverage, bigint) RETURNS bigint
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION coverage_hash_extended(coverage, bigint) IS 'hash support with a seed';
+COMMENT ON FUNCTION swarm_reward_internal.coverage_hash_extended(coverage, bigint) IS 'hash support with a seed';
 
 CREATE OPERATOR = (
     LEFTARG = coverage, RIGHTARG = coverage, FUNCTION = coverage_eq,

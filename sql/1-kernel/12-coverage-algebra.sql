@@ -1,8 +1,8 @@
 -- Cell by cell arithmetic. A number stands for the field that has it everywhere.
 
-CREATE FUNCTION coverage_add(coverage, coverage) RETURNS coverage
+CREATE FUNCTION swarm_reward_internal.coverage_add(coverage, coverage) RETURNS coverage
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
-COMMENT ON FUNCTION coverage_add(coverage, coverage) IS 'implementation of + operator';
+COMMENT ON FUNCTION swarm_reward_internal.coverage_add(coverage, coverage) IS 'implementation of + operator';
 
 CREATE OPERATOR + (
     LEFTARG = coverage, RIGHTARG = coverage, FUNCTION = coverage_add,
@@ -11,9 +11,9 @@ CREATE OPERATOR + (
 COMMENT ON OPERATOR + (coverage, coverage) IS
 'sum, cell by cell; grid orders must match; an error when a result is not finite';
 
-CREATE FUNCTION coverage_add_scalar(coverage, float8) RETURNS coverage
+CREATE FUNCTION swarm_reward_internal.coverage_add_scalar(coverage, float8) RETURNS coverage
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
-COMMENT ON FUNCTION coverage_add_scalar(coverage, float8) IS 'implementation of + operator';
+COMMENT ON FUNCTION swarm_reward_internal.coverage_add_scalar(coverage, float8) IS 'implementation of + operator';
 
 CREATE OPERATOR + (
     LEFTARG = coverage, RIGHTARG = float8, FUNCTION = coverage_add_scalar,
@@ -22,9 +22,9 @@ CREATE OPERATOR + (
 COMMENT ON OPERATOR + (coverage, float8) IS
 'sum, cell by cell; the number must be finite; an error when a result is not finite';
 
-CREATE FUNCTION scalar_add_coverage(float8, coverage) RETURNS coverage
+CREATE FUNCTION swarm_reward_internal.scalar_add_coverage(float8, coverage) RETURNS coverage
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
-COMMENT ON FUNCTION scalar_add_coverage(float8, coverage) IS 'implementation of + operator';
+COMMENT ON FUNCTION swarm_reward_internal.scalar_add_coverage(float8, coverage) IS 'implementation of + operator';
 
 CREATE OPERATOR + (
     LEFTARG = float8, RIGHTARG = coverage, FUNCTION = scalar_add_coverage,
@@ -33,9 +33,9 @@ CREATE OPERATOR + (
 COMMENT ON OPERATOR + (float8, coverage) IS
 'sum, cell by cell; the number must be finite; an error when a result is not finite';
 
-CREATE FUNCTION coverage_sub(coverage, coverage) RETURNS coverage
+CREATE FUNCTION swarm_reward_internal.coverage_sub(coverage, coverage) RETURNS coverage
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
-COMMENT ON FUNCTION coverage_sub(coverage, coverage) IS 'implementation of - operator';
+COMMENT ON FUNCTION swarm_reward_internal.coverage_sub(coverage, coverage) IS 'implementation of - operator';
 
 CREATE OPERATOR - (
     LEFTARG = coverage, RIGHTARG = coverage, FUNCTION = coverage_sub
@@ -43,9 +43,9 @@ CREATE OPERATOR - (
 COMMENT ON OPERATOR - (coverage, coverage) IS
 'difference, cell by cell; grid orders must match; an error when a result is not finite';
 
-CREATE FUNCTION coverage_sub_scalar(coverage, float8) RETURNS coverage
+CREATE FUNCTION swarm_reward_internal.coverage_sub_scalar(coverage, float8) RETURNS coverage
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
-COMMENT ON FUNCTION coverage_sub_scalar(coverage, float8) IS 'implementation of - operator';
+COMMENT ON FUNCTION swarm_reward_internal.coverage_sub_scalar(coverage, float8) IS 'implementation of - operator';
 
 CREATE OPERATOR - (
     LEFTARG = coverage, RIGHTARG = float8, FUNCTION = coverage_sub_scalar
@@ -53,9 +53,9 @@ CREATE OPERATOR - (
 COMMENT ON OPERATOR - (coverage, float8) IS
 'difference, cell by cell; the number must be finite; an error when a result is not finite';
 
-CREATE FUNCTION scalar_sub_coverage(float8, coverage) RETURNS coverage
+CREATE FUNCTION swarm_reward_internal.scalar_sub_coverage(float8, coverage) RETURNS coverage
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
-COMMENT ON FUNCTION scalar_sub_coverage(float8, coverage) IS 'implementation of - operator';
+COMMENT ON FUNCTION swarm_reward_internal.scalar_sub_coverage(float8, coverage) IS 'implementation of - operator';
 
 CREATE OPERATOR - (
     LEFTARG = float8, RIGHTARG = coverage, FUNCTION = scalar_sub_coverage
@@ -63,9 +63,9 @@ CREATE OPERATOR - (
 COMMENT ON OPERATOR - (float8, coverage) IS
 'difference, cell by cell; the number must be finite; an error when a result is not finite';
 
-CREATE FUNCTION coverage_mul(coverage, coverage) RETURNS coverage
+CREATE FUNCTION swarm_reward_internal.coverage_mul(coverage, coverage) RETURNS coverage
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
-COMMENT ON FUNCTION coverage_mul(coverage, coverage) IS 'implementation of * operator';
+COMMENT ON FUNCTION swarm_reward_internal.coverage_mul(coverage, coverage) IS 'implementation of * operator';
 
 CREATE OPERATOR * (
     LEFTARG = coverage, RIGHTARG = coverage, FUNCTION = coverage_mul,
@@ -74,9 +74,9 @@ CREATE OPERATOR * (
 COMMENT ON OPERATOR * (coverage, coverage) IS
 'product, cell by cell; grid orders must match; an error when a result is not finite';
 
-CREATE FUNCTION coverage_mul_scalar(coverage, float8) RETURNS coverage
+CREATE FUNCTION swarm_reward_internal.coverage_mul_scalar(coverage, float8) RETURNS coverage
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
-COMMENT ON FUNCTION coverage_mul_scalar(coverage, float8) IS 'implementation of * operator';
+COMMENT ON FUNCTION swarm_reward_internal.coverage_mul_scalar(coverage, float8) IS 'implementation of * operator';
 
 CREATE OPERATOR * (
     LEFTARG = coverage, RIGHTARG = float8, FUNCTION = coverage_mul_scalar,
@@ -85,9 +85,9 @@ CREATE OPERATOR * (
 COMMENT ON OPERATOR * (coverage, float8) IS
 'product, cell by cell; the number must be finite; an error when a result is not finite';
 
-CREATE FUNCTION scalar_mul_coverage(float8, coverage) RETURNS coverage
+CREATE FUNCTION swarm_reward_internal.scalar_mul_coverage(float8, coverage) RETURNS coverage
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
-COMMENT ON FUNCTION scalar_mul_coverage(float8, coverage) IS 'implementation of * operator';
+COMMENT ON FUNCTION swarm_reward_internal.scalar_mul_coverage(float8, coverage) IS 'implementation of * operator';
 
 CREATE OPERATOR * (
     LEFTARG = float8, RIGHTARG = coverage, FUNCTION = scalar_mul_coverage,
@@ -96,9 +96,9 @@ CREATE OPERATOR * (
 COMMENT ON OPERATOR * (float8, coverage) IS
 'product, cell by cell; the number must be finite; an error when a result is not finite';
 
-CREATE FUNCTION coverage_div(coverage, coverage) RETURNS coverage
+CREATE FUNCTION swarm_reward_internal.coverage_div(coverage, coverage) RETURNS coverage
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
-COMMENT ON FUNCTION coverage_div(coverage, coverage) IS 'implementation of / operator';
+COMMENT ON FUNCTION swarm_reward_internal.coverage_div(coverage, coverage) IS 'implementation of / operator';
 
 CREATE OPERATOR / (
     LEFTARG = coverage, RIGHTARG = coverage, FUNCTION = coverage_div
@@ -106,9 +106,9 @@ CREATE OPERATOR / (
 COMMENT ON OPERATOR / (coverage, coverage) IS
 'quotient, cell by cell; x/0 = 0, also for 0/0; grid orders must match; an error when a result is not finite';
 
-CREATE FUNCTION coverage_div_scalar(coverage, float8) RETURNS coverage
+CREATE FUNCTION swarm_reward_internal.coverage_div_scalar(coverage, float8) RETURNS coverage
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
-COMMENT ON FUNCTION coverage_div_scalar(coverage, float8) IS 'implementation of / operator';
+COMMENT ON FUNCTION swarm_reward_internal.coverage_div_scalar(coverage, float8) IS 'implementation of / operator';
 
 CREATE OPERATOR / (
     LEFTARG = coverage, RIGHTARG = float8, FUNCTION = coverage_div_scalar
@@ -116,9 +116,9 @@ CREATE OPERATOR / (
 COMMENT ON OPERATOR / (coverage, float8) IS
 'quotient, cell by cell; x/0 = 0, also for 0/0; the number must be finite; an error when a result is not finite';
 
-CREATE FUNCTION scalar_div_coverage(float8, coverage) RETURNS coverage
+CREATE FUNCTION swarm_reward_internal.scalar_div_coverage(float8, coverage) RETURNS coverage
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
-COMMENT ON FUNCTION scalar_div_coverage(float8, coverage) IS 'implementation of / operator';
+COMMENT ON FUNCTION swarm_reward_internal.scalar_div_coverage(float8, coverage) IS 'implementation of / operator';
 
 CREATE OPERATOR / (
     LEFTARG = float8, RIGHTARG = coverage, FUNCTION = scalar_div_coverage

@@ -1,25 +1,25 @@
 -- Fields out of rows.
 
 -- Shared by the aggregates: their states are one kind of difference array.
-CREATE FUNCTION coverage_combine(internal, internal) RETURNS internal
+CREATE FUNCTION swarm_reward_internal.coverage_combine(internal, internal) RETURNS internal
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100;
-COMMENT ON FUNCTION coverage_combine(internal, internal) IS 'aggregate support: merges two states';
+COMMENT ON FUNCTION swarm_reward_internal.coverage_combine(internal, internal) IS 'aggregate support: merges two states';
 
-CREATE FUNCTION coverage_serialize(internal) RETURNS bytea
+CREATE FUNCTION swarm_reward_internal.coverage_serialize(internal) RETURNS bytea
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
-COMMENT ON FUNCTION coverage_serialize(internal) IS 'aggregate support: a state as bytes';
+COMMENT ON FUNCTION swarm_reward_internal.coverage_serialize(internal) IS 'aggregate support: a state as bytes';
 
-CREATE FUNCTION coverage_deserialize(bytea, internal) RETURNS internal
+CREATE FUNCTION swarm_reward_internal.coverage_deserialize(bytea, internal) RETURNS internal
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
-COMMENT ON FUNCTION coverage_deserialize(bytea, internal) IS 'aggregate support: a state from bytes';
+COMMENT ON FUNCTION swarm_reward_internal.coverage_deserialize(bytea, internal) IS 'aggregate support: a state from bytes';
 
-CREATE FUNCTION coverage_finalfn(internal) RETURNS coverage
+CREATE FUNCTION swarm_reward_internal.coverage_finalfn(internal) RETURNS coverage
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000;
-COMMENT ON FUNCTION coverage_finalfn(internal) IS 'aggregate support: the field a state stands for';
+COMMENT ON FUNCTION swarm_reward_internal.coverage_finalfn(internal) IS 'aggregate support: the field a state stands for';
 
-CREATE FUNCTION coverage_agg_transfn(internal, geography, float8) RETURNS internal
+CREATE FUNCTION swarm_reward_internal.coverage_agg_transfn(internal, geography, float8) RETURNS internal
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 25;
-COMMENT ON FUNCTION coverage_agg_transfn(internal, geography, float8) IS 'aggregate support: adds a row';
+COMMENT ON FUNCTION swarm_reward_internal.coverage_agg_transfn(internal, geography, float8) IS 'aggregate support: adds a row';
 
 CREATE AGGREGATE coverage_agg(location geography, radius_m float8) (
     SFUNC = coverage_agg_transfn, STYPE = internal,
@@ -32,9 +32,9 @@ CREATE AGGREGATE coverage_agg(location geography, radius_m float8) (
 COMMENT ON AGGREGATE coverage_agg(geography, float8) IS
 'sum of discs: adds 1 to every cell whose centre lies within radius_m metres (more than 0, at most 5 000 000) of location along the WGS84 geodesic, and always to the cell that holds location; grid order 10. A distance is taken to within max(1 m, 0.00004 radius_m) for radii up to 2 000 km, 0.0003 radius_m beyond: a centre nearer than that to the rim may be on either side of it, the same on every machine. Rows with a NULL are skipped; no row gives NULL. The result does not depend on the order of rows';
 
-CREATE FUNCTION coverage_agg_transfn(internal, geography, float8, float8) RETURNS internal
+CREATE FUNCTION swarm_reward_internal.coverage_agg_transfn(internal, geography, float8, float8) RETURNS internal
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 25;
-COMMENT ON FUNCTION coverage_agg_transfn(internal, geography, float8, float8) IS 'aggregate support: adds a row';
+COMMENT ON FUNCTION swarm_reward_internal.coverage_agg_transfn(internal, geography, float8, float8) IS 'aggregate support: adds a row';
 
 CREATE AGGREGATE coverage_agg(location geography, radius_m float8, weight float8) (
     SFUNC = coverage_agg_transfn, STYPE = internal,
@@ -47,9 +47,9 @@ CREATE AGGREGATE coverage_agg(location geography, radius_m float8, weight float8
 COMMENT ON AGGREGATE coverage_agg(geography, float8, float8) IS
 'sum of discs: adds weight to every cell whose centre lies within radius_m metres (more than 0, at most 5 000 000) of location along the WGS84 geodesic, and always to the cell that holds location; grid order 10. Weights are finite, at least 0, kept to the nearest multiple of 2^-16, and may add up to 2^37. Rows with a NULL are skipped; no row gives NULL. The result does not depend on the order of rows';
 
-CREATE FUNCTION coverage_agg_transfn(internal, geography, float8, float8, integer) RETURNS internal
+CREATE FUNCTION swarm_reward_internal.coverage_agg_transfn(internal, geography, float8, float8, integer) RETURNS internal
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 25;
-COMMENT ON FUNCTION coverage_agg_transfn(internal, geography, float8, float8, integer) IS 'aggregate support: adds a row';
+COMMENT ON FUNCTION swarm_reward_internal.coverage_agg_transfn(internal, geography, float8, float8, integer) IS 'aggregate support: adds a row';
 
 CREATE AGGREGATE coverage_agg(location geography, radius_m float8, weight float8, grid_order integer) (
     SFUNC = coverage_agg_transfn, STYPE = internal,
@@ -62,9 +62,9 @@ CREATE AGGREGATE coverage_agg(location geography, radius_m float8, weight float8
 COMMENT ON AGGREGATE coverage_agg(geography, float8, float8, integer) IS
 'sum of discs: adds weight to every cell whose centre lies within radius_m metres (more than 0, at most 5 000 000) of location along the WGS84 geodesic, and always to the cell that holds location; grid order 0 to 13, the same in every row. Weights are finite, at least 0, kept to the nearest multiple of 2^-16, and may add up to 2^37. Rows with a NULL are skipped; no row gives NULL. The result does not depend on the order of rows';
 
-CREATE FUNCTION density_agg_transfn(internal, geography, float8) RETURNS internal
+CREATE FUNCTION swarm_reward_internal.density_agg_transfn(internal, geography, float8) RETURNS internal
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10;
-COMMENT ON FUNCTION density_agg_transfn(internal, geography, float8) IS 'aggregate support: adds a row';
+COMMENT ON FUNCTION swarm_reward_internal.density_agg_transfn(internal, geography, float8) IS 'aggregate support: adds a row';
 
 CREATE AGGREGATE density_agg(location geography, weight float8) (
     SFUNC = density_agg_transfn, STYPE = internal,
@@ -77,9 +77,9 @@ CREATE AGGREGATE density_agg(location geography, weight float8) (
 COMMENT ON AGGREGATE density_agg(geography, float8) IS
 'adds each point''s weight to the cell that holds it; grid order 10. Weights are finite, at least 0, kept to the nearest multiple of 2^-16, and may add up to 2^37. Rows with a NULL location or weight are skipped; no row gives NULL';
 
-CREATE FUNCTION density_agg_transfn(internal, geography, float8, integer) RETURNS internal
+CREATE FUNCTION swarm_reward_internal.density_agg_transfn(internal, geography, float8, integer) RETURNS internal
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10;
-COMMENT ON FUNCTION density_agg_transfn(internal, geography, float8, integer) IS 'aggregate support: adds a row';
+COMMENT ON FUNCTION swarm_reward_internal.density_agg_transfn(internal, geography, float8, integer) IS 'aggregate support: adds a row';
 
 CREATE AGGREGATE density_agg(location geography, weight float8, grid_order integer) (
     SFUNC = density_agg_transfn, STYPE = internal,
@@ -92,9 +92,9 @@ CREATE AGGREGATE density_agg(location geography, weight float8, grid_order integ
 COMMENT ON AGGREGATE density_agg(geography, float8, integer) IS
 'adds each point''s weight to the cell that holds it; grid order 0 to 13, the same in every row. Weights are finite, at least 0, kept to the nearest multiple of 2^-16, and may add up to 2^37. Rows with a NULL location or weight are skipped; no row gives NULL';
 
-CREATE FUNCTION density_agg_transfn(internal, geography, float8, integer, float8) RETURNS internal
+CREATE FUNCTION swarm_reward_internal.density_agg_transfn(internal, geography, float8, integer, float8) RETURNS internal
 AS 'MODULE_PATHNAME', 'density_agg_disc_transfn' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 50;
-COMMENT ON FUNCTION density_agg_transfn(internal, geography, float8, integer, float8) IS 'aggregate support: adds a row';
+COMMENT ON FUNCTION swarm_reward_internal.density_agg_transfn(internal, geography, float8, integer, float8) IS 'aggregate support: adds a row';
 
 CREATE AGGREGATE density_agg(location geography, weight float8, grid_order integer, radius_m float8) (
     SFUNC = density_agg_transfn, STYPE = internal,
@@ -107,9 +107,9 @@ CREATE AGGREGATE density_agg(location geography, weight float8, grid_order integ
 COMMENT ON AGGREGATE density_agg(geography, float8, integer, float8) IS
 'spreads each weight evenly over the cells of its disc, as coverage_agg has them: radius in metres, more than 0 and at most 5 000 000. All cells of a disc get the same number of units of 2^-16, or one more, so that they add up to the weight exactly; those that get one more are as many on each ring of cells as is the ring''s share to within one, and lie side by side on it, in the order of cell numbers taken as a circle, from position floor(m * (i * golden ratio mod 1)) on, for ring i from the north and its m cells in the disc. Grid order and weights as in density_agg without a radius. Rows with a NULL location, weight or radius are skipped; no row gives NULL. The result does not depend on the order of rows';
 
-CREATE FUNCTION coverage_sum_transfn(internal, coverage) RETURNS internal
+CREATE FUNCTION swarm_reward_internal.coverage_sum_transfn(internal, coverage) RETURNS internal
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000;
-COMMENT ON FUNCTION coverage_sum_transfn(internal, coverage) IS 'aggregate support: adds a row';
+COMMENT ON FUNCTION swarm_reward_internal.coverage_sum_transfn(internal, coverage) IS 'aggregate support: adds a row';
 
 CREATE AGGREGATE sum(coverage) (
     SFUNC = coverage_sum_transfn, STYPE = internal,

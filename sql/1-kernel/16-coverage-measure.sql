@@ -1,8 +1,8 @@
 -- Numbers and rows out of fields, and the grid itself.
 
-CREATE FUNCTION coverage_support(internal) RETURNS internal
+CREATE FUNCTION swarm_reward_internal.coverage_support(internal) RETURNS internal
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION coverage_support(internal) IS
+COMMENT ON FUNCTION swarm_reward_internal.coverage_support(internal) IS
 'planner support: has joins of a large table with a stored field planned for parallel workers';
 
 CREATE FUNCTION coverage_order(c coverage) RETURNS integer
@@ -50,19 +50,19 @@ AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10 SUPPORT c
 COMMENT ON FUNCTION coverage_value(coverage, geography) IS
 'value of the cell that holds a point; NULL if an argument is NULL';
 
-CREATE FUNCTION coverage_cell_values(c coverage, OUT cell bigint, OUT value float8) RETURNS SETOF record
+CREATE FUNCTION swarm_reward_internal.coverage_cell_values(c coverage, OUT cell bigint, OUT value float8) RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000 ROWS 10000;
-COMMENT ON FUNCTION coverage_cell_values(coverage) IS
+COMMENT ON FUNCTION swarm_reward_internal.coverage_cell_values(coverage) IS
 'the cells that are not zero, without their geometry';
 
-CREATE FUNCTION coverage_cell_center_wkb(grid_order integer, cell bigint) RETURNS bytea
+CREATE FUNCTION swarm_reward_internal.coverage_cell_center_wkb(grid_order integer, cell bigint) RETURNS bytea
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10;
-COMMENT ON FUNCTION coverage_cell_center_wkb(integer, bigint) IS
+COMMENT ON FUNCTION swarm_reward_internal.coverage_cell_center_wkb(integer, bigint) IS
 'EWKB of a cell''s centre, for ST_GeogFromWKB';
 
-CREATE FUNCTION coverage_cell_boundary_wkb(grid_order integer, cell bigint) RETURNS bytea
+CREATE FUNCTION swarm_reward_internal.coverage_cell_boundary_wkb(grid_order integer, cell bigint) RETURNS bytea
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 50;
-COMMENT ON FUNCTION coverage_cell_boundary_wkb(integer, bigint) IS
+COMMENT ON FUNCTION swarm_reward_internal.coverage_cell_boundary_wkb(integer, bigint) IS
 'EWKB of a cell''s boundary, for ST_GeogFromWKB; a polygon whose area is within 0.1 % of the cell''s';
 
 CREATE FUNCTION coverage_cells(c coverage, OUT cell bigint, OUT value float8, OUT center geography, OUT boundary geography)
@@ -76,9 +76,9 @@ END;
 COMMENT ON FUNCTION coverage_cells(coverage) IS
 'the cells that are not zero, for maps: number, value, centre and boundary; NULL gives no row';
 
-CREATE FUNCTION coverage_cell_planar_wkb(grid_order integer, cell bigint) RETURNS bytea
+CREATE FUNCTION swarm_reward_internal.coverage_cell_planar_wkb(grid_order integer, cell bigint) RETURNS bytea
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 50;
-COMMENT ON FUNCTION coverage_cell_planar_wkb(integer, bigint) IS
+COMMENT ON FUNCTION swarm_reward_internal.coverage_cell_planar_wkb(integer, bigint) IS
 'EWKB of a cell''s boundary for flat maps, for ST_GeomFromEWKB: a MultiPolygon cut at the antimeridian';
 
 CREATE FUNCTION coverage_cells_planar(c coverage, OUT cell bigint, OUT value float8, OUT center geometry, OUT boundary geometry)

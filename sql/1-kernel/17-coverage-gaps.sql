@@ -1,10 +1,10 @@
 -- What is missing, and where the next nodes do most good.
 
-CREATE FUNCTION coverage_gap_rows(deficit coverage, min_area_m2 float8,
+CREATE FUNCTION swarm_reward_internal.coverage_gap_rows(deficit coverage, min_area_m2 float8,
     OUT gap_id integer, OUT area_m2 float8, OUT deficit_sum float8, OUT center_wkb bytea, OUT boundary_wkb bytea)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000000 ROWS 1000;
-COMMENT ON FUNCTION coverage_gap_rows(coverage, float8) IS
+COMMENT ON FUNCTION swarm_reward_internal.coverage_gap_rows(coverage, float8) IS
 'the gaps of coverage_gaps with their geometry as EWKB, for ST_GeogFromWKB';
 
 -- not STRICT, so that a query that does not ask for the geometry does not convert it: it is inlined
@@ -18,11 +18,11 @@ END;
 COMMENT ON FUNCTION coverage_gaps(coverage, float8) IS
 'the gaps of a field: sets of cells above zero connected by their sides (across the antimeridian and over the poles too), largest deficit first, then lowest cell, numbered from 1; those of less than min_area_m2 are left out. area_m2: of its cells; deficit: exact sum of their values; center: centre of a cell as deep inside as any, counted in cells from the outside; boundary: a MultiPolygon with holes, its area within 1 % of the cells''. A gap that does not lie within 70 degrees of its middle is cut into parts along the base faces of the grid, because PostGIS cannot tell the inside of a larger polygon from its outside. NULL gives no row';
 
-CREATE FUNCTION coverage_site_rows(deficit coverage, radius_m float8, sites integer,
+CREATE FUNCTION swarm_reward_internal.coverage_site_rows(deficit coverage, radius_m float8, sites integer,
     OUT rank integer, OUT location_wkb bytea, OUT gain float8, OUT remaining float8)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000000 ROWS 100;
-COMMENT ON FUNCTION coverage_site_rows(coverage, float8, integer) IS
+COMMENT ON FUNCTION swarm_reward_internal.coverage_site_rows(coverage, float8, integer) IS
 'the sites of coverage_sites with their places as EWKB, for ST_GeogFromWKB';
 
 CREATE FUNCTION coverage_sites(deficit coverage, radius_m float8, sites integer,

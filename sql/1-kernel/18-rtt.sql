@@ -5,14 +5,14 @@ AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION rtt_distance(float8) IS
 'the farthest, in metres, that a signal can go and come back within a round-trip time in ms: rtt / 2 * 2/3 c, the speed of light in fibre; NULL if the argument is NULL; negative, NaN and infinite times are errors';
 
-CREATE FUNCTION distance_rtt(distance_m float8) RETURNS float8
+CREATE FUNCTION swarm_reward_internal.distance_rtt(distance_m float8) RETURNS float8
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION distance_rtt(float8) IS
+COMMENT ON FUNCTION swarm_reward_internal.distance_rtt(float8) IS
 'the least round-trip time in ms over a distance in metres, the inverse of rtt_distance';
 
-CREATE FUNCTION geog_checked_point(geography) RETURNS geography
+CREATE FUNCTION swarm_reward_internal.geog_checked_point(geography) RETURNS geography
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION geog_checked_point(geography) IS
+COMMENT ON FUNCTION swarm_reward_internal.geog_checked_point(geography) IS
 'its argument if that is a point with SRID 4326 and valid coordinates, else an error';
 
 CREATE FUNCTION min_rtt(a geography, b geography) RETURNS float8

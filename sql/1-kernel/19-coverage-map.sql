@@ -1,29 +1,29 @@
 -- Fields to look at: a picture, and tiles for maps in a browser.
 
-CREATE FUNCTION coverage_svg_shapes(c coverage, regions geography[], top integer, OUT what text, OUT number float8, OUT path text)
+CREATE FUNCTION swarm_reward_internal.coverage_svg_shapes(c coverage, regions geography[], top integer, OUT what text, OUT number float8, OUT path text)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100000 ROWS 15;
-COMMENT ON FUNCTION coverage_svg_shapes(coverage, geography[], integer) IS
+COMMENT ON FUNCTION swarm_reward_internal.coverage_svg_shapes(coverage, geography[], integer) IS
 'what a map of a field is drawn from, in a frame whose upper edge lies at top in the view box. Path data, in tenths of its units: frame, land, dots, and the classes below and above zero with the number at which they begin, from zero outwards. Numbers: cells, how many are not zero, and the least and the greatest of their values; height, the frame''s; grid_order, of the grid that the field is drawn on; meridian, the central one in degrees';
 
-CREATE FUNCTION coverage_svg_text(t text) RETURNS text
+CREATE FUNCTION swarm_reward_internal.coverage_svg_text(t text) RETURNS text
 LANGUAGE SQL IMMUTABLE PARALLEL SAFE
 RETURN regexp_replace(replace(replace(replace(t, '&', '&amp;'), '<', '&lt;'), '>', '&gt;') COLLATE "C",
                       '[\x01-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]', '&#65533;', 'g');
-COMMENT ON FUNCTION coverage_svg_text(text) IS
+COMMENT ON FUNCTION swarm_reward_internal.coverage_svg_text(text) IS
 'a text as XML: control characters, U+FFFE and U+FFFF, which XML does not have, become U+FFFD';
 
-CREATE FUNCTION coverage_svg_line(t text, x integer, y integer, most integer, width float8) RETURNS text
+CREATE FUNCTION swarm_reward_internal.coverage_svg_line(t text, x integer, y integer, most integer, width float8) RETURNS text
 LANGUAGE SQL IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN t <> '' THEN
     format(E'<text x="%s" y="%s" font-size="%s" font-weight="600" unicode-bidi="plaintext">%s</text>\n', x, y,
            -- a letter of three bytes is taken for one of double width
            least(most, greatest(8, floor(width / (0.62 * greatest(length(t), octet_length(t) * 2 / 3))))), coverage_svg_text(t))
     ELSE '' END;
-COMMENT ON FUNCTION coverage_svg_line(text, integer, integer, integer, float8) IS
+COMMENT ON FUNCTION swarm_reward_internal.coverage_svg_line(text, integer, integer, integer, float8) IS
 'a line of bold text of size most, or smaller so that it is no wider than about width, but no smaller than 8';
 
-CREATE FUNCTION coverage_svg_number(v float8) RETURNS text
+CREATE FUNCTION swarm_reward_internal.coverage_svg_number(v float8) RETURNS text
 LANGUAGE SQL IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT CASE
@@ -33,7 +33,7 @@ BEGIN ATOMIC
         ELSE regexp_replace(ltrim(to_char(round(n.x, 2 - n.e), '9.99EEEE')), '\.?0*e', 'e') END
     FROM (SELECT v::numeric AS x, floor(log(abs(nullif(v::numeric, 0))))::integer AS e) n;
 END;
-COMMENT ON FUNCTION coverage_svg_number(float8) IS
+COMMENT ON FUNCTION swarm_reward_internal.coverage_svg_number(float8) IS
 'a number for people, as XML: four digits, or all those before the point in groups of three';
 
 CREATE FUNCTION coverage_svg(c coverage, regions geography[] DEFAULT NULL, title text DEFAULT NULL, above text DEFAULT NULL, below text DEFAULT NULL)
@@ -98,16 +98,16 @@ END;
 COMMENT ON FUNCTION coverage_svg(coverage, geography[], text, text, text) IS
 'a standalone SVG map of a field: Equal Earth projection (equal-area), of the world or, where the cells that are not zero span at most 140 degrees of longitude, of the part with them; at most seven classes each, blue above zero and red below. Of regions, a Polygon or MultiPolygon is drawn as land with a thin outline, as the cells that it covers, a Point or MultiPoint as dots; NULLs are skipped. title stands above the map, above and below are the headings of the legend for values above and below zero, the latter''s numbers being shown without their sign under a heading; characters that XML does not have become U+FFFD. What is too fine for the picture is drawn as the mean of the cells that are not zero, on a grid that keeps the text below 2 MB. NULL if c is NULL';
 
-CREATE FUNCTION coverage_tile_cells(c coverage, z integer, x integer, y integer,
+CREATE FUNCTION swarm_reward_internal.coverage_tile_cells(c coverage, z integer, x integer, y integer,
     OUT cell bigint, OUT grid_order integer, OUT value float8, OUT share float8, OUT boundary bytea)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000 ROWS 3000;
-COMMENT ON FUNCTION coverage_tile_cells(coverage, integer, integer, integer) IS
+COMMENT ON FUNCTION swarm_reward_internal.coverage_tile_cells(coverage, integer, integer, integer) IS
 'the cells that are not zero in and around a Web Mercator tile z/x/y (z 0 to 24), of the field''s grid order or z + 4 if that is lower: value is the mean of the field''s cells in it that are not zero, share the part of the cell that they cover, boundary WKB in EPSG:3857. Cells on the antimeridian come once for each side of it that the tile shows';
 
-CREATE FUNCTION checked_tile_zoom(z integer, x integer, y integer) RETURNS integer
+CREATE FUNCTION swarm_reward_internal.checked_tile_zoom(z integer, x integer, y integer) RETURNS integer
 AS 'MODULE_PATHNAME', 'sr_checked_tile_zoom' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION checked_tile_zoom(integer, integer, integer) IS
+COMMENT ON FUNCTION swarm_reward_internal.checked_tile_zoom(integer, integer, integer) IS
 'z, where there is a Web Mercator tile z/x/y; NULL if an argument is NULL. Errors: a zoom not from 0 to 24, x or y not from 0 to 2^z - 1';
 
 CREATE FUNCTION coverage_tile(c coverage, z integer, x integer, y integer) RETURNS bytea

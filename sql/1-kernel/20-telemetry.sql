@@ -2,24 +2,24 @@
 
 CREATE TYPE telemetry_summary;
 
-CREATE FUNCTION telemetry_summary_in(cstring) RETURNS telemetry_summary
+CREATE FUNCTION swarm_reward_internal.telemetry_summary_in(cstring) RETURNS telemetry_summary
 AS 'MODULE_PATHNAME', 'sr_telemetry_in' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;
-COMMENT ON FUNCTION telemetry_summary_in(cstring) IS
+COMMENT ON FUNCTION swarm_reward_internal.telemetry_summary_in(cstring) IS
 'Text input of telemetry_summary: the JSON that the text output writes. Anything telemetry_agg could not have made is an error.';
 
-CREATE FUNCTION telemetry_summary_out(telemetry_summary) RETURNS cstring
+CREATE FUNCTION swarm_reward_internal.telemetry_summary_out(telemetry_summary) RETURNS cstring
 AS 'MODULE_PATHNAME', 'sr_telemetry_out' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;
-COMMENT ON FUNCTION telemetry_summary_out(telemetry_summary) IS
+COMMENT ON FUNCTION swarm_reward_internal.telemetry_summary_out(telemetry_summary) IS
 'Text output of telemetry_summary: JSON with slot_us (microseconds), samples, errors, up ([first slot, count] pairs; slot 0 holds 2000-01-01 00:00 UTC) and latency (counts below 1 microsecond and above 1 hour, exact least and greatest in ms, [bucket, count] pairs; bucket i holds [1.02^i, 1.02^(i+1)) microseconds), null without a latency. Reads back exactly.';
 
-CREATE FUNCTION telemetry_summary_recv(internal) RETURNS telemetry_summary
+CREATE FUNCTION swarm_reward_internal.telemetry_summary_recv(internal) RETURNS telemetry_summary
 AS 'MODULE_PATHNAME', 'sr_telemetry_recv' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;
-COMMENT ON FUNCTION telemetry_summary_recv(internal) IS
+COMMENT ON FUNCTION swarm_reward_internal.telemetry_summary_recv(internal) IS
 'Binary input of telemetry_summary. Anything telemetry_agg could not have made is an error.';
 
-CREATE FUNCTION telemetry_summary_send(telemetry_summary) RETURNS bytea
+CREATE FUNCTION swarm_reward_internal.telemetry_summary_send(telemetry_summary) RETURNS bytea
 AS 'MODULE_PATHNAME', 'sr_telemetry_send' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5;
-COMMENT ON FUNCTION telemetry_summary_send(telemetry_summary) IS
+COMMENT ON FUNCTION swarm_reward_internal.telemetry_summary_send(telemetry_summary) IS
 'Binary output of telemetry_summary: version, slot in microseconds, samples, errors, slots and buckets. Reads back exactly.';
 
 CREATE TYPE telemetry_summary (
@@ -35,24 +35,24 @@ COMMENT ON TYPE telemetry_summary IS
 
 -- equality
 
-CREATE FUNCTION telemetry_summary_eq(telemetry_summary, telemetry_summary) RETURNS boolean
+CREATE FUNCTION swarm_reward_internal.telemetry_summary_eq(telemetry_summary, telemetry_summary) RETURNS boolean
 AS 'MODULE_PATHNAME', 'sr_telemetry_eq' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2;
-COMMENT ON FUNCTION telemetry_summary_eq(telemetry_summary, telemetry_summary) IS
+COMMENT ON FUNCTION swarm_reward_internal.telemetry_summary_eq(telemetry_summary, telemetry_summary) IS
 'Same slot, slots, buckets, extremes and counts; NULL if an argument is.';
 
-CREATE FUNCTION telemetry_summary_ne(telemetry_summary, telemetry_summary) RETURNS boolean
+CREATE FUNCTION swarm_reward_internal.telemetry_summary_ne(telemetry_summary, telemetry_summary) RETURNS boolean
 AS 'MODULE_PATHNAME', 'sr_telemetry_ne' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2;
-COMMENT ON FUNCTION telemetry_summary_ne(telemetry_summary, telemetry_summary) IS
+COMMENT ON FUNCTION swarm_reward_internal.telemetry_summary_ne(telemetry_summary, telemetry_summary) IS
 'Not the same content; NULL if an argument is.';
 
-CREATE FUNCTION telemetry_summary_hash(telemetry_summary) RETURNS integer
+CREATE FUNCTION swarm_reward_internal.telemetry_summary_hash(telemetry_summary) RETURNS integer
 AS 'MODULE_PATHNAME', 'sr_telemetry_hash' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5;
-COMMENT ON FUNCTION telemetry_summary_hash(telemetry_summary) IS
+COMMENT ON FUNCTION swarm_reward_internal.telemetry_summary_hash(telemetry_summary) IS
 'Hash of the content, for hash joins, GROUP BY and hash indexes.';
 
-CREATE FUNCTION telemetry_summary_hash_extended(telemetry_summary, bigint) RETURNS bigint
+CREATE FUNCTION swarm_reward_internal.telemetry_summary_hash_extended(telemetry_summary, bigint) RETURNS bigint
 AS 'MODULE_PATHNAME', 'sr_telemetry_hash_extended' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5;
-COMMENT ON FUNCTION telemetry_summary_hash_extended(telemetry_summary, bigint) IS
+COMMENT ON FUNCTION swarm_reward_internal.telemetry_summary_hash_extended(telemetry_summary, bigint) IS
 '64-bit hash of the content with a seed, for hash partitioning.';
 
 CREATE OPERATOR = (
@@ -119,39 +119,39 @@ COMMENT ON FUNCTION response_time(telemetry_summary, double precision) IS
 
 -- aggregates
 
-CREATE FUNCTION telemetry_transition(internal, timestamptz, double precision, boolean) RETURNS internal
+CREATE FUNCTION swarm_reward_internal.telemetry_transition(internal, timestamptz, double precision, boolean) RETURNS internal
 AS 'MODULE_PATHNAME', 'sr_telemetry_transition' LANGUAGE c IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry_transition(internal, timestamptz, double precision, boolean) IS
+COMMENT ON FUNCTION swarm_reward_internal.telemetry_transition(internal, timestamptz, double precision, boolean) IS
 'Transition function of telemetry_agg.';
 
-CREATE FUNCTION telemetry_transition(internal, timestamptz, double precision, boolean, interval) RETURNS internal
+CREATE FUNCTION swarm_reward_internal.telemetry_transition(internal, timestamptz, double precision, boolean, interval) RETURNS internal
 AS 'MODULE_PATHNAME', 'sr_telemetry_transition' LANGUAGE c IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry_transition(internal, timestamptz, double precision, boolean, interval) IS
+COMMENT ON FUNCTION swarm_reward_internal.telemetry_transition(internal, timestamptz, double precision, boolean, interval) IS
 'Transition function of telemetry_agg with a slot.';
 
-CREATE FUNCTION telemetry_rollup_transition(internal, telemetry_summary) RETURNS internal
+CREATE FUNCTION swarm_reward_internal.telemetry_rollup_transition(internal, telemetry_summary) RETURNS internal
 AS 'MODULE_PATHNAME', 'sr_telemetry_rollup_transition' LANGUAGE c IMMUTABLE PARALLEL SAFE COST 10;
-COMMENT ON FUNCTION telemetry_rollup_transition(internal, telemetry_summary) IS
+COMMENT ON FUNCTION swarm_reward_internal.telemetry_rollup_transition(internal, telemetry_summary) IS
 'Transition function of rollup and sum.';
 
-CREATE FUNCTION telemetry_combine(internal, internal) RETURNS internal
+CREATE FUNCTION swarm_reward_internal.telemetry_combine(internal, internal) RETURNS internal
 AS 'MODULE_PATHNAME', 'sr_telemetry_combine' LANGUAGE c IMMUTABLE PARALLEL SAFE COST 10;
-COMMENT ON FUNCTION telemetry_combine(internal, internal) IS
+COMMENT ON FUNCTION swarm_reward_internal.telemetry_combine(internal, internal) IS
 'Combine function of telemetry_agg, rollup and sum.';
 
-CREATE FUNCTION telemetry_serialize(internal) RETURNS bytea
+CREATE FUNCTION swarm_reward_internal.telemetry_serialize(internal) RETURNS bytea
 AS 'MODULE_PATHNAME', 'sr_telemetry_serialize' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;
-COMMENT ON FUNCTION telemetry_serialize(internal) IS
+COMMENT ON FUNCTION swarm_reward_internal.telemetry_serialize(internal) IS
 'Serialisation of the state of telemetry_agg, rollup and sum.';
 
-CREATE FUNCTION telemetry_deserialize(bytea, internal) RETURNS internal
+CREATE FUNCTION swarm_reward_internal.telemetry_deserialize(bytea, internal) RETURNS internal
 AS 'MODULE_PATHNAME', 'sr_telemetry_deserialize' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;
-COMMENT ON FUNCTION telemetry_deserialize(bytea, internal) IS
+COMMENT ON FUNCTION swarm_reward_internal.telemetry_deserialize(bytea, internal) IS
 'Deserialisation of the state of telemetry_agg, rollup and sum; fully validated.';
 
-CREATE FUNCTION telemetry_final(internal) RETURNS telemetry_summary
+CREATE FUNCTION swarm_reward_internal.telemetry_final(internal) RETURNS telemetry_summary
 AS 'MODULE_PATHNAME', 'sr_telemetry_final' LANGUAGE c IMMUTABLE PARALLEL SAFE COST 10;
-COMMENT ON FUNCTION telemetry_final(internal) IS
+COMMENT ON FUNCTION swarm_reward_internal.telemetry_final(internal) IS
 'Final function of telemetry_agg, rollup and sum; leaves the state as it is.';
 
 CREATE AGGREGATE telemetry_agg(sampled_at timestamptz, latency_ms double precision, ok boolean) (

@@ -3,17 +3,6 @@
 -- A fact has a time of validity. A node is a stay: one machine of one provider at one place from
 -- joined_at until left_at; a move, a sale or new hardware ends a stay and begins another one.
 
-CREATE SCHEMA swarm_reward_internal;
-COMMENT ON SCHEMA swarm_reward_internal IS 'what swarm_reward works with inside; nothing in it is for users';
-REVOKE ALL ON SCHEMA swarm_reward_internal FROM PUBLIC;
-GRANT USAGE ON SCHEMA swarm_reward_internal TO PUBLIC;
-
--- The path while this script runs has the schema of PostGIS on it, in which others may create. No
--- function keeps it: those in PL/pgSQL are made under internal_path, and PostGIS is called from
--- functions whose body is bound here and now (BEGIN ATOMIC).
-SELECT pg_catalog.set_config('swarm_reward.script_path', pg_catalog.current_setting('search_path'), true),
-	pg_catalog.set_config('swarm_reward.internal_path', 'swarm_reward_internal, swarm_reward, pg_temp', true);
-
 -- Codes order and compare by bytes, so that "ties by code" cannot depend on the collation of a database.
 CREATE FUNCTION swarm_reward_internal.is_code(value text) RETURNS boolean
 AS 'MODULE_PATHNAME', 'sr_is_code' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;

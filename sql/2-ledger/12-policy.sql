@@ -253,12 +253,12 @@ INSERT INTO policy (policy_id, name, note, is_builtin) VALUES
 INSERT INTO policy (policy_id, name, note, is_builtin, min_beacons, unchecked_units, fee_multiple, provider_cap_bps) VALUES
 	(2, 'strict', 'Believes nothing: a place counts as far as three beacons confirm it, units as far as a check has found them within 90 days, work up to twice the fees that customers paid for it, and no provider takes more than a fifth of a pool.', true, 3, 0, 2, 2000);
 
-CREATE FUNCTION policy_in_effect(at timestamptz) RETURNS bigint
+CREATE FUNCTION swarm_reward_internal.policy_in_effect(at timestamptz) RETURNS bigint
 LANGUAGE sql STABLE STRICT
 BEGIN ATOMIC
 	SELECT p.policy_id FROM policy p WHERE p.effective_from <= policy_in_effect.at ORDER BY p.effective_from DESC LIMIT 1;
 END;
-COMMENT ON FUNCTION policy_in_effect(timestamptz) IS
+COMMENT ON FUNCTION swarm_reward_internal.policy_in_effect(timestamptz) IS
 'key of the policy of an epoch that starts at a time and names none: the one with the latest effective_from not after it; NULL where there is none, and for NULL';
 
 SELECT pg_catalog.pg_extension_config_dump('policy', 'WHERE NOT is_builtin');

@@ -359,7 +359,7 @@ DECLARE
 	e_detail pg_catalog.text;
 	e_hint pg_catalog.text;
 BEGIN
-	IF NOT swarm_reward.can_commit() THEN
+	IF NOT swarm_reward_internal.can_commit() THEN
 		RAISE EXCEPTION 'run_due_epochs() cannot run inside a transaction block'
 			USING ERRCODE = 'active_sql_transaction',
 				DETAIL = 'Each epoch commits on its own, so that a failure keeps what was done before it.',

@@ -4,6 +4,16 @@
 
 REVOKE ALL ON ALL TABLES IN SCHEMA swarm_reward, swarm_reward_internal FROM PUBLIC;
 REVOKE ALL ON ALL ROUTINES IN SCHEMA swarm_reward_internal FROM PUBLIC;
+-- What says nothing but what follows from its arguments anybody may run: operators and functions for all run it.
+DO $$
+DECLARE
+	routine regprocedure;
+BEGIN
+	FOR routine IN SELECT p.oid FROM pg_catalog.pg_proc p
+		WHERE p.pronamespace = 'swarm_reward_internal'::regnamespace AND p.provolatile = 'i' AND NOT p.prosecdef LOOP
+		EXECUTE pg_catalog.format('GRANT EXECUTE ON ROUTINE %s TO PUBLIC', routine);
+	END LOOP;
+END $$;
 
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.internal_path'), true);
 

@@ -49,7 +49,7 @@ syntax_error(const TextReader *r, const char *what)
 static void
 base64_error(const TextReader *r, const char *what)
 {
-	fail(r, what, "The form of large fields is order: and base64 of the binary form, as coverage_send gives it.");
+	fail(r, what, "The form of large fields is order: and base64 of the binary form.");
 }
 
 static void

@@ -62,7 +62,7 @@ WITH f AS MATERIALIZED (
     FROM centre, (VALUES (100000, 13), (250000, 13), (500000, 13), (1000000, 12), (1990000, 10), (3000000, 8), (4990000, 8)) v(r, k),
          LATERAL (SELECT pg_temp.tolerance(r) AS t) t)
 SELECT r, ST_Distance(location, center, true) - r AS beyond, coverage_value(inside, center) = 1 AS is_in
-FROM f, LATERAL (SELECT ST_GeogFromWKB(coverage_cell_center_wkb(k, v.cell)) AS center FROM coverage_cell_values(band) v) c;
+FROM f, LATERAL (SELECT ST_GeogFromWKB(swarm_reward_internal.coverage_cell_center_wkb(k, v.cell)) AS center FROM swarm_reward_internal.coverage_cell_values(band) v) c;
 SELECT cmp_ok(count(*), '>', 20000::bigint, 'many cells near a rim') FROM rim;
 SELECT is(count(*) FILTER (WHERE is_in <> (beyond <= 0) AND abs(beyond) > pg_temp.tolerance(r)), 0::bigint, 'none is wrong beyond the tolerance') FROM rim;
 SELECT cmp_ok(max(abs(beyond) / r) FILTER (WHERE is_in <> (beyond <= 0) AND r <= 500000), '<', 2e-6::float8, 'up to 500 km none by more than 2e-6 of the radius') FROM rim;

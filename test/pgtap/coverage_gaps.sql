@@ -33,12 +33,12 @@ FROM generate_series(0, 4) k, unnest(ARRAY[0.2, 0.5, 0.62, 0.8, 0.97]) d, genera
 WHERE k < 3 OR s = 1 AND (k = 3 OR d IN (0.5, 0.62));
 CREATE TEMP TABLE gap AS SELECT id, k, f, g.* FROM field, coverage_gaps(f) g;
 CREATE TEMP TABLE gap_cell AS
-SELECT id, gap_id, c.cell FROM gap, coverage_cell_values(region_coverage(gap.boundary, k)) c;
+SELECT id, gap_id, c.cell FROM gap, swarm_reward_internal.coverage_cell_values(region_coverage(gap.boundary, k)) c;
 CREATE INDEX ON gap_cell (id, cell);
 
 -- components and depths by relaxation over the sides
 CREATE TEMP TABLE member AS
-SELECT id, k, cell, value, cell AS label, NULL::integer AS depth FROM field, coverage_cell_values(f) WHERE value > 0;
+SELECT id, k, cell, value, cell AS label, NULL::integer AS depth FROM field, swarm_reward_internal.coverage_cell_values(f) WHERE value > 0;
 CREATE INDEX ON member (id, cell);
 ANALYZE member;
 DO $$
@@ -79,7 +79,7 @@ FROM gap JOIN expected USING (id, gap_id) WHERE abs(area_m2 / (cells * coverage_
 SELECT is(count(*), 0::bigint, 'centres are as deep inside as any, the lowest cell of such')
 FROM gap JOIN expected e USING (id, gap_id) WHERE coverage_cell(gap.center, k) <> e.center;
 SELECT is(count(*), 0::bigint, 'a centre is a cell''s centre')
-FROM gap WHERE NOT ST_Equals(center::geometry, ST_GeogFromWKB(coverage_cell_center_wkb(k, coverage_cell(center, k)))::geometry);
+FROM gap WHERE NOT ST_Equals(center::geometry, ST_GeogFromWKB(swarm_reward_internal.coverage_cell_center_wkb(k, coverage_cell(center, k)))::geometry);
 
 -- outlines
 SELECT is(count(*), 0::bigint, 'an outline holds the centres of the gap''s cells and no other, by region_coverage')
@@ -147,7 +147,7 @@ BEGIN
         SELECT c.cell, coverage_sum(f, c.center, r) INTO cell, gain
         FROM coverage_cells((k || ':{}')::coverage + 1) c ORDER BY 2 DESC, 1 LIMIT 1;
         EXIT WHEN gain = 0;
-        f := f * (1 - pg_temp.disc(ST_AsText(ST_GeogFromWKB(coverage_cell_center_wkb(k, cell))::geometry, 17), r, k));
+        f := f * (1 - pg_temp.disc(ST_AsText(ST_GeogFromWKB(swarm_reward_internal.coverage_cell_center_wkb(k, cell))::geometry, 17), r, k));
         remaining := coverage_sum(f);
         RETURN NEXT;
     END LOOP;
@@ -179,7 +179,7 @@ BEGIN
     CREATE TEMP TABLE IF NOT EXISTS inside (site bigint, cell bigint, value float8);
     TRUNCATE inside;
     INSERT INTO inside SELECT s.cell, c.cell, c.value
-    FROM coverage_cells((k || ':{}')::coverage + 1) s, coverage_cell_values(f * pg_temp.disc(ST_AsText(s.center::geometry, 17), r, k)) c;
+    FROM coverage_cells((k || ':{}')::coverage + 1) s, swarm_reward_internal.coverage_cell_values(f * pg_temp.disc(ST_AsText(s.center::geometry, 17), r, k)) c;
     IF k = 1 THEN
         WITH mask AS (SELECT site, bit_or(1::bigint << cell::integer) AS m FROM inside GROUP BY 1), v AS (SELECT DISTINCT cell, value FROM inside)
         SELECT max((SELECT sum(value) FROM v WHERE (a.m | b.m | c.m) >> v.cell::integer & 1 = 1)) INTO best

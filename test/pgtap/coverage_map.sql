@@ -155,7 +155,7 @@ SELECT is(count(*), 0::bigint, 'and none but those in it or its buffer')
 FROM feature f JOIN cell USING (cell) LEFT JOIN expected e USING (z, x, y, cell) WHERE z > 0 AND e.cell IS NULL;
 SELECT cmp_ok(count(*), '>', 0::bigint, 'a cell on the antimeridian appears at both edges of the map')
 FROM (SELECT cell FROM feature WHERE z = 1 AND x = 0 INTERSECT SELECT cell FROM feature WHERE z = 1 AND x = 1) both_edges
-JOIN small ON true, LATERAL ST_GeogFromWKB(coverage_cell_center_wkb(5, cell)) c WHERE abs(ST_X(c::geometry)) > 178;
+JOIN small ON true, LATERAL ST_GeogFromWKB(swarm_reward_internal.coverage_cell_center_wkb(5, cell)) c WHERE abs(ST_X(c::geometry)) > 178;
 SELECT is(count(*), 0::bigint, 'a cell that a tile''s eastern edge cuts is in both tiles')
 FROM expected e JOIN feature a USING (z, x, y, cell) LEFT JOIN feature b ON (b.z, b.x, b.y, b.cell) = (e.z, e.x + 1, e.y, e.cell)
 WHERE e.part BETWEEN 0.01 AND 0.99 AND e.x + 1 < 1 << e.z AND b.cell IS NULL
@@ -165,7 +165,7 @@ WHERE e.part BETWEEN 0.01 AND 0.99 AND e.x + 1 < 1 << e.z AND b.cell IS NULL
 SELECT is(round(sum(value * share * 4 ^ (10 - grid_order))), (SELECT round(coverage_sum(c)) FROM field WHERE name = 'specks at order 10'),
           'value * share adds up to the field')
 FROM (SELECT DISTINCT cell, grid_order, value, share
-      FROM field, coverage_tile_cells(c, 0, 0, 0) WHERE name = 'specks at order 10') v;
+      FROM field, swarm_reward_internal.coverage_tile_cells(c, 0, 0, 0) WHERE name = 'specks at order 10') v;
 SELECT cmp_ok(max(length(coverage_tile(c, z, x, y))), '<', 500000, 'no tile takes 500 kB')
 FROM field, (VALUES (0, 0, 0), (1, 0, 0), (2, 1, 1), (2, 0, 2), (3, 3, 3), (4, 8, 8), (6, 33, 31)) v(z, x, y);
 

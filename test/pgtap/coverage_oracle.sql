@@ -34,7 +34,7 @@ CREATE TEMP TABLE disc_compare AS
 WITH inside AS MATERIALIZED (
     SELECT id, k, c.cell
     FROM disc, generate_series(5, 6) k,
-         coverage_cell_values(pg_temp.disc(location, radius_m, k)) c)
+         swarm_reward_internal.coverage_cell_values(pg_temp.disc(location, radius_m, k)) c)
 SELECT k, d.id, cell, inside.id IS NOT NULL AS is_in, cell = coverage_cell(location, k) AS is_home,
        ST_Distance(center, location, true) - radius_m AS beyond, pg_temp.tolerance(radius_m) AS tolerance
 FROM disc d CROSS JOIN grid
@@ -84,7 +84,7 @@ WHERE k = 5 OR name NOT IN ('Russia', 'Antarctica', 'South Africa');
 CREATE TEMP TABLE region_compare AS
 SELECT k, name, cell, bool_or(side = 'ours') AS is_in, bool_or(side = 'ST_Covers') AS is_covered
 FROM (
-    SELECT 'ours' AS side, name, k, c.cell FROM question, coverage_cell_values(region_coverage(region, k)) c
+    SELECT 'ours' AS side, name, k, c.cell FROM question, swarm_reward_internal.coverage_cell_values(region_coverage(region, k)) c
     UNION ALL
     SELECT 'ST_Covers', name, k, cell FROM question JOIN grid USING (k) WHERE ST_Covers(region, center)) s
 GROUP BY 1, 2, 3;
@@ -105,10 +105,10 @@ WITH field AS MATERIALIZED (
 near AS MATERIALIZED (
     -- cells on either side of a change of value along a parallel
     SELECT name, region, k, f, v.cell + d AS cell
-    FROM field, coverage_cell_values(f) v, generate_series(-1, 1) d
+    FROM field, swarm_reward_internal.coverage_cell_values(f) v, generate_series(-1, 1) d
     WHERE v.cell + d BETWEEN 0 AND 12 * 4 ^ k - 1 AND v.cell % 7 = 3)
 SELECT name, k, coverage_value(f, center) = 1 AS is_in, ST_Covers(region, center) AS is_covered
-FROM near, LATERAL (SELECT ST_GeogFromWKB(coverage_cell_center_wkb(k, cell::bigint)) AS center) c;
+FROM near, LATERAL (SELECT ST_GeogFromWKB(swarm_reward_internal.coverage_cell_center_wkb(k, cell::bigint)) AS center) c;
 SELECT cmp_ok(count(*) FILTER (WHERE NOT is_covered), '>', 500::bigint, 'the sample sees both sides of borders') FROM border;
 SELECT is(count(*) FILTER (WHERE is_in <> is_covered), 0::bigint, 'orders 7 and 8: the borders are where ST_Covers has them') FROM border;
 

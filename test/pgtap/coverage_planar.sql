@@ -31,6 +31,6 @@ SELECT is(count(*), 40::bigint, 'four cells at each pole') FROM flat WHERE ST_YM
 SELECT is_empty($$ SELECT k, sum(ST_Length(ST_Intersection(ST_Boundary(boundary), 'SRID=4326;LINESTRING(-180 90, 180 90)'))) FROM flat WHERE ST_YMax(boundary) = 90 GROUP BY k
 	HAVING abs(sum(ST_Length(ST_Intersection(ST_Boundary(boundary), 'SRID=4326;LINESTRING(-180 90, 180 90)'))) - 360) > 1e-6 $$, 'which reach it from edge to edge of the map');
 SELECT is_empty('SELECT * FROM coverage_cells_planar(NULL)', 'no row for NULL');
-SELECT throws_ok('SELECT coverage_cell_planar_wkb(3, 768)', '22003', 'cell 768 is out of range for grid order 3', 'a cell that is none');
+SELECT throws_ok('SELECT swarm_reward_internal.coverage_cell_planar_wkb(3, 768)', '22003', 'cell 768 is out of range for grid order 3', 'a cell that is none');
 SELECT * FROM finish();
 ROLLBACK;

@@ -72,18 +72,18 @@ RESET parallel_setup_cost; RESET parallel_tuple_cost; RESET min_parallel_table_s
 
 -- an independent sum: each cell's value is the sum of its discs
 SELECT ok(bool_and(v.value = coalesce(d.total, 0)), 'a cell''s value is the sum of the weights of its discs')
-FROM (SELECT c AS cell, coverage_value(supply, ST_GeogFromWKB(coverage_cell_center_wkb(7, c))) AS value
+FROM (SELECT c AS cell, coverage_value(supply, ST_GeogFromWKB(swarm_reward_internal.coverage_cell_center_wkb(7, c))) AS value
       FROM field, generate_series(0, 196607, 97) c) v
 LEFT JOIN (
     SELECT cell, sum(round(weight * 65536) / 65536) AS total
-    FROM (SELECT id, weight, coverage_agg(location, radius_m, 1, 7) AS f FROM net GROUP BY id, weight) n, coverage_cell_values(f) c
+    FROM (SELECT id, weight, coverage_agg(location, radius_m, 1, 7) AS f FROM net GROUP BY id, weight) n, swarm_reward_internal.coverage_cell_values(f) c
     GROUP BY cell) d USING (cell);
-SELECT ok(bool_and(coverage_value(demand, ST_GeogFromWKB(coverage_cell_center_wkb(7, cell))) = total), 'a density is the sum of the points in each cell')
+SELECT ok(bool_and(coverage_value(demand, ST_GeogFromWKB(swarm_reward_internal.coverage_cell_center_wkb(7, cell))) = total), 'a density is the sum of the points in each cell')
 FROM field, (SELECT coverage_cell(location, 7) AS cell, sum(weight) AS total FROM people GROUP BY 1) p;
 
 -- measures against plain SQL over cells
-SELECT ok(coverage_sum(supply) = (SELECT sum(value) FROM coverage_cell_values(supply)), 'the sum of all cells') FROM field;
-SELECT ok(coverage_area(supply) = (SELECT count(*) FROM coverage_cell_values(supply)) * coverage_cell_area(7), 'the area of all cells') FROM field;
+SELECT ok(coverage_sum(supply) = (SELECT sum(value) FROM swarm_reward_internal.coverage_cell_values(supply)), 'the sum of all cells') FROM field;
+SELECT ok(coverage_area(supply) = (SELECT count(*) FROM swarm_reward_internal.coverage_cell_values(supply)) * coverage_cell_area(7), 'the area of all cells') FROM field;
 SELECT ok(abs(coverage_sum(r.f, ST_GeogFromText(g)) / (SELECT sum(value) FROM coverage_cells(r.f) WHERE ST_Covers(ST_GeogFromText(g), center)) - 1) < 1e-13,
           'the sum in ' || left(g, 30))
 FROM (SELECT demand / supply AS f FROM field) r,
@@ -93,10 +93,10 @@ SELECT ok(abs(coverage_sum(r.f, ST_GeogFromText(p), d) / (SELECT sum(value) FROM
           'the sum in a disc at ' || p || ', ' || n || ' field')
 FROM (SELECT 'sparse', demand / supply FROM field UNION ALL SELECT 'dense', 1 / (1 + supply) + supply * supply FROM field) r (n, f),
      (VALUES ('POINT(10 45)', 1.5e6), ('POINT(179 -60)', 2.5e6), ('POINT(0 90)', 3e6)) v(p, d);
-SELECT cmp_ok(length(coverage_send(supply * supply)), '>', 12 * 196608 / 6, 'the dense field is dense') FROM field;
+SELECT cmp_ok(length(swarm_reward_internal.coverage_send(supply * supply)), '>', 12 * 196608 / 6, 'the dense field is dense') FROM field;
 
 -- very different magnitudes: differences of prefix sums must not drown the small ones
-SELECT ok(coverage_sum(f, 'POINT(100 20)', 200000) = 1e-3::float8 * (SELECT count(*) FROM coverage_cell_values(coverage_mask(f, 1e-4) - coverage_mask(f, 1))),
+SELECT ok(coverage_sum(f, 'POINT(100 20)', 200000) = 1e-3::float8 * (SELECT count(*) FROM swarm_reward_internal.coverage_cell_values(coverage_mask(f, 1e-4) - coverage_mask(f, 1))),
           'small values are summed exactly beside large ones')
 FROM (SELECT coverage_agg(l, r, 1e9, 7) * coverage_agg(l, r, 1, 7) + 1e-3 * coverage_agg('POINT(100 20)'::geography, 100000, 1, 7) AS f
       FROM (VALUES ('POINT(-100 20)'::geography, 3e6)) v(l, r)) x;
@@ -113,7 +113,7 @@ FROM (SELECT coverage_agg(l, 200000, 1, 11) AS c11, coverage_agg(l, 200000, 1, 1
 -- storage
 CREATE TABLE stored AS SELECT 1 AS id, supply AS c FROM field UNION ALL SELECT 2, demand FROM field UNION ALL SELECT 3, 1 - supply / 3 FROM field;
 SELECT ok(bool_and(c::text::coverage = c), 'text round trips exactly') FROM stored;
-SELECT ok(bool_and(encode(coverage_send(c), 'hex') = encode(coverage_send(c::text::coverage), 'hex')), 'and so do the bytes') FROM stored;
+SELECT ok(bool_and(encode(swarm_reward_internal.coverage_send(c), 'hex') = encode(swarm_reward_internal.coverage_send(c::text::coverage), 'hex')), 'and so do the bytes') FROM stored;
 SELECT ok(count(*) = 2 AND bool_and(n = 2), 'equal fields group together')
 FROM (SELECT c, count(*) AS n FROM (SELECT c FROM stored WHERE id < 3 UNION ALL SELECT c::text::coverage FROM stored WHERE id < 3) u GROUP BY c) g;
 SELECT ok((SELECT count(*) FROM stored a JOIN stored b USING (c)) = 3, 'and join');

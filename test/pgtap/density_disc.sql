@@ -34,7 +34,7 @@ CREATE TABLE cell AS
 SELECT i, o, k.cell, round(weight * 65536)::numeric AS u, ring.n AS ring
 FROM place,
      LATERAL (SELECT coverage_agg(p.location, p.radius_m, 1, p.o) AS disc FROM place p WHERE p.i = place.i) d,
-     coverage_cell_values(disc) k,
+     swarm_reward_internal.coverage_cell_values(disc) k,
      -- the ring a cell lies on, by its number: see Gorski et al. 2005, section 5.1
      LATERAL (SELECT 2 ^ o AS nside) s,
      LATERAL (SELECT CASE
@@ -63,7 +63,7 @@ SELECT is_empty('SELECT i FROM want GROUP BY i HAVING max(units) - min(units) > 
 SELECT is_empty($$
     SELECT o, cell, w.units, v.value
     FROM (SELECT o, cell, sum(units) AS units FROM want GROUP BY o, cell HAVING sum(units) > 0) w
-         FULL JOIN (SELECT o, cell, value FROM field, coverage_cell_values(c)) v USING (o, cell)
+         FULL JOIN (SELECT o, cell, value FROM field, swarm_reward_internal.coverage_cell_values(c)) v USING (o, cell)
     WHERE w.units::float8 / 65536 IS DISTINCT FROM v.value$$, 'every cell has what the rule gives, to the bit');
 
 -- whatever the order of rows and the plan

@@ -104,7 +104,7 @@ SELECT is_empty('SELECT node FROM summary JOIN (SELECT node, telemetry_agg(at, l
                  USING (node) WHERE summary.s <> r.s', 'the default slot is a minute');
 SELECT is_empty('SELECT node FROM summary JOIN (SELECT node, rollup(s) s FROM (SELECT node, telemetry_agg(at, latency, ok) s
                  FROM beat GROUP BY node, date_trunc(''hour'', at)) h GROUP BY node) r
-                 USING (node) WHERE summary.s <> r.s OR telemetry_summary_send(summary.s) <> telemetry_summary_send(r.s)', 'hours rolled into days');
+                 USING (node) WHERE summary.s <> r.s OR swarm_reward_internal.telemetry_summary_send(summary.s) <> swarm_reward_internal.telemetry_summary_send(r.s)', 'hours rolled into days');
 SELECT is_empty('SELECT node FROM summary JOIN (SELECT node, rollup(s ORDER BY random()) s FROM (SELECT node, telemetry_agg(at, latency, ok) s
                  FROM beat GROUP BY node, i % 7) h GROUP BY node) r USING (node) WHERE summary.s <> r.s', 'shards rolled into one, in any order');
 
@@ -178,14 +178,14 @@ BEGIN
     PERFORM lo_unlink(o);
     DELETE FROM received;
     EXECUTE format('COPY received FROM %L (FORMAT binary)', file);
-    SELECT telemetry_summary_send(s) INTO result FROM received WHERE s = s::text::telemetry_summary;
+    SELECT swarm_reward_internal.telemetry_summary_send(s) INTO result FROM received WHERE s = s::text::telemetry_summary;
     RETURN result;
 EXCEPTION WHEN invalid_binary_representation OR protocol_violation THEN
     RETURN NULL;
 END
 $$;
 CREATE TABLE received (s telemetry_summary);
-CREATE TABLE image AS SELECT node, telemetry_summary_send(s) AS image FROM summary WHERE s IS NOT NULL;
+CREATE TABLE image AS SELECT node, swarm_reward_internal.telemetry_summary_send(s) AS image FROM summary WHERE s IS NOT NULL;
 SELECT is_empty('SELECT node FROM image WHERE pg_temp.copy_in(image) IS DISTINCT FROM image', 'binary round trip');
 CREATE TABLE damaged AS
 SELECT node, CASE i % 4 WHEN 0 THEN substr(image, 1, floor(random() * length(image))::int)

@@ -30,12 +30,12 @@ SELECT '3:{[0,4)=1.2.3}'::coverage;
 SELECT '3:{[0,99999999999999999999)=1}'::coverage;
 
 -- text of many runs: base64 of the binary form, which is taken at any size
-SELECT substr(c::text, 1, 40) AS start, length(c::text) - length('10:') = 4 * length(coverage_send(c)) / 3 AS base64,
-       c::text = '10:' || translate(encode(coverage_send(c), 'base64'), E'\n', '') AS of_binary, c::text::coverage = c AS same
+SELECT substr(c::text, 1, 40) AS start, length(c::text) - length('10:') = 4 * length(swarm_reward_internal.coverage_send(c)) / 3 AS base64,
+       c::text = '10:' || translate(encode(swarm_reward_internal.coverage_send(c), 'base64'), E'\n', '') AS of_binary, c::text::coverage = c AS same
 FROM (SELECT ('10:{' || string_agg(format('[%s,%s)=%s', i, i + 1, i % 7 + 0.1), ',' ORDER BY i) || '}')::coverage FROM generate_series(0, 65535) i) f(c);
 SELECT substr(c::text, 1, 40) AS start, c::text::coverage = c AS same
 FROM (SELECT ('10:{' || string_agg(format('[%s,%s)=%s', i, i + 1, i % 7 + 0.1), ',' ORDER BY i) || '}')::coverage FROM generate_series(0, 65534) i) f(c);
-SELECT (' 3 : ' || encode(coverage_send('3:{[0,4)=1.5,[10,11)=2}'), 'base64') || ' ')::coverage, '0:AAAAAAABAAAAAAAAAAAAAAAA'::coverage;
+SELECT (' 3 : ' || encode(swarm_reward_internal.coverage_send('3:{[0,4)=1.5,[10,11)=2}'), 'base64') || ' ')::coverage, '0:AAAAAAABAAAAAAAAAAAAAAAA'::coverage;
 SELECT '3:AAAAAAABAAAAAAAAAAAAAAAA'::coverage;
 SELECT '0:AAAAAAAB'::coverage;
 SELECT '0:AAAAAAABAAAAAAAAAAAAAAAAA'::coverage;
@@ -48,8 +48,8 @@ SELECT '0:AAAAAAABAAAAAH/wAAAAAAAA'::coverage;
 SELECT '3:[0,4)=1'::coverage;
 
 -- binary: exact round trip, and mistakes
-SELECT encode(coverage_send('3:{[0,4)=1.5,[10,11)=2}'), 'hex');
-SELECT encode(coverage_send('0:{}'), 'hex');
+SELECT encode(swarm_reward_internal.coverage_send('3:{[0,4)=1.5,[10,11)=2}'), 'hex');
+SELECT encode(swarm_reward_internal.coverage_send('0:{}'), 'hex');
 
 -- what is stored is looked at when it is opened
 CREATE TYPE raw;

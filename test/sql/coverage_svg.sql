@@ -44,7 +44,7 @@ FROM (VALUES (E'a\x01b\x1fc\td&<e>"f'';]]>', E'\uFFFE more \U0001F5FA', E'less\u
 SELECT n, (regexp_match(coverage_svg('3:{}', NULL, repeat('x', n)), '<text x="14" y="30" font-size="(\d+)"'))[1] AS size
 FROM unnest('{10,94,95,150,1000}'::int[]) n;
 -- numbers
-SELECT string_agg(coverage_svg_number(v), ' | ' ORDER BY i)
+SELECT string_agg(swarm_reward_internal.coverage_svg_number(v), ' | ' ORDER BY i)
 FROM unnest('{0,0.00012345,0.5,1.5,12.345,-123.456,9999,9999.9,12345.6,123456789,-1e11,1e12,1.234e15,0.00009,5e-324}'::float8[]) WITH ORDINALITY u(v, i);
 
 SELECT coverage_svg(NULL) IS NULL AS null_field, coverage_svg('3:{}', NULL, NULL) IS NOT NULL AS null_rest;
@@ -72,13 +72,13 @@ SELECT region_coverage('POLYGON((-180 0,-90 0,0 0,90 0,-180 0))', 3);
 SELECT coverage_tile('3:{}', 0, 0, 0) AS nothing, coverage_tile(NULL, 0, 0, 0) IS NULL AS null_field,
        coverage_tile('3:{[0,1)=1}', NULL, 0, 0) IS NULL AS null_zoom;
 SELECT cell, grid_order, value, share, ST_AsText(ST_GeomFromWKB(boundary, 3857), 0) AS boundary
-FROM coverage_tile_cells('1:{[20,21)=7}', 0, 0, 0);
+FROM swarm_reward_internal.coverage_tile_cells('1:{[20,21)=7}', 0, 0, 0);
 SELECT cell, grid_order, value, share, ST_NPoints(ST_GeomFromWKB(boundary, 3857)) AS points
-FROM coverage_tile_cells('6:{[0,1)=7,[1,2)=3,[24576,24580)=-2}', 0, 0, 0);
+FROM swarm_reward_internal.coverage_tile_cells('6:{[0,1)=7,[1,2)=3,[24576,24580)=-2}', 0, 0, 0);
 SELECT encode(coverage_tile('0:{[4,5)=0.5}', 0, 0, 0), 'hex') AS mvt;
 SELECT coverage_tile('3:{}', -1, 0, 0);
 SELECT coverage_tile('3:{}', 25, 0, 0);
 SELECT coverage_tile('3:{}', 0, 0, 1);
 SELECT coverage_tile('3:{}', 3, 8, 0);
 SELECT coverage_tile('3:{}', 3, 0, -1);
-SELECT count(*) FROM coverage_tile_cells('3:{[0,768)=1}', 24, 16777215, 16777215);
+SELECT count(*) FROM swarm_reward_internal.coverage_tile_cells('3:{[0,768)=1}', 24, 16777215, 16777215);
