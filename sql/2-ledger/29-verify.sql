@@ -1,13 +1,16 @@
 -- Verify: is an epoch what was sealed, and what its own rows give?
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.internal_path'), true);
 
--- Rows of one query that the other does not have, and the other way round. Both have the same columns.
+-- Rows of one query that the other does not have, and the other way round. Both have the same columns;
+-- each is computed once.
 CREATE FUNCTION count_differences(made text, stored text) RETURNS bigint
 LANGUAGE plpgsql STABLE STRICT SET search_path FROM CURRENT AS $$
 DECLARE
 	n bigint;
 BEGIN
-	EXECUTE format('SELECT (SELECT count(*) FROM ((%1$s) EXCEPT ALL (%2$s)) a) + (SELECT count(*) FROM ((%2$s) EXCEPT ALL (%1$s)) b)', made, stored) INTO n;
+	EXECUTE format($q$
+		WITH a AS MATERIALIZED (%s), b AS MATERIALIZED (%s), d AS (SELECT count(*) AS n FROM (TABLE a EXCEPT ALL TABLE b) x)
+		SELECT d.n + (SELECT count(*) FROM b) - ((SELECT count(*) FROM a) - d.n) FROM d $q$, made, stored) INTO n;
 	RETURN n;
 END $$;
 COMMENT ON FUNCTION count_differences(text, text) IS 'how many rows only one of two queries has. NULL for NULL';
@@ -83,10 +86,6 @@ BEGIN
 	RETURN QUERY SELECT 'regions', bad = 0, format('%s differ', bad);
 
 	-- scores, pools, rewards
-	bad := count_differences(
-		format('SELECT s.node_id, s.component, sum(exact(s.score))::double precision FROM (%s) s GROUP BY s.node_id, s.component', score_query(e, p)),
-		format('SELECT r.node_id, r.component, r.score FROM %s r', rewards));
-	RETURN QUERY SELECT 'scores', bad = 0, format('%s differ', bad);
 	bad := count_differences(format($q$
 			SELECT w.component, w.budget, w.carried_in, coalesce(t.score, 0)::double precision,
 				CASE WHEN w.score > 0 THEN least(w.budget + w.carried_in, floor(w.price_max * exact(w.score))) ELSE 0 END, coalesce(t.amount, 0)
@@ -96,15 +95,16 @@ BEGIN
 			e.epoch_id, rewards, e.budget, p.policy_id),
 		format('SELECT w.component, w.budget, w.carried_in, w.score, w.payable, w.paid FROM epoch_pool w WHERE w.epoch_id = %s', e.epoch_id));
 	RETURN QUERY SELECT 'pools', bad = 0, format('%s differ', bad);
-	RETURN QUERY EXECUTE format($q$
+	EXECUTE format($q$
 		WITH score_of_lot AS MATERIALIZED (%1$s)
-		SELECT 'amounts', count(*) = 0, format('%%s differ', count(*))
-		FROM (SELECT r.node_id, r.component, sum(r.amount) AS amount
-			FROM (SELECT s.node_id, s.component, allocate(s.score, s.amount) OVER (PARTITION BY s.lot %2$s ORDER BY s.node_id) AS amount FROM (%3$s) s) r
-			GROUP BY r.node_id, r.component) a FULL JOIN %4$s b ON b.node_id = a.node_id AND b.component = a.component
-		WHERE a.amount IS DISTINCT FROM b.amount $q$,
+		SELECT count(*) FILTER (WHERE a.score IS DISTINCT FROM b.score) AS scores, count(*) FILTER (WHERE a.amount IS DISTINCT FROM b.amount) AS amounts
+		FROM (SELECT r.node_id, r.component, sum(exact(r.score))::double precision AS score, sum(r.amount) AS amount
+			FROM (SELECT s.node_id, s.component, s.score, allocate(s.score, s.amount) OVER (PARTITION BY s.lot %2$s ORDER BY s.node_id) AS amount FROM (%3$s) s) r
+			GROUP BY r.node_id, r.component) a FULL JOIN %4$s b ON b.node_id = a.node_id AND b.component = a.component $q$,
 		score_query(e, p), CASE WHEN p.provider_cap_bps IS NULL THEN '' ELSE ', s.provider_id' END,
-		reward_lot_query(e.epoch_id, p, 'score_of_lot'), rewards);
+		reward_lot_query(e.epoch_id, p, 'score_of_lot'), rewards)
+	INTO x;
+	RETURN QUERY VALUES ('scores', x.scores = 0, format('%s differ', x.scores)), ('amounts', x.amounts = 0, format('%s differ', x.amounts));
 	bad := count_differences(
 		format('SELECT r.provider_id, r.component, count(*), sum(exact(r.score))::double precision, sum(r.amount) FROM %s r GROUP BY r.provider_id, r.component', rewards),
 		format('SELECT v.provider_id, v.component, v.nodes, v.score, v.amount FROM epoch_provider v WHERE v.epoch_id = %s', e.epoch_id));
