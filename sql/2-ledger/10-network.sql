@@ -96,7 +96,8 @@ CREATE TABLE node (
 	service_radius_m double precision NOT NULL CHECK (service_radius_m > 0 AND service_radius_m <= 5000000),
 	joined_at timestamptz NOT NULL CHECK (isfinite(joined_at)),
 	left_at timestamptz CHECK (isfinite(left_at)),
-	predecessor_id bigint UNIQUE REFERENCES node,
+	-- no foreign key to its own table, of which pg_dump would warn
+	predecessor_id bigint UNIQUE CHECK (predecessor_id <> node_id),
 	name text CHECK (name <> ''),
 	CONSTRAINT node_leaves_after_joining CHECK (left_at > joined_at),
 	CONSTRAINT node_one_stay_at_a_time EXCLUDE USING gist

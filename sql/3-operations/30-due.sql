@@ -341,7 +341,7 @@ COMMENT ON FUNCTION record_epoch_failure(bigint, text, text, text, text, text) I
 REVOKE ALL ON FUNCTION record_epoch_failure(bigint, text, text, text, text, text) FROM PUBLIC;
 
 -- It commits, hence no SET clause and no SECURITY DEFINER: what is here must be safe under any
--- search_path, so names are qualified and there are no operators. Each epoch has one snapshot, as
+-- search_path, so names are qualified and there are no operators, nor CASE, which has one in it. Each epoch has one snapshot, as
 -- REPEATABLE READ gives it, so that nobody who writes facts waits. The lock is that of a transaction,
 -- taken anew after each commit: it cannot outlive an error or stay behind in a pooled connection.
 CREATE PROCEDURE swarm_reward.run_due_epochs()
@@ -379,11 +379,11 @@ BEGIN
 		BEGIN
 			PERFORM swarm_reward_internal.lock_due_epochs();
 			SELECT * INTO step FROM swarm_reward_internal.next_epoch_step();
-			CASE step.action
-				WHEN 'compute' THEN CALL swarm_reward.run_epoch(step.epoch_id, step.reason);
-				WHEN 'finalize' THEN CALL swarm_reward.finalize_epoch(step.epoch_id);
-				ELSE NULL;
-			END CASE;
+			IF pg_catalog.texteq(step.action, 'compute') THEN
+				CALL swarm_reward.run_epoch(step.epoch_id, step.reason);
+			ELSIF pg_catalog.texteq(step.action, 'finalize') THEN
+				CALL swarm_reward.finalize_epoch(step.epoch_id);
+			END IF;
 		EXCEPTION
 			WHEN object_in_use THEN
 				RAISE NOTICE 'another session is computing epochs; this one leaves the rest to it'

@@ -1,6 +1,15 @@
 -- Before money moves: what an epoch would be computed from, and what about it is odd.
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.internal_path'), true);
 
+SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.script_path'), true);
+CREATE FUNCTION swarm_reward_internal.crosses_itself(boundary geography) RETURNS boolean
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT NOT ST_IsValid(boundary::geometry);
+END;
+COMMENT ON FUNCTION swarm_reward_internal.crosses_itself(geography) IS 'does a boundary touch or cross itself, in the plane of longitude and latitude? NULL for NULL';
+SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.internal_path'), true);
+
 CREATE FUNCTION swarm_reward.check_epoch(epoch_id bigint) RETURNS TABLE ("check" text, severity text, value text, hint text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT SET jit = off AS $$
 #variable_conflict use_column
@@ -78,6 +87,10 @@ BEGIN
 			RETURN QUERY SELECT 'nodes in no region', 'warning', n || ' nodes', 'They earn nothing from new_regions and resource_gaps.';
 		END IF;
 	END IF;
+	SELECT string_agg(g.code, ', ') AS list INTO x FROM region g WHERE g.valid @> lower(e.period) AND crosses_itself(g.boundary);
+	IF x.list IS NOT NULL THEN
+		RETURN QUERY SELECT 'regions whose boundary crosses itself', 'warning', x.list, 'What is inside an odd number of times belongs to it; ST_MakeValid() makes a boundary that does not.';
+	END IF;
 	IF p.min_beacons > 0 AND NOT EXISTS (SELECT FROM beacon_rtt r WHERE r.measured_at >= lower(e.period) AND r.measured_at < upper(e.period)) THEN
 		RETURN QUERY SELECT 'beacons', 'error', 'no round-trip time was measured', format('policy.min_beacons is %s: nothing that depends on place is paid.', p.min_beacons);
 	END IF;
@@ -114,46 +127,69 @@ REVOKE ALL ON FUNCTION swarm_reward.check_epoch(bigint) FROM PUBLIC;
 
 -- ---- while it runs ----
 
+-- Columns of epoch by name, never the row: its fields have tens of megabytes. In PL/pgSQL a session that asks
+-- again and again plans it once.
 CREATE FUNCTION health_rows() RETURNS TABLE ("check" text, severity text, value text, since timestamptz, what_to_do text)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
-	SELECT 'epoch failed', CASE WHEN f.epoch_id IS NULL THEN 'ok' ELSE 'critical' END, coalesce(CASE WHEN f.epoch_id IS NOT NULL THEN format('epoch %s: %s', f.epoch_id, f.message) END, 'none'), f.first_failed_at,
-		'The error says what to mend; the next run_due_epochs tries again.'
-	FROM (SELECT 1) o LEFT JOIN (SELECT * FROM epoch_failure x WHERE x.mended_at IS NULL ORDER BY x.first_failed_at LIMIT 1) f ON true
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
+	WITH step AS MATERIALIZED (	-- the first epoch that is not computed, and the first that is and is not final
+		(SELECT 'compute' AS what, e.epoch_id, upper(e.period) + p.grace_period AS due FROM epoch e JOIN policy p ON p.policy_id = coalesce(e.policy_id, policy_in_effect(lower(e.period)))
+			WHERE e.status IN ('planned', 'open') ORDER BY e.period LIMIT 1)
+		UNION ALL
+		(SELECT 'finalize', e.epoch_id, e.first_computed_at + p.challenge_window FROM epoch e JOIN policy p ON p.policy_id = e.policy_id WHERE e.status = 'computed' ORDER BY e.period LIMIT 1)
+	)
+	SELECT 'epoch failed', CASE WHEN f.epoch_id IS NULL THEN 'ok' ELSE 'critical' END, coalesce(format('epoch %s, %s times: %s', f.epoch_id, f.attempts, f.message), 'none'), f.first_failed_at,
+		'The error says what to mend; the next run_due_epochs tries again. Its hint is in swarm_reward.epoch_failure.'
+	FROM (SELECT) o LEFT JOIN (SELECT x.epoch_id, x.attempts, x.message, x.first_failed_at FROM epoch_failure x WHERE x.mended_at IS NULL ORDER BY x.first_failed_at LIMIT 1) f ON true
 	UNION ALL
 	SELECT 'epoch overdue', CASE WHEN d.epoch_id IS NULL THEN 'ok' WHEN d.due < now() - interval '1 hour' THEN 'critical' ELSE 'warning' END,
-		coalesce(CASE WHEN d.epoch_id IS NOT NULL THEN format('epoch %s was due at %s', d.epoch_id, d.due) END, 'none'), d.due, 'CALL swarm_reward.run_due_epochs(); is the scheduler running? See epoch_progress.'
-	FROM (SELECT 1) o LEFT JOIN (SELECT e.epoch_id, epoch_closes_at(e) AS due FROM epoch e WHERE e.status IN ('planned', 'open') ORDER BY e.period LIMIT 1) d ON d.due < now() - interval '10 minutes'
+		CASE WHEN d.epoch_id IS NULL THEN 'none' ELSE format('epoch %s was due at %s', d.epoch_id, d.due) END, d.due,
+		'CALL swarm_reward.run_due_epochs(); is the scheduler running? swarm_reward.epoch_progress shows whether somebody is at it.'
+	FROM (SELECT) o LEFT JOIN step d ON d.what = 'compute' AND d.due < now() - interval '10 minutes'
 	UNION ALL
-	SELECT 'epoch not final', CASE WHEN d.epoch_id IS NULL THEN 'ok' ELSE 'warning' END, coalesce(CASE WHEN d.epoch_id IS NOT NULL THEN format('epoch %s could be final since %s', d.epoch_id, d.due) END, 'none'), d.due,
-		'CALL swarm_reward.run_due_epochs(); is it held, or the one before it?'
-	FROM (SELECT 1) o LEFT JOIN (SELECT e.epoch_id, epoch_final_from(e) AS due FROM epoch e WHERE e.status = 'computed' ORDER BY e.period LIMIT 1) d ON d.due < now() - interval '1 hour'
+	SELECT 'epoch not final', CASE WHEN d.epoch_id IS NULL THEN 'ok' ELSE 'warning' END,
+		CASE WHEN d.epoch_id IS NULL THEN 'none' ELSE format('epoch %s could be final since %s', d.epoch_id, d.due) END, d.due,
+		'CALL swarm_reward.run_due_epochs(); is it held?'
+	FROM (SELECT) o LEFT JOIN step d ON d.what = 'finalize' AND d.due < now() - interval '1 hour'
 	UNION ALL
-	SELECT 'epoch held', CASE WHEN h.epoch_id IS NULL THEN 'ok' ELSE 'warning' END, coalesce(CASE WHEN h.epoch_id IS NOT NULL THEN format('epoch %s: %s', h.epoch_id, h.held_reason) END, 'none'), h.computed_at,
-		'SELECT * FROM swarm_reward.check_epoch(epoch_id); then release_epoch or mend what is wrong.'
-	FROM (SELECT 1) o LEFT JOIN (SELECT e.epoch_id, e.held_reason, e.computed_at FROM epoch e WHERE e.held_reason IS NOT NULL ORDER BY e.period LIMIT 1) h ON true
+	SELECT 'epoch held', CASE WHEN h.epoch_id IS NULL THEN 'ok' ELSE 'warning' END, CASE WHEN h.epoch_id IS NULL THEN 'none' ELSE format('epoch %s: %s', h.epoch_id, h.held_reason) END, h.computed_at,
+		'SELECT * FROM swarm_reward.check_epoch(epoch_id); mend what is wrong, or SELECT swarm_reward.release_epoch(epoch_id, reason).'
+	FROM (SELECT) o LEFT JOIN (SELECT e.epoch_id, e.held_reason, e.computed_at FROM epoch e WHERE e.held_reason IS NOT NULL ORDER BY e.period LIMIT 1) h ON true
 	UNION ALL
-	SELECT 'epochs planned', CASE WHEN m.until IS NULL OR m.until < now() THEN 'warning' ELSE 'ok' END, coalesce('until ' || m.until, 'none'), m.until, 'SELECT swarm_reward.plan_epochs(until, length, budget).'
+	SELECT 'epochs planned', CASE WHEN m.until IS NULL OR m.until < now() THEN 'warning' ELSE 'ok' END, coalesce('until ' || m.until, 'none'), m.until,
+		'SELECT swarm_reward.plan_epochs(until, length, budget), or plan_length for schedule_jobs.'
 	FROM (SELECT max(upper(e.period)) AS until FROM epoch e) m
 	UNION ALL
-	SELECT 'challenges', CASE WHEN c.n = 0 THEN 'ok' ELSE 'warning' END, c.n || ' of epochs that are not final', c.first, 'SELECT * FROM swarm_reward.epoch_event WHERE event = ''challenge''.'
-	FROM (SELECT count(*) AS n, min(v.at) AS first FROM epoch_event v JOIN epoch e ON e.epoch_id = v.epoch_id WHERE v.event = 'challenge' AND e.status = 'computed') c
+	SELECT 'challenges', CASE WHEN c.n = 0 THEN 'ok' ELSE 'warning' END, c.n || ' of epochs that are not final', c.first,
+		'SELECT * FROM swarm_reward.epoch_event WHERE event = ''challenge''; hold_epoch while you look.'
+	FROM (SELECT count(*) AS n, min(v.at) AS first FROM epoch e JOIN epoch_event v ON v.epoch_id = e.epoch_id AND v.event = 'challenge' WHERE e.status = 'computed') c
 	UNION ALL
-	SELECT 'telemetry arrives', CASE WHEN r.last_at IS NULL OR r.last_at < now() - interval '1 hour' THEN 'critical' ELSE 'ok' END, coalesce('last mark ' || r.last_at, 'nothing yet'), r.last_at, 'Do the probers run, and does ingest_telemetry?'
+	SELECT 'beacons', CASE WHEN b.n = 0 THEN 'ok' ELSE 'warning' END, b.n || ' of the last computed epoch find more than a tenth of their nodes impossible', NULL,
+		'SELECT * FROM swarm_reward.epoch_beacon WHERE violations > nodes / 10.0; is the place of the beacon right?'
+	FROM (SELECT count(*) AS n FROM epoch_beacon x WHERE x.epoch_id = (SELECT e.epoch_id FROM epoch e WHERE e.status IN ('computed', 'final') ORDER BY e.period DESC LIMIT 1) AND x.violations > x.nodes / 10.0) b
+	UNION ALL
+	SELECT 'telemetry arrives', CASE WHEN r.last_at IS NULL OR r.last_at < now() - interval '1 hour' THEN 'critical' ELSE 'ok' END, coalesce('until ' || r.last_at, 'nothing yet'), r.last_at,
+		'Do the probers run, and does ingest_telemetry?'
 	FROM (SELECT greatest((SELECT max(d.since) FROM telemetry_dirty d), (SELECT max(w.hour) FROM telemetry_rolled w WHERE w.samples > 0)) + interval '1 hour' AS last_at) r
 	UNION ALL
 	SELECT 'telemetry partitions', CASE WHEN t.until IS NULL OR t.until < now() + interval '1 day' THEN 'critical' WHEN t.until < now() + interval '3 days' THEN 'warning' ELSE 'ok' END,
 		coalesce('until ' || t.until, 'none'), NULL, 'SELECT swarm_reward.keep_telemetry_partitions().'
 	FROM (SELECT max(upper(p.period)) AS until FROM telemetry_partition('telemetry') p) t
 	UNION ALL
-	SELECT 'hours rolled up', CASE WHEN h.hour < now() - interval '6 hours' THEN 'warning' ELSE 'ok' END, coalesce('until ' || (h.hour + interval '1 hour'), 'none'), h.hour, 'CALL swarm_reward.roll_telemetry().'
+	SELECT 'hours rolled up', CASE WHEN h.hour < now() - interval '6 hours' THEN 'warning' ELSE 'ok' END, coalesce('until ' || (h.hour + interval '1 hour'), 'none'), h.hour,
+		'CALL swarm_reward.roll_telemetry(). No epoch depends on it, but it reads raw rows until then.'
 	FROM (SELECT max(w.hour) AS hour FROM telemetry_rolled w) h
 	UNION ALL
-	SELECT 'rejected telemetry', CASE WHEN j.first IS NULL THEN 'ok' ELSE 'warning' END, CASE WHEN j.first IS NULL THEN 'none' ELSE 'there is some' END, j.first, 'SELECT reason, count(*) FROM swarm_reward.telemetry_reject GROUP BY 1; then retry_telemetry_reject.'
+	SELECT 'rejected telemetry', CASE WHEN j.first IS NULL THEN 'ok' ELSE 'warning' END, CASE WHEN j.first IS NULL THEN 'none' ELSE 'there is some' END, j.first,
+		'SELECT reason, count(*) FROM swarm_reward.telemetry_reject GROUP BY 1; mend that, then retry_telemetry_reject.'
 	FROM (SELECT min(x.rejected_at) AS first FROM (SELECT r.rejected_at FROM telemetry_reject r ORDER BY r.reject_id LIMIT 1) x) j
 	UNION ALL
-	SELECT 'payouts under way', CASE WHEN p.first < now() - interval '3 days' THEN 'warning' ELSE 'ok' END, p.n || ' released, not confirmed', p.first, 'confirm_payout(payout_id, reference) or fail_payout(payout_id, addresses, reason).'
-	FROM (SELECT count(*) AS n, min(x.released_at) AS first FROM payout x WHERE x.status = 'released') p
-$$;
+	SELECT 'payouts under way', CASE WHEN p.first < now() - interval '3 days' THEN 'warning' ELSE 'ok' END, p.n || ' released, neither confirmed nor failed', p.first,
+		'SELECT swarm_reward.confirm_payout(payout_id, reference), or fail_payout(payout_id, addresses, reason).'
+	FROM (SELECT count(*) AS n, min(x.released_at) AS first FROM payout x WHERE x.status = 'released') p;
+END $$;
 COMMENT ON FUNCTION health_rows() IS 'the rows of the view health';
 
 CREATE VIEW swarm_reward.health AS SELECT * FROM health_rows();

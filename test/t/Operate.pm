@@ -26,20 +26,19 @@ sub new_cluster
 	return $node;
 }
 
-# Fills the ledger with the network of the property tests and its four epochs, 1001 to 1004.
-# They are due at once; a challenge window of nothing makes them final as soon as they are computed.
+# Fills the ledger with a small network and its three epochs, 1 to 3, which are due at once; a challenge
+# window of nothing makes them final as soon as they are computed.
 sub build_network
 {
 	my ($node, %option) = @_;
-	my $file = dirname(__FILE__) . '/../pgtap/ledger_network.psql';
-	my ($seed, $nodes, $window) = ($option{seed} // 1, $option{nodes} // 20, $option{window} // '7 days');
+	my $file = dirname(__FILE__) . '/../pgtap/small.psql';
+	my $window = $option{window} // '7 days';
 
 	$node->safe_psql($option{database} // 'postgres', qq{
-		\\ir $file
+		SET search_path = swarm_reward, public;
 		\\o /dev/null
-		SELECT pg_temp.build($seed, $nodes);
-		UPDATE policy SET challenge_window = '$window' WHERE policy_id = 1000;
-		UPDATE epoch SET policy_id = 1000;
+		\\i $file
+		UPDATE policy SET challenge_window = '$window' WHERE name = 'p';
 	});
 }
 
@@ -94,7 +93,7 @@ sub state_of
 	return value($node, q{
 		SELECT concat_ws(' ', (SELECT string_agg(concat_ws(':', e.epoch_id, e.status, encode(e.digest, 'hex')), ' ' ORDER BY e.epoch_id) FROM swarm_reward.epoch e),
 			(SELECT concat(count(*), ':', sum(r.amount)) FROM swarm_reward.reward r), (SELECT count(*) FROM swarm_reward.epoch_node n),
-			(SELECT count(*) FROM swarm_reward.epoch_seal s))});
+			(SELECT concat(count(*), ':', sum(p.amount) FILTER (WHERE p.amount > 0)) FROM swarm_reward.posting p))});
 }
 
 1;

@@ -1,39 +1,30 @@
-# Money and other sessions: two payouts, two restatements, a restatement and an epoch that becomes
-# final at the same time; and dump and restore of all of it.
+# Money and other sessions: two payouts, two restatements, a payout and an epoch that becomes final at the same time,
+# in sessions that see and that cannot see what the other did; and a crash in the middle.
 use strict;
 use warnings;
 use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Operate;
 
-my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init;
-$node->append_conf('postgresql.conf', "jit = off\ntimezone = UTC");
-$node->start;
-my $options = '-c search_path=swarm_reward,public -c client_min_messages=warning';
-$ENV{PGOPTIONS} = $options;
-
-# a network with three final epochs, one more to come, and addresses
-$node->safe_psql('postgres', 'CREATE DATABASE main');
-my $network = "$ENV{TESTDIR}/test/pgtap/ledger_network.psql";
-$node->safe_psql('main', qq{
-	CREATE EXTENSION swarm_reward CASCADE;
-	\\i $network
-	SELECT pg_temp.build(4, 15);
-	CALL run_epoch(1001);
-	CALL run_epoch(1002);
-	CALL run_epoch(1003);
-	UPDATE epoch SET status = 'final', final_at = now() WHERE epoch_id = 1001;
-	UPDATE epoch SET status = 'final', final_at = now() WHERE epoch_id = 1002;
-	UPDATE provider SET payout_address = '0x' || md5(provider_id::text) || '00000000' WHERE provider_id <> 1004;
+my $node = new_cluster('payout');
+$ENV{PGOPTIONS} = '-c search_path=swarm_reward,public -c client_min_messages=warning';
+build_network($node, window => '0');
+$node->safe_psql('postgres', q{
+	CALL run_epoch(1);
+	CALL run_epoch(2);
+	CALL run_epoch(3);
+	CALL finalize_epoch(1);
+	UPDATE provider SET payout_address = '0x' || repeat('0', 39) || provider_id;
+	SELECT fund_treasury(10000000, 'a test');
 });
 
-# A psql that waits for queries; ask() returns what it printed, or undef while it is at work.
+# A psql that waits for queries; ask() returns what it printed.
 sub session
 {
 	my %s = (in => '', out => '', n => 0);
-	$s{run} = IPC::Run::start(['psql', '-X', '-A', '-t', '-q', '-d', $node->connstr('main')], '<', \$s{in}, '>&', \$s{out},
+	$s{run} = IPC::Run::start(['psql', '-X', '-A', '-t', '-q', '-d', $node->connstr('postgres')], '<', \$s{in}, '>&', \$s{out},
 		IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
 	return \%s;
 }
@@ -57,15 +48,14 @@ sub answer
 }
 
 sub ask { submit(@_); return answer($_[0]) }
-
-sub waits
-{
-	return $node->poll_query_until('main', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'});
-}
+sub waits { return $node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'}) }
 
 my ($one, $two) = (session(), session());
+my $owed = q{SELECT sum(balance) FROM provider_balance};
+my $wrong = q{SELECT count(*) FROM payout p, verify_payout(p.payout_id) v WHERE NOT v.ok};
 
 # two payouts at once
+my $all = value($node, $owed);
 ask($one, 'BEGIN');
 my $batch = ask($one, 'SELECT make_payout()');
 like($batch, qr/^\d+$/, 'one makes a payout');
@@ -73,67 +63,66 @@ submit($two, 'SELECT make_payout()');
 ok(waits(), 'another waits for it');
 ask($one, 'COMMIT');
 is(answer($two), '', 'and finds nothing left');
+is(value($node, $owed), '0', 'all is paid');
 ask($one, qq{SELECT cancel_payout($batch, 'once more')});
+is(value($node, $owed), $all, 'cancelled, all is owed again');
+
+# who cannot see what was paid cannot pay it again
 ask($two, 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM payout_line');
 $batch = ask($one, 'SELECT make_payout()');
-like(ask($two, 'SELECT make_payout()'), qr/ERROR: .*payout_line_once|could not serialize/, 'who cannot see it runs into the constraint');
+like(ask($two, 'SELECT make_payout()'), qr/ERROR: +could not serialize/, 'a session with an older snapshot does not pay twice');
 ask($two, 'ROLLBACK');
-is($node->safe_psql('main', 'SELECT count(*) FROM (SELECT FROM payout_line WHERE NOT cancelled GROUP BY epoch_id, provider_id HAVING count(*) > 1) d'),
-	0, 'no statement is paid twice');
+is(value($node, $owed), '0', 'all is paid once');
+is(value($node, $wrong), '0', 'and payouts are what the journal has');
 ask($one, "SELECT release_payout($batch)");
 
-# an epoch becomes final while a restatement is being posted in it
-$node->safe_psql('main', q{UPDATE telemetry SET ok = true, latency_ms = 25 WHERE node_id = 1003 AND sampled_at < '2021-02-10'});
+# the same payment fails twice at once
 ask($one, 'BEGIN');
-like(ask($one, q{SELECT restate_epoch(1001, 'late', '{}')}), qr/^\d+$/, 'a restatement is posted');
-submit($two, q{UPDATE epoch SET status = 'final', final_at = now() WHERE epoch_id = 1003});
-ok(waits(), 'its epoch cannot become final meanwhile');
+like(ask($one, "SELECT fail_payout($batch, NULL, 'a test')"), qr/^\d+$/, 'a payout fails');
+submit($two, "SELECT confirm_payout($batch, 'a test')");
+ok(waits(), 'who confirms it meanwhile waits');
 ask($one, 'COMMIT');
-is(answer($two), '', 'but then it does');
-is($node->safe_psql('main', 'SELECT sum(restated) FROM final_statement WHERE epoch_id = 1003'),
-	$node->safe_psql('main', 'SELECT sum(amount) FROM restatement WHERE provider_id IS NOT NULL'), 'with the restatement in its statements');
+like(answer($two), qr/ERROR: +payout $batch is failed/, 'and learns that it failed');
+is(value($node, $owed), $all, 'all is owed again');
+
+# an epoch becomes final while a payout is made
+ask($one, 'BEGIN');
+ask($one, 'CALL finalize_epoch(2)');
+submit($two, 'SELECT make_payout()');
+ok(waits(), 'a payout waits for an epoch that becomes final');
+ask($one, 'COMMIT');
+$batch = answer($two);
+is(value($node, "SELECT total FROM payout WHERE payout_id = $batch"), value($node, 'SELECT sum(amount) FROM reward WHERE epoch_id <= 2'), 'and pays it');
 
 # two restatements at once
-$node->safe_psql('main', q{UPDATE telemetry SET ok = true, latency_ms = 25 WHERE node_id IN (1005, 1006)});
+$node->safe_psql('postgres', q{SELECT correct_node(3, '{"joined_at": "2024-02-20T00:00:00Z"}', 'it came later')});
 ask($one, 'BEGIN');
-like(ask($one, q{SELECT restate_epoch(1001, 'late again', '{}')}), qr/^\d+$/, 'one session restates');
-submit($two, q{SELECT restate_epoch(1001, 'late again', '{}')});
-ok(waits(), 'another waits for it');
+like(ask($one, q{SELECT count(*) FROM restate_epoch(1, 'it came later')}), qr/^[1-9]/, 'one session restates');
+like(ask($two, q{SELECT count(*) FROM restate_epoch(1, 'it came later')}), qr/ERROR: +another session is computing/, 'another is turned away');
+ask($two, 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM restatement');
 ask($one, 'COMMIT');
-is(answer($two), '', 'and finds nothing to post');
+like(ask($two, q{SELECT count(*) FROM restate_epoch(1, 'it came later')}), qr/ERROR: +could not serialize/, 'who cannot see it cannot post it again');
+ask($two, 'ROLLBACK');
+is(ask($two, q{SELECT count(*) FROM restate_epoch(1, 'it came later')}), '0', 'who can has nothing to post');
+
+# what is owed by a provider is never paid; what it earns makes up for it
+is(value($node, 'SELECT count(*) FROM provider_balance WHERE balance < 0') > 0 ? 1 : 0, 1, 'somebody got too much');
+$batch = value($node, 'SELECT make_payout()');
+is(value($node, 'SELECT count(*) FROM payout_line l JOIN provider_balance b USING (provider_id) WHERE b.balance < 0 AND l.payout_id = ' . ($batch || 0)), '0', 'and is not paid');
 
 # a crash in the middle leaves nothing
-ask($one, q{UPDATE telemetry SET latency_ms = 400 WHERE node_id = 1005});
+$node->safe_psql('postgres', q{SELECT correct_node(3, '{"joined_at": "2024-02-10T00:00:00Z"}', 'no, it did not')});
 ask($one, 'BEGIN');
-ask($one, q{SELECT restate_epoch(1001, 'lost', '{}')});
-my $before = $node->safe_psql('main', 'SELECT max(run_id) FROM restatement_run');
+ask($one, q{SELECT count(*) FROM restate_epoch(1, 'lost')});
+my $before = state_of($node);
 $node->stop('immediate');
 $node->start;
-is($node->safe_psql('main', 'SELECT max(run_id) FROM restatement_run'), $before, 'a restatement lost in a crash is not there');
-is($node->safe_psql('main', 'SELECT count(*) FROM epoch e, verify_epoch(e.epoch_id) v WHERE e.status = $$final$$ AND NOT v.ok'), 0, 'and final epochs are as they were');
-like($node->safe_psql('main', q{SELECT restate_epoch(1001, 'not lost', '{}')}), qr/^\d+$/, 'it can be posted again');
-$node->safe_psql('main', q{SELECT cancel_payout(make_payout(), 'not yet'); SELECT release_payout(make_payout(1003)); });
-
-# dump and restore, as COPY and as INSERTs
-my $sum = q{
-	SELECT string_agg(t || ' ' || query_to_xml(format('SELECT count(*), md5(string_agg(x::text, E''\n'' ORDER BY x::text COLLATE "C")) FROM %I x', t), false, true, ''), '')
-	FROM unnest(ARRAY['epoch', 'reward', 'restatement_run', 'restatement', 'restatement_input', 'final_statement', 'payout', 'payout_leaf', 'payout_line', 'provider']) t};
-my $dir = $node->basedir;
-for my $how (['--format=custom'], ['--format=custom', '--inserts'])
-{
-	my $name = 'copy' . @$how;
-	$node->command_ok(['pg_dump', @$how, '-f', "$dir/$name.dump", '-d', $node->connstr('main')], "dump @$how");
-	$node->safe_psql('postgres', "CREATE DATABASE $name");
-	$node->command_ok(['pg_restore', '--exit-on-error', '-d', $node->connstr($name), "$dir/$name.dump"], 'restore');
-	is($node->safe_psql($name, $sum), $node->safe_psql('main', $sum), 'the same rows');
-	is($node->safe_psql($name, q{SELECT count(*) FROM restatement_run r, verify_restatement(r.run_id) v WHERE NOT v.ok}), 0, 'restatements verify');
-	is($node->safe_psql($name, q{SELECT count(*) FROM payout p, verify_payout(p.payout_id) v WHERE NOT v.ok}), 0, 'payouts verify');
-	my ($code, $out, $err) = $node->psql($name, q{INSERT INTO final_statement (epoch_id, provider_id, earned, restated) SELECT 1003, 1001, 5, 0 ON CONFLICT DO NOTHING;
-		INSERT INTO restatement_input SELECT run_id, input_no + 100000, epoch_id, relation, original, corrected FROM restatement_input LIMIT 1});
-	like($err, qr/which is complete/, 'guards still hold');
-	is($node->safe_psql($name, q{SELECT restate_epoch(1001, 'after', '{}')}), '', 'and epochs come out the same');
-}
-
+is(state_of($node), $before, 'a restatement lost in a crash is not there');
+is(value($node, q{SELECT count(*) FROM epoch e, verify_epoch(e.epoch_id) v WHERE e.status = 'final' AND NOT v.ok}), '0', 'and final epochs are as they were');
+like(value($node, q{SELECT count(*) FROM restate_epoch(1, 'not lost')}), qr/^[1-9]/, 'it can be posted again');
+is(value($node, 'SELECT sum(amount) FROM posting'), '0', 'the money balances');
+is(value($node, $wrong), '0', 'and payouts are what the journal has');
 $one->{run}->kill_kill;
 $two->{run}->kill_kill;
+$node->stop;
 done_testing();

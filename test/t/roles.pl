@@ -1,26 +1,20 @@
-# Privileges: each kind of role logs in and tries what it must not do, in a database where PostGIS has a
-# schema of its own and the extension was made by a superuser who is not the default one.
+# Privileges: each kind of role logs in, does what it is for, and tries what it must not do, in a database where PostGIS
+# has a schema of its own and the extension was made by a superuser who is not the default one.
 use strict;
 use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use File::Basename;
 use Operate;
 
 my $node = new_cluster('roles');
-$node->safe_psql('postgres', 'CREATE DATABASE ledger; CREATE ROLE founder SUPERUSER LOGIN;' . join('', map { "CREATE ROLE $_ LOGIN;" } qw(ana oscar sven paula pedro nobody_at_all)));
-$node->safe_psql('ledger', q{
-	CREATE SCHEMA gis;
-	CREATE EXTENSION postgis SCHEMA gis;
-	ALTER DATABASE ledger SET search_path = '';
-}, extra_params => ['-U', 'founder']);
-$node->safe_psql('ledger', q{
-	CREATE EXTENSION swarm_reward;
-	SELECT swarm_reward.grant_role('analyst', 'ana'), swarm_reward.grant_role('operator', 'oscar'), swarm_reward.grant_role('service', 'sven'),
-		swarm_reward.grant_role('provider', 'paula'), swarm_reward.grant_role('provider', 'pedro');
-	SELECT swarm_reward.grant_role('analyst', 'ana'), swarm_reward.grant_role('provider', 'pedro');
-}, extra_params => ['-U', 'founder']);
+my @kinds = qw(analyst registrar operator treasurer service monitor provider);
+$node->safe_psql('postgres', 'CREATE DATABASE ledger; CREATE ROLE founder SUPERUSER LOGIN;' . join('', map { "CREATE ROLE $_ LOGIN;" } @kinds, 'other_provider', 'nobody_at_all'));
+$node->safe_psql('ledger', "CREATE SCHEMA gis; CREATE EXTENSION postgis SCHEMA gis; CREATE EXTENSION swarm_reward; ALTER DATABASE ledger SET search_path = swarm_reward, gis;", extra_params => ['-U', 'founder']);
+$node->safe_psql('ledger', "SELECT " . join(', ', map { "swarm_reward.grant_role('$_', '$_')" } @kinds) . ", swarm_reward.grant_role('provider', 'other_provider')", extra_params => ['-U', 'founder']);
+$node->safe_psql('ledger', "\\o /dev/null\n\\i $ENV{TESTDIR}/test/pgtap/small.psql\nUPDATE policy SET challenge_window = '0' WHERE name = 'p'; UPDATE provider SET role_name = 'provider' WHERE provider_id = 1;
+	UPDATE provider SET role_name = 'other_provider' WHERE provider_id IN (2, 3);");
+$node->safe_psql('ledger', q{ALTER DATABASE ledger SET search_path = ''});
 
 # What a role gets from a statement: its output, or the error.
 sub as
@@ -30,175 +24,162 @@ sub as
 
 	return $code == 0 ? $out : ($err =~ /(?:ERROR|FATAL): +(.*)/)[0] // $err;
 }
+my $denied = qr/^permission denied|^must be owner/;
 
-# The network needs PostGIS and the ledger on the path to be filled; everything after it runs without any.
-$node->safe_psql('ledger', q{ALTER DATABASE ledger SET search_path = swarm_reward, gis});
+# ---- what each is for ----
+
+my %does = (
+	registrar => [
+		[q{INSERT INTO swarm_reward.provider (provider_id, name) VALUES (50, 'new') RETURNING name}, qr/^new$/],
+		[q{INSERT INTO swarm_reward.node (provider_id, hardware_id, location, service_radius_m, joined_at) VALUES (50, 'h50', 'POINT(1 50)', 1000, '2024-04-01') RETURNING hardware_id}, qr/^h50$/],
+		[q{SELECT swarm_reward.set_node_resource(node_id, 'gpu', 3) FROM swarm_reward.node WHERE hardware_id = 'h50'}, qr/^$/],
+		[q{SELECT swarm_reward.replace_node(node_id, '2024-05-01', 'POINT(2 50)') > 0 FROM swarm_reward.node WHERE hardware_id = 'h50'}, qr/^t$/],
+		[q{INSERT INTO swarm_reward.node_suspension SELECT node_id, '[2030-01-01,)', 'test' FROM swarm_reward.node WHERE hardware_id = 'h50' AND left_at IS NULL RETURNING reason}, qr/^test$/],
+		[q{INSERT INTO swarm_reward.resource_check VALUES (1, 'gpu', '2024-03-05', 1) RETURNING units}, qr/^1.0/],
+		[q{SELECT swarm_reward.correct_node(1, '{"hardware_id": "h1"}', 'a test')}, qr/^$/],
+	],
+	operator => [
+		[q{INSERT INTO swarm_reward.region (code, name, boundary) VALUES ('N', 'new', 'MULTIPOLYGON(((60 0,61 0,61 1,60 1,60 0)))') RETURNING code}, qr/^N$/],
+		[q{INSERT INTO swarm_reward.demand (location, weight) VALUES ('POINT(60.5 0.5)', 5) RETURNING 1}, qr/^1$/],
+		[q{INSERT INTO swarm_reward.beacon (name, location) VALUES ('b', 'POINT(60.5 0.5)') RETURNING name}, qr/^b$/],
+		[q{INSERT INTO swarm_reward.telemetry (node_id, sampled_at, ok) VALUES (1, '2024-01-05 00:00:01+00', true) RETURNING ok}, qr/^t$/],
+		[q{SELECT swarm_reward.new_policy('p', 'next', '2024-06-01', '{"supply_target": 2}') > 0}, qr/^t$/],
+		[q{UPDATE swarm_reward.policy SET supply_target = 3 WHERE name = 'next' RETURNING trim_scale(supply_target)}, qr/^3$/],
+		[q{UPDATE swarm_reward.policy_resource r SET unit_value = 3 FROM swarm_reward.policy p WHERE p.policy_id = r.policy_id AND p.name = 'next'}, qr/^$/],
+		[q{SELECT swarm_reward.plan_epochs('2024-05-01', '1 month', 10, '2024-04-01')}, qr/^1$/],
+		[q{UPDATE swarm_reward.epoch SET budget = 11 WHERE period @> timestamptz '2024-04-05' RETURNING budget}, qr/^11$/],
+		[q{SELECT count(*) > 3 FROM swarm_reward.check_epoch(1)}, qr/^t$/],
+		[q{CALL swarm_reward.run_epoch(1)}, qr/^$/],
+		[q{SELECT swarm_reward.hold_epoch(1, 'test'), swarm_reward.release_epoch(1, 'test'), swarm_reward.challenge_epoch(1, 1, 'test')}, qr/^\|\|$/],
+		[q{SELECT swarm_reward.reopen_epoch(1, 'test')}, qr/^$/],
+		[q{CALL swarm_reward.run_due_epochs()}, qr/^$/],
+		[q{SELECT string_agg(status, ' ' ORDER BY period) FROM swarm_reward.epoch}, qr/^final final final computed$/],
+		[q{SELECT count(*) FROM swarm_reward.verify_epoch(3) WHERE NOT ok}, qr/^0$/],
+		[q{SELECT count(*) FROM swarm_reward.preview_epoch(3)}, qr/^[1-9]/],
+		[q{SELECT count(*) FROM swarm_reward.restate_epoch(1, 'nothing has changed', true)}, qr/^\d+$/],
+		[q{CALL swarm_reward.roll_telemetry('2024-01-02', 24)}, qr/^$/],
+		[q{SELECT swarm_reward_internal.mark_telemetry_hours('[2024-01-01,2024-01-02)') > 0}, qr/^t$/],
+		[q{SELECT made FROM swarm_reward.keep_telemetry_partitions('2 days')}, qr/^\d+$/],
+		[q{CREATE TEMP TABLE heap (node_id bigint, sampled_at timestamptz, ok boolean); INSERT INTO heap VALUES (1, '2024-03-05 12:34:56+00', true), (-5, '2024-03-05', true);
+			SELECT concat_ws(' ', moved, rejected) FROM swarm_reward.ingest_telemetry('heap')}, qr/^1 1$/],
+		[q{SELECT count(*) > 0 FROM swarm_reward.explain_reward(2, 1)}, qr/^t$/],
+		[q{SELECT count(*) > 10 FROM swarm_reward.health}, qr/^t$/],
+	],
+	treasurer => [
+		[q{UPDATE swarm_reward.provider SET payout_address = '0x000000000000000000000000000000000000000' || provider_id WHERE provider_id < 4}, qr/^$/],
+		[q{SELECT swarm_reward.fund_treasury(5, 'test') > 0}, qr/^t$/],
+		[q{SELECT swarm_reward.make_payout()}, qr/^1$/],
+		[q{SELECT swarm_reward.cancel_payout(1, 'test')}, qr/^$/],
+		[q{SELECT swarm_reward.make_payout()}, qr/^2$/],
+		[q{SELECT length(swarm_reward.release_payout(2))}, qr/^32$/],
+		[q{SELECT length(swarm_reward.payout_csv(2)) > 0 AND json_array_length(swarm_reward.payout_tree(2) -> 'values') = (SELECT count(*) FROM swarm_reward.payout_proof(2))}, qr/^t$/],
+		[q{SELECT swarm_reward.fail_payout(2, ARRAY['0x0000000000000000000000000000000000000001'], 'test') > 0}, qr/^t$/],
+		[q{SELECT swarm_reward.confirm_payout(2, 'test')}, qr/^$/],
+		[q{SELECT count(*) FROM swarm_reward.verify_payout(2) WHERE NOT ok}, qr/^0$/],
+		[q{SELECT count(*) = 4 FROM swarm_reward.provider_balance}, qr/^t$/],
+	],
+	analyst => [
+		[q{SELECT count(DISTINCT provider_id) FROM swarm_reward.reward}, qr/^3$/],
+		[q{SELECT count(*) FROM swarm_reward.verify_epoch(2) WHERE NOT ok}, qr/^0$/],
+		[q{SELECT count(*) > 0 FROM swarm_reward.preview_epoch(3)}, qr/^t$/],
+		[q{SELECT count(*) FROM swarm_reward.verify_payout(2) WHERE NOT ok}, qr/^0$/],
+		[q{SELECT count(*) > 0 FROM swarm_reward.simulate_node('POINT(10 50)'::gis.geography, 100000, '{"gpu": 5}')}, qr/^t$/],
+	],
+	service => [
+		[q{SELECT count(*) > 0 FROM swarm_reward.explain_reward(2, 1)}, qr/^t$/],
+		[q{SELECT count(*) > 0 FROM swarm_reward.simulate_node('POINT(10 50)'::gis.geography, 100000, '{"gpu": 5}')}, qr/^t$/],
+		[q{SELECT swarm_reward.coverage_area(swarm_reward.reward_map(2, 100000, '{"gpu": 5}')) >= 0}, qr/^t$/],
+		[q{SELECT count(*) FROM swarm_reward.payout_proof(2, '0x0000000000000000000000000000000000000002')}, qr/^1$/],
+	],
+	monitor => [
+		[q{SELECT count(*) > 10 FROM swarm_reward.health}, qr/^t$/],
+		[q{SELECT count(*) >= 0 FROM swarm_reward.epoch_progress}, qr/^t$/],
+	],
+	provider => [
+		[q{SELECT string_agg(DISTINCT provider_id::text, ',') FROM swarm_reward.provider_statement}, qr/^1$/],
+		[q{SELECT string_agg(provider_id::text, ',') FROM swarm_reward.provider_balance}, qr/^1$/],
+		[q{SELECT count(*) > 0 FROM swarm_reward.explain_reward(2, 1)}, qr/^t$/],
+	],
+);
+for my $kind (qw(registrar operator treasurer analyst service monitor provider))
 {
-	my $file = File::Basename::dirname(__FILE__) . '/../pgtap/ledger_network.psql';
-	open my $in, '<', $file or die;
-	my $text = do { local $/; <$in> };
-	$text =~ s/swarm_reward, public/swarm_reward, gis/;
-	$node->safe_psql('ledger', "$text\n\\o /dev/null\nSELECT pg_temp.build(2, 20);\nUPDATE policy SET challenge_window = '0' WHERE policy_id = 1000; UPDATE epoch SET policy_id = 1000;
-		UPDATE provider SET role_name = 'paula' WHERE provider_id = 1001; UPDATE provider SET role_name = 'pedro' WHERE provider_id IN (1002, 1003);");
-}
-$node->safe_psql('ledger', q{ALTER DATABASE ledger SET search_path = ''});
-
-# The operator does the work, without a search_path.
-like(as('oscar', q{CALL swarm_reward.run_epoch(1001)}), qr/^$/, 'an operator computes an epoch');
-is(as('oscar', q{CALL swarm_reward.finalize_epoch(1001)}), '', 'and makes it final');
-is(as('oscar', q{UPDATE swarm_reward.epoch SET period = tstzrange(lower(period), '2099-01-01') WHERE epoch_id = 1004}), '', 'an operator changes a planned epoch');
-is(as('oscar', q{CALL swarm_reward.run_due_epochs()}), '', 'and has what is due done');
-is(as('oscar', q{SELECT string_agg(status, ' ' ORDER BY epoch_id) FROM swarm_reward.epoch}), 'final final final planned', 'which it is');
-is(as('oscar', q{SELECT count(*) FROM swarm_reward.verify_epoch(1003) WHERE NOT ok}), '0', 'and verifies it');
-is(as('oscar', q{INSERT INTO swarm_reward.provider (name) VALUES ('new') RETURNING name}), 'new', 'an operator fills the tables');
-is(as('oscar', q{INSERT INTO swarm_reward.policy (name) VALUES ('next') RETURNING sealed_rules IS NULL}), 't', 'and makes policies');
-is(as('oscar', q{UPDATE swarm_reward.policy SET supply_target = 9 WHERE name = 'next' RETURNING supply_target}), '9.000000000', 'and drafts of them');
-is(as('oscar', q{SELECT swarm_reward.plan_epochs('2101-01-01', '1 year', 10)}), '2', 'and plans epochs');
-is(as('oscar', q{SELECT count(*) > 0 FROM swarm_reward.provider_statement}), 't', 'and reads statements');
-
-is(as('oscar', q{SELECT swarm_reward.restate_epoch(1001, 'nothing to correct')}), '', 'and restates');
-is(as('oscar', q{UPDATE swarm_reward.telemetry SET latency_ms = 25, ok = true WHERE node_id < 1006; SET search_path = pg_temp; SELECT swarm_reward.restate_epoch(1002, 'late', '{}')}), '1', 'what came late');
-is(as('oscar', q{SELECT count(*) FROM swarm_reward.epoch e, swarm_reward.verify_epoch(e.epoch_id) v WHERE e.status = 'final' AND NOT v.ok}), '0', 'without touching a final epoch');
-is(as('oscar', q{SELECT count(*) FROM swarm_reward.verify_restatement(1) WHERE NOT ok}), '0', 'by the book');
-is(as('oscar', q{UPDATE swarm_reward.provider SET payout_address = '0x' || md5(provider_id::text) || '00000000'; SELECT swarm_reward.make_payout()}), '1', 'an operator makes a payout');
-is(as('oscar', q{SELECT swarm_reward.cancel_payout(1, 'once more'); SELECT swarm_reward.make_payout(); SELECT length(swarm_reward.release_payout(2))}), "\n2\n32", 'and another, and releases it');
-is(as('ana', q{SELECT count(*) FROM swarm_reward.verify_payout(2) WHERE NOT ok}), '0', 'an analyst verifies it');
-is(as('ana', q{SELECT length(swarm_reward.payout_csv(2)) > 0 AND json_array_length(swarm_reward.payout_tree(2) -> 'values') = (SELECT count(*) FROM swarm_reward.payout_proof(2))}), 't', 'and exports it');
-
-# What an operator must not do.
-my $denied = qr/^permission denied/;
-for my $sql (
-	q{INSERT INTO swarm_reward.reward SELECT * FROM swarm_reward.reward LIMIT 1}, q{UPDATE swarm_reward.reward SET amount = amount + 1}, q{DELETE FROM swarm_reward.reward},
-	q{TRUNCATE swarm_reward.reward}, q{UPDATE swarm_reward.epoch_node SET quality = 1}, q{DELETE FROM swarm_reward.epoch_seal}, q{UPDATE swarm_reward.epoch_pool SET paid = 0},
-	q{UPDATE swarm_reward.epoch SET status = 'open' WHERE epoch_id = 1003}, q{UPDATE swarm_reward.epoch SET digest = NULL}, q{UPDATE swarm_reward.epoch SET final_at = NULL},
-	q{INSERT INTO swarm_reward.restatement SELECT * FROM swarm_reward.restatement}, q{UPDATE swarm_reward.final_statement SET earned = 1}, q{DELETE FROM swarm_reward.payout_line},
-	q{UPDATE swarm_reward.epoch_computation SET reason = 'mine'},
-	q{INSERT INTO swarm_reward.restatement (epoch_id, posted_epoch_id, node_id, provider_id, component, amount) VALUES (1002, 1003, 1001, 1001, 'new_regions', 5)},
-	q{SELECT * FROM swarm_reward.recompute_final(1001, NULL)}, q{UPDATE swarm_reward.payout SET status = 'cancelled'}, q{INSERT INTO swarm_reward.final_statement VALUES (1003, 1001, 5, 5)},
-	q{UPDATE swarm_reward.policy SET sealed_rules = NULL}, q{UPDATE swarm_reward.policy SET is_builtin = true}, q{SELECT swarm_reward.pay_epoch(1003)}, q{SELECT swarm_reward.seal_epoch(1003)},
-	q{SELECT swarm_reward.freeze_node(1003)}, q{ALTER TABLE swarm_reward.reward DISABLE TRIGGER ALL}, q{SELECT setval('swarm_reward.progress_phase', 1)},
-	q{SELECT swarm_reward.grant_role('analyst', 'nobody_at_all')}, q{UPDATE swarm_reward.epoch_failure SET mended_at = now()}, q{SET session_replication_role = replica})
-{
-	like(as('oscar', $sql), qr/$denied|^must be owner/, "an operator must not: $sql");
-}
-like(as('oscar', q{UPDATE swarm_reward.epoch SET note = 'x' WHERE epoch_id = 1003}), qr/is final and cannot be changed/, 'a final epoch cannot be changed');
-like(as('founder', q{UPDATE swarm_reward.reward SET amount = amount + 1 WHERE epoch_id = 1003}), qr/cannot change reward of epoch 1003, which is final/, 'not even by the owner');
-like(as('oscar', q{CALL swarm_reward.run_epoch(1003)}), qr/is final/, 'nor computed again');
-like(as('oscar', q{DELETE FROM swarm_reward.epoch WHERE epoch_id = 1003}), qr/cannot delete epoch/, 'nor deleted');
-like(as('oscar', q{UPDATE swarm_reward.policy SET supply_target = 1 WHERE policy_id = 1000}), qr/cannot be changed/, 'nor its policy changed');
-
-# An analyst reads everything and writes nothing; a service reads the views.
-is(as('ana', q{SELECT count(DISTINCT provider_id) > 3 FROM swarm_reward.reward}), 't', 'an analyst reads all rewards');
-is(as('ana', q{SELECT count(DISTINCT provider_id) > 3 FROM swarm_reward.provider_statement}), 't', 'and all statements');
-is(as('ana', q{SELECT count(*) FROM swarm_reward.verify_epoch(1002) WHERE NOT ok}), '0', 'and verifies epochs');
-is(as($_, q{SELECT count(*) > 40, sum(missing) FROM swarm_reward.verify_references()}), 't|0', "$_ verifies references, also of partitions") for qw(ana oscar);
-like(as($_, q{SELECT * FROM swarm_reward.verify_references()}), $denied, "$_ must not") for qw(sven paula);
-is(as('sven', q{SELECT count(DISTINCT provider_id) > 3 FROM swarm_reward.provider_statement}), 't', 'a service reads all statements');
-is(as('sven', q{SELECT count(*) FROM swarm_reward.epoch_progress}), '0', 'and the progress');
-like(as('sven', 'SELECT * FROM swarm_reward.reward'), $denied, 'but no table');
-for my $view (@{[split /\n/, $node->safe_psql('ledger', q{SELECT relname FROM pg_class WHERE relnamespace = 'swarm_reward'::regnamespace AND relkind = 'v' ORDER BY 1})]})
-{
-	for my $role (qw(ana sven))
+	for my $case (@{$does{$kind}})
 	{
-		like(as($role, "SELECT count(*) FROM (SELECT * FROM swarm_reward.$view OFFSET 0) x"), qr/^\d+$/, "$role reads $view");
+		like(as($kind, $case->[0]), $case->[1], "$kind: " . substr($case->[0], 0, 120));
 	}
 }
-like(as('ana', q{SELECT count(*) FROM swarm_reward.explain_reward(1003, (SELECT min(node_id) FROM swarm_reward.reward WHERE epoch_id = 1003))}), qr/^[1-9]\d*$/, 'an analyst has a reward explained');
-like(as('ana', q{SELECT count(*) FROM swarm_reward.preview_epoch(1003, 1000)}), qr/^[1-9]\d*$/, 'and previews an epoch');
-like(as('ana', q{SELECT count(*) FROM swarm_reward.simulate_node('POINT(10 10)'::gis.geography, 100000, '{"t_cpu": 5}')}), qr/^[1-9]\d*$/, 'and simulates a node');
-my $explained = q{SELECT md5(string_agg(x::text, '|')) FROM swarm_reward.explain_reward(1003, 1004) x};
-like(as('sven', $explained), qr/^[0-9a-f]{32}$/, 'a service explains a reward');
-is(as('sven', $explained), as('ana', $explained), 'as an analyst does');
-my $simulated = q{SELECT md5(string_agg(x::text, '|')) FROM swarm_reward.simulate_node('POINT(10 10)'::gis.geography, 100000, '{"t_cpu": 5}') x};
-like(as('sven', $simulated), qr/^[0-9a-f]{32}$/, 'and simulates a node');
-is(as('sven', $simulated), as('ana', $simulated), 'as an analyst does');
-is(as('sven', "SET search_path = pg_temp; CREATE TEMP TABLE reward AS SELECT 1 AS x; CREATE TEMP TABLE epoch_node AS SELECT 1 AS x; $explained"), as('ana', $explained), 'whatever tables it makes');
-like(as('sven', $_), $denied, "but not: $_") for 'SELECT * FROM swarm_reward.preview_epoch(1003, 1000)', 'SELECT * FROM swarm_reward.epoch_node', 'SELECT * FROM swarm_reward.reward';
-like(as('paula', $_), qr/^permission denied for function/, "nor does a provider: $_") for $explained, 'SELECT * FROM swarm_reward.explain_reward(1003, 1001)', 'SELECT * FROM swarm_reward.simulate_node(NULL, 1, NULL)';
-like(as('oscar', q{SELECT swarm_reward.restate_epoch(1002, 'a test') IS NULL}), qr/^t$/, 'an operator restates');
-is(as('oscar', q{SELECT swarm_reward.make_payout() IS NULL}), 't', 'and makes payouts, of nothing as no provider has an address');
-is(as('oscar', q{CALL swarm_reward.roll_telemetry()}), '', 'and rolls telemetry up');
-like(as('oscar', q{SELECT made FROM swarm_reward.keep_telemetry_partitions('2 days')}), qr/^\d+$/, 'and keeps partitions');
-is(as('oscar', q{CREATE TEMP TABLE heap (node_id bigint, sampled_at timestamptz, ok boolean); INSERT INTO heap VALUES (1001, '2021-03-05 12:34+00', true), (-5, '2021-03-05', true);
-	SELECT concat_ws(' ', moved, rejected) FROM swarm_reward.ingest_telemetry('heap')}), '1 1', 'and ingests telemetry');
-for my $role (qw(ana sven paula))
+for my $view (@{[split /\n/, $node->safe_psql('ledger', q{SELECT relname FROM pg_class WHERE relnamespace = 'swarm_reward'::regnamespace AND relkind = 'v' ORDER BY 1})]})
 {
-	like(as($role, 'CALL swarm_reward.run_epoch(1004)'), $denied, "$role must not compute");
-	like(as($role, 'CALL swarm_reward.run_due_epochs()'), $denied, "$role must not run what is due");
-	like(as($role, 'CALL swarm_reward.finalize_epoch(1003)'), $denied, "$role must not finalize");
-	like(as($role, q{SELECT swarm_reward.plan_epochs('2102-01-01', '1 year', 10)}), $denied, "$role must not plan");
-	like(as($role, q{SELECT swarm_reward.record_epoch_failure(1001, 'compute', '', '', '', '', '')}), $denied, "$role must not record failures");
-	like(as($role, q{SELECT swarm_reward.make_telemetry_partitions('2030-01-01', '2030-01-02')}), $denied, "$role must not make partitions");
-	like(as($role, q{SELECT swarm_reward.restate_epoch(1003, 'x')}), $denied, "$role must not restate");
-	like(as($role, 'SELECT swarm_reward.make_payout()'), $denied, "$role must not make a payout");
-	like(as($role, 'SELECT swarm_reward.release_payout(1)'), $denied, "$role must not release one");
-	like(as($role, q{INSERT INTO swarm_reward.reward VALUES (1003, 1001, 1001, 'new_regions', 1, 1)}), $denied, "$role must not write a reward");
-	like(as($role, q{UPDATE swarm_reward.reward SET amount = 1}), $denied, "$role must not change a reward");
-	like(as($role, q{UPDATE swarm_reward.provider SET role_name = current_user}), $denied, "$role must not change a provider");
-	like(as($role, q{CREATE FUNCTION swarm_reward.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'}), $denied, "$role must not put anything into the schema");
+	like(as($_, "SELECT count(*) FROM (SELECT * FROM swarm_reward.$view OFFSET 0) x"), qr/^\d+$/, "$_ reads $view") for qw(analyst operator registrar treasurer service);
 }
 
-# A provider sees its own, whatever it tries.
-is(as('paula', q{SELECT string_agg(DISTINCT provider_id::text, ',') FROM swarm_reward.provider_statement}), '1001', 'a provider sees its own statements');
-is(as('paula', q{SELECT string_agg(DISTINCT provider_id::text, ',') FROM swarm_reward.reward}), '1001', 'and its own rewards');
-is(as('paula', qq{SELECT string_agg(DISTINCT provider_id::text, ',') FROM swarm_reward.$_}), '1001', "and its own rows of $_") for qw(final_statement payout_line restatement);
-is(as('pedro', q{SELECT string_agg(DISTINCT provider_id::text, ',' ORDER BY provider_id::text) FROM swarm_reward.provider_statement}), '1002,1003', 'one role may have two providers');
-is(as('paula', q{SELECT s.total = (SELECT sum(amount) FROM swarm_reward.reward r WHERE r.epoch_id = 1003) FROM swarm_reward.provider_statement s WHERE s.epoch_id = 1003}), 't', 'which add up');
-is(as('paula', q{SELECT count(*) FROM swarm_reward.provider_statement WHERE provider_id = 1002}), '0', 'asked for by number, the statement of another is not there');
-is(as('paula', q{SELECT count(*) FROM swarm_reward.reward WHERE provider_id = 1002 OR true}), as('founder', 'SELECT count(*) FROM swarm_reward.reward WHERE provider_id = 1001'), 'nor are its rewards');
-$node->safe_psql('ledger', 'CREATE SCHEMA paula AUTHORIZATION paula');
-like(as('paula', q{CREATE FUNCTION paula.peek(bigint, numeric) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 AS $$ BEGIN RAISE NOTICE 'peeked % %', $1, $2; RETURN true; END $$;}), qr/^$/, 'a function that tells what it is given');
-my ($code, $out, $err) = $node->psql('ledger', 'SELECT count(*) FROM swarm_reward.provider_statement WHERE paula.peek(provider_id, total); SELECT count(*) FROM swarm_reward.reward WHERE paula.peek(provider_id, amount)', extra_params => ['-U', 'paula']);
-like($err, qr/peeked 1001/, 'sees the own rows');
-unlike($err, qr/peeked 100[^1]/, 'and no other');
-for my $table (qw(node node_reward provider epoch_node epoch node_resource telemetry region_status payout policy epoch_failure))
+# ---- what they must not do ----
+
+my %forbidden = (
+	# facts of nodes
+	q{INSERT INTO swarm_reward.node (provider_id, location, service_radius_m, joined_at) VALUES (1, 'POINT(1 1)', 5, now())} => 'registrar',
+	q{UPDATE swarm_reward.node SET left_at = now()} => 'registrar',
+	q{INSERT INTO swarm_reward.node_resource VALUES (1, 'gpu', 5)} => 'registrar',
+	q{SELECT swarm_reward.correct_node(1, '{"hardware_id": "x"}', 'x')} => 'registrar',
+	q{UPDATE swarm_reward.provider SET name = 'x'} => 'registrar',
+	q{UPDATE swarm_reward.provider SET role_name = current_user} => 'registrar',
+	# where money goes
+	q{UPDATE swarm_reward.provider SET payout_address = '0x000000000000000000000000000000000000000a' WHERE provider_id = 2} => 'treasurer',
+	q{INSERT INTO swarm_reward.provider (name, payout_address) VALUES ('x', '0x000000000000000000000000000000000000000a')} => '',
+	q{SELECT swarm_reward.make_payout()} => 'treasurer', q{SELECT swarm_reward.release_payout(1)} => 'treasurer', q{SELECT swarm_reward.fund_treasury(1, 'x')} => 'treasurer',
+	q{SELECT swarm_reward.fail_payout(2, NULL, 'x')} => 'treasurer', q{SELECT swarm_reward.payout_csv(2)} => 'treasurer',
+	# what is computed
+	q{CALL swarm_reward.run_epoch(4)} => 'operator', q{CALL swarm_reward.run_due_epochs()} => 'operator', q{CALL swarm_reward.finalize_epoch(3)} => 'operator',
+	q{SELECT swarm_reward.plan_epochs('2025-01-01', '1 month', 10)} => 'operator', q{SELECT swarm_reward.restate_epoch(3, 'x')} => 'operator', q{SELECT swarm_reward.hold_epoch(4, 'x')} => 'operator',
+	q{SELECT swarm_reward.archive_epoch(1, 'x')} => 'operator', q{INSERT INTO swarm_reward.telemetry (node_id, sampled_at, ok) VALUES (1, '2024-01-01', true)} => 'operator',
+	q{INSERT INTO swarm_reward.demand (location, weight) VALUES ('POINT(1 1)', 5)} => 'operator', q{UPDATE swarm_reward.policy SET note = 'x'} => 'operator', q{DELETE FROM swarm_reward.epoch} => 'operator',
+	q{INSERT INTO swarm_reward.beacon_rtt VALUES (1, 1, now(), 1)} => 'operator', q{SELECT swarm_reward.keep_telemetry_partitions()} => 'operator',
+	# what nobody writes
+	map { $_ => '' } q{UPDATE swarm_reward.reward SET amount = amount + 1}, q{INSERT INTO swarm_reward.reward SELECT * FROM swarm_reward.reward}, q{TRUNCATE swarm_reward.reward},
+		q{UPDATE swarm_reward.epoch SET status = 'open'}, q{UPDATE swarm_reward.epoch SET digest = NULL}, q{UPDATE swarm_reward.epoch SET held_reason = NULL}, q{UPDATE swarm_reward.epoch_pool SET paid = 0},
+		q{INSERT INTO swarm_reward.posting VALUES (1, 3, 5)}, q{INSERT INTO swarm_reward.entry (kind) VALUES ('funding')}, q{DELETE FROM swarm_reward.posting}, q{UPDATE swarm_reward.payout SET status = 'released'},
+		q{DELETE FROM swarm_reward.payout_line}, q{UPDATE swarm_reward.restatement SET amount = 1}, q{DELETE FROM swarm_reward.audit}, q{UPDATE swarm_reward.policy SET is_builtin = true},
+		q{UPDATE swarm_reward.epoch_failure SET mended_at = now()}, q{DELETE FROM swarm_reward.epoch_event}, q{DELETE FROM swarm_reward_internal.guard}, q{INSERT INTO swarm_reward_internal.node_correction (node_id, changes, reason) VALUES (1, '{}', 'x')},
+		q{SELECT swarm_reward_internal.post_epoch(3)}, q{SELECT swarm_reward_internal.new_entry('funding', NULL, NULL, 'x')}, q{SELECT swarm_reward_internal.compute_epoch(3)}, q{SELECT swarm_reward_internal.clear_epoch(3)},
+		q{SELECT swarm_reward_internal.seal_epoch(3)}, q{SELECT swarm_reward.grant_role('analyst', 'nobody_at_all')}, q{SELECT swarm_reward.revoke_role('nobody_at_all')},
+		q{ALTER TABLE swarm_reward.reward DISABLE TRIGGER ALL}, q{SET session_replication_role = replica}, q{CREATE FUNCTION swarm_reward.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'},
+		q{CREATE TABLE swarm_reward_internal.mine (x int)},
+);
+for my $sql (sort keys %forbidden)
 {
-	like(as('paula', "SELECT count(*) FROM swarm_reward.$table"), $denied, "a provider does not read $table");
+	my @not = grep { my $got = as($_, "BEGIN; $sql; ROLLBACK"); $got !~ $denied } grep { $_ ne $forbidden{$sql} } @kinds, 'nobody_at_all';
+	is("@not", $sql =~ /INSERT INTO swarm_reward.provider/ ? 'registrar' : '', ($forbidden{$sql} || 'nobody') . " alone may: " . substr($sql, 0, 100));
 }
-is(as('nobody_at_all', 'SELECT count(*) FROM swarm_reward.provider_statement'), 'permission denied for schema swarm_reward', 'somebody without a role does not get in at all');
-$node->safe_psql('ledger', q{UPDATE swarm_reward.provider SET role_name = NULL WHERE provider_id = 1001});
-is(as('paula', q{SELECT count(*) FROM swarm_reward.provider_statement}), '0', 'a role that is no provider any more sees nothing');
-$node->safe_psql('ledger', q{UPDATE swarm_reward.provider SET role_name = 'no such role' WHERE provider_id = 1001});
-is(as('paula', q{SELECT count(*) FROM swarm_reward.provider_statement}), '0', 'nor does a role that does not exist disturb anybody');
-$node->safe_psql('ledger', q{UPDATE swarm_reward.provider SET role_name = 'paula' WHERE provider_id = 1001; GRANT pedro TO paula});
-is(as('paula', q{SELECT string_agg(DISTINCT provider_id::text, ',' ORDER BY provider_id::text) FROM swarm_reward.provider_statement}), '1001,1002,1003', 'a member of a role sees what the role sees');
-$node->safe_psql('ledger', 'REVOKE pedro FROM paula');
+is(as('registrar', q{BEGIN; INSERT INTO swarm_reward.provider (name, payout_address) VALUES ('x', '0x000000000000000000000000000000000000000a')}), 'permission denied for table provider', 'who registers a provider does not say where it is paid');
+for my $kind (qw(service monitor provider))
+{
+	like(as($kind, "SELECT * FROM swarm_reward.$_"), $denied, "$kind does not read $_") for qw(node reward epoch_node provider policy payout telemetry audit posting);
+}
+like(as('monitor', "SELECT * FROM swarm_reward.$_"), $denied, "monitor does not read $_") for qw(provider_balance provider_statement node_reward);
+like(as('provider', "SELECT * FROM swarm_reward.$_"), $denied, "provider does not read $_") for qw(node_reward health location_trust region_status);
+like(as('nobody_at_all', 'SELECT * FROM swarm_reward.provider_statement'), $denied, 'somebody without a role reads nothing');
 
-# Objects of the same name in an early schema of the caller's own.
-$node->safe_psql('ledger', 'GRANT CREATE ON DATABASE ledger TO oscar; SET ROLE oscar; CREATE SCHEMA trap');
-is(as('oscar', q{
-	CREATE TABLE trap.epoch AS SELECT 1 AS epoch_id; CREATE TABLE trap.reward (x int);
-	CREATE FUNCTION trap.try_epoch_lock() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped'; END $$;
-	CREATE FUNCTION trap.now() RETURNS timestamptz LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped'; END $$;
-	CREATE FUNCTION trap.trap(bigint, bigint) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped'; END $$;
-	CREATE OPERATOR trap.= (LEFTARG = bigint, RIGHTARG = bigint, FUNCTION = trap.trap);
-	CREATE FUNCTION trap.st_covers(gis.geography, gis.geography) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped'; END $$}), '', 'traps are set');
-is(as('oscar', q{UPDATE swarm_reward.epoch SET period = tstzrange(lower(period), '2021-03-22') WHERE epoch_id = 1004}), '', 'an epoch is due again');
-is(as('oscar', q{SET search_path = trap, pg_catalog, swarm_reward, gis; CREATE TEMP TABLE epoch_node (x int); CREATE TEMP TABLE epoch (y int);
-	CREATE FUNCTION pg_temp.freeze_node(bigint) RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped'; END $$; CALL swarm_reward.run_epoch(1004); CALL swarm_reward.finalize_epoch(1004)}), '', 'no procedure falls into one');
-is(as('oscar', q{SET search_path = trap, pg_catalog; SELECT count(*) OPERATOR(pg_catalog.>) 0 FROM swarm_reward.preview_restatement(1001, '{}')}), 't', 'nor a restatement');
-is(as('oscar', q{SET search_path = trap, pg_catalog; SELECT pg_catalog.count(*) FROM swarm_reward.verify_epoch(1004) WHERE NOT ok}), '0', 'nor a function');
-is(as('oscar', q{SET search_path = trap, pg_catalog; SELECT pg_catalog.count(*) OPERATOR(pg_catalog.>) 0 FROM swarm_reward.provider_statement}), 't', 'nor a view');
+# A final epoch is for ever, also for its owner.
+like(as('operator', q{UPDATE swarm_reward.epoch SET budget = 1 WHERE epoch_id = 3}), qr/is final/, 'a final epoch cannot be changed');
+like(as('founder', q{DELETE FROM swarm_reward.posting}), qr/cannot change or remove rows of posting/, 'nor what was posted, by nobody');
+like(as('founder', q{DELETE FROM swarm_reward.audit}), qr/cannot change or remove rows of audit/, 'nor who did what');
 
-# grant_role and revoke_role themselves.
-like(as('founder', q{SELECT swarm_reward.grant_role('king', 'ana')}), qr/there is no kind of role 'king'/, 'no such kind');
-like(as('founder', q{SELECT swarm_reward.grant_role('analyst', 'nemo')}), qr/role nemo does not exist/, 'no such role');
-like(as('founder', q{SELECT swarm_reward.grant_role(NULL, 'ana')}), qr/there is no kind of role NULL/, 'NULL is no kind');
-$node->safe_psql('ledger', q{CREATE ROLE "we;ird ""x" LOGIN; SELECT swarm_reward.grant_role('operator', 'we;ird "x'), swarm_reward.revoke_role('we;ird "x'), swarm_reward.revoke_role('oscar'), swarm_reward.revoke_role('oscar')});
-like(as('oscar', q{SELECT count(*) FROM swarm_reward.epoch}), $denied, 'what was granted is taken away');
-is(as('founder', q{DROP ROLE "we;ird ""x"}), '', 'to the last bit');
-is(as('founder', q{SELECT count(*) FROM pg_class c, LATERAL aclexplode(c.relacl) x WHERE c.relnamespace = 'swarm_reward'::regnamespace AND (x.grantee = 0 OR x.grantee = 'oscar'::regrole)}), '0', 'nothing is for everybody');
-is(as('founder', q{SELECT count(*) FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang WHERE p.pronamespace = 'swarm_reward'::regnamespace AND has_function_privilege('nobody_at_all', p.oid, 'EXECUTE')
-	AND (p.prosecdef OR p.prokind = 'p' OR (p.provolatile = 'v' AND l.lanname <> 'c'))}), '0', 'no routine that writes either');
+# ---- a provider sees its own, whatever it tries ----
 
-# They survive a dump.
-my $dump = $node->basedir . '/ledger.sql';
-$node->command_ok(['pg_dump', '-d', $node->connstr('ledger'), '-f', $dump], 'the database is dumped');
-$node->safe_psql('postgres', 'CREATE DATABASE again');
-($code, $out, $err) = $node->psql('again', "\\i $dump", on_error_stop => 1);
-is($code, 0, 'and restored') or diag($err);
-is($node->safe_psql('again', q{SET ROLE paula; SELECT string_agg(DISTINCT provider_id::text, ',') FROM swarm_reward.provider_statement}), '1001', 'where a provider sees its own');
-is($node->safe_psql('again', q{SET ROLE paula; SELECT string_agg(DISTINCT provider_id::text, ',') FROM swarm_reward.reward}), '1001', 'of everything');
-is($node->safe_psql('again', q{SET ROLE ana; SELECT count(DISTINCT provider_id) > 3 FROM swarm_reward.reward}), 't', 'and an analyst all');
+is(as('other_provider', q{SELECT string_agg(DISTINCT provider_id::text, ',' ORDER BY provider_id::text) FROM swarm_reward.provider_statement}), '2,3', 'one role may have two providers');
+is(as('provider', q{SELECT count(*) FROM swarm_reward.provider_statement WHERE provider_id = 2 OR true}), as('founder', 'SELECT count(*) FROM swarm_reward.provider_statement WHERE provider_id = 1'), 'asked for cleverly, the statement of another is not there');
+like(as('provider', q{SELECT * FROM swarm_reward.explain_reward(2, 2)}), qr/not yours|permission denied|does not exist/, 'nor is the reward of its node explained');
+like(as('provider', q{SELECT swarm_reward.challenge_epoch(4, 2, 'x')}), qr/not yours|was no member|permission|challenged/, 'nor can it be challenged');
+is(as('provider', q{SELECT swarm_reward_internal.providers_of('other_provider')}), '', 'who has which provider is told to nobody else');
+is(as('provider', q{SELECT swarm_reward_internal.providers_of('provider')}), '{1}', 'but to whose it is');
+$node->safe_psql('ledger', 'CREATE SCHEMA shed AUTHORIZATION provider');
+as('provider', q{CREATE FUNCTION shed.peek(bigint, numeric) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 AS $$ BEGIN RAISE NOTICE 'peeked % %', $1, $2; RETURN true; END $$});
+my ($code, $out, $err) = $node->psql('ledger', 'SELECT count(*) FROM swarm_reward.provider_statement WHERE shed.peek(provider_id, total); SELECT count(*) FROM swarm_reward.provider_balance WHERE shed.peek(provider_id, balance)', extra_params => ['-U', 'provider']);
+like($err, qr/peeked 1 /, 'a function of its own sees its own rows');
+unlike($err, qr/peeked [^1]/, 'and no other');
+is(as('provider', q{CREATE TEMP TABLE provider AS SELECT 2 AS provider_id, 'provider'::name AS role_name; CREATE TEMP TABLE account AS SELECT 1; SET search_path = pg_temp; SELECT string_agg(provider_id::text, ',') FROM swarm_reward.provider_balance}), '1', 'whatever tables it makes');
+is(as('founder', q{SELECT swarm_reward.revoke_role('provider')}), '', 'a role is taken away');
+like(as('provider', 'SELECT * FROM swarm_reward.provider_statement'), $denied, 'and nothing is left of it');
+is($node->safe_psql('ledger', 'SELECT swarm_reward.revoke_role(r) FROM unnest(ARRAY[' . join(', ', map { "'$_'" } @kinds, 'other_provider') . q{]) r; DROP OWNED BY provider; DROP ROLE analyst, registrar, operator, treasurer, service, monitor}), "\n" x 7, 'so that roles can be dropped');
 $node->stop;
 done_testing();
