@@ -100,6 +100,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION append_only() IS 'trigger: rows of a table are only ever added';
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON epoch_computation FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
 -- ---- nodes ----
 

@@ -67,7 +67,7 @@ LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET timezone = 'UTC' SET da
 DECLARE
 	plan record;
 	parts text[] := '{}';
-	part text;
+	lost record;
 	r tstzrange;
 BEGIN
 	SELECT * INTO plan FROM telemetry_plan(period, slot);
@@ -84,6 +84,18 @@ BEGIN
 			CASE WHEN plan.clean = tstzmultirange(range_merge(plan.clean)) THEN '' ELSE format('AND t.hour <@ %L::tstzmultirange', plan.clean) END, only_nodes);
 		IF EXISTS (SELECT FROM node m WHERE (m.joined_at >= lower(plan.clean) AND m.joined_at < upper(plan.clean) AND hour_of(m.joined_at) <> m.joined_at)
 				OR (m.left_at >= lower(plan.clean) AND m.left_at < upper(plan.clean) AND hour_of(m.left_at) <> m.left_at)) THEN
+			SELECT c.node_id, c.at INTO lost
+			FROM (SELECT m.node_id, m.joined_at AS at FROM node m WHERE m.joined_at >= lower(plan.clean) AND m.joined_at < upper(plan.clean) AND m.joined_at > hour_of(m.joined_at)
+					UNION ALL SELECT m.node_id, m.left_at FROM node m WHERE m.left_at >= lower(plan.clean) AND m.left_at < upper(plan.clean) AND m.left_at > hour_of(m.left_at)) c
+				JOIN telemetry_rolled o ON o.hour = hour_of(c.at)
+			WHERE o.hour <@ plan.clean AND (o.raw_dropped OR NOT tstzrange(o.hour, o.hour + interval '1 hour') <@ telemetry_span('telemetry'))
+				AND EXISTS (SELECT FROM telemetry_hour t WHERE t.node_id = c.node_id AND t.hour = o.hour)
+			ORDER BY c.at, c.node_id LIMIT 1;
+			IF FOUND THEN
+				RAISE EXCEPTION 'the raw telemetry of the hour %, which is needed, was dropped', hour_of(lost.at)
+					USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('Node %s joined or left within the hour, at %s.', lost.node_id, lost.at),
+						HINT = 'Attach the partition that held it again.';
+			END IF;
 			parts := parts || format($q$
 				SELECT t.node_id, t.service_type, %1$s
 				FROM (SELECT n.node_id, h.hour, greatest(n.joined_at, h.hour) AS starts, least(n.left_at, h.hour + interval '1 hour') AS ends
