@@ -201,6 +201,8 @@ BEGIN
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a reason, or NULL to have it found out.';
 	END IF;
 	PERFORM lock_epochs();
+	-- who is changing or deleting it right now comes first
+	PERFORM FROM epoch x WHERE x.epoch_id = epoch_id FOR UPDATE;
 	e := known_epoch(epoch_id);
 	IF e.status = 'final' THEN
 		RAISE EXCEPTION 'epoch % is final and cannot be computed again', epoch_id

@@ -136,8 +136,11 @@ COMMENT ON FUNCTION record_event(bigint, text, text, bigint) IS 'writes to epoch
 CREATE FUNCTION swarm_reward.hold_epoch(epoch_id bigint, reason text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
-	e epoch := known_epoch(hold_epoch.epoch_id);
+	e epoch;
 BEGIN
+	-- who makes it final right now comes first
+	PERFORM FROM epoch x WHERE x.epoch_id = hold_epoch.epoch_id FOR UPDATE;
+	e := known_epoch(hold_epoch.epoch_id);
 	IF e.status = 'final' THEN
 		RAISE EXCEPTION 'epoch % is final: it cannot be held any more', e.epoch_id
 			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('SELECT swarm_reward.restate_epoch(%s, ''reason'', dry_run => true) shows what a correction would change.', e.epoch_id);
@@ -220,6 +223,8 @@ DECLARE
 	why text;
 BEGIN
 	PERFORM lock_epochs();
+	-- who is about to hold it right now comes first
+	PERFORM FROM epoch x WHERE x.epoch_id = finalize_epoch.epoch_id FOR UPDATE;
 	e := known_epoch(finalize_epoch.epoch_id);
 	IF e.status <> 'computed' THEN
 		RAISE EXCEPTION 'epoch % cannot become final: it is %', e.epoch_id, e.status
