@@ -29,12 +29,12 @@ $node->safe_psql('postgres', q{
 	SELECT make_telemetry_partitions('2024-01-01 00:00+00', '2024-01-03 00:00+00');
 	CREATE TABLE stage AS
 	SELECT i AS seq, CASE WHEN i % 60 = 19 THEN 'nobody' WHEN i % 60 = 39 THEN '101' ELSE (1 + i % 100)::text END AS node_id,
-		CASE WHEN i % 3 = 0 THEN 's' END AS service_type, (timestamptz '2024-01-01 00:00+00' + i / 100 * interval '32 minutes')::text AS sampled_at,
+		CASE WHEN i % 3 = 0 THEN 's' END AS service_type, CASE WHEN i % 3 = 0 THEN i * 1e20::numeric END AS fee, (timestamptz '2024-01-01 00:00+00' + i / 100 * interval '32 minutes')::text AS sampled_at,
 		(i % 77)::text AS latency_ms, i % 10 <> 0 AS ok
 	FROM generate_series(0, 8999) i;
-	INSERT INTO stage SELECT seq + 100000, node_id, service_type, sampled_at, latency_ms, ok FROM stage WHERE seq % 60 = 7;
-	INSERT INTO telemetry (node_id, service_type, sampled_at, latency_ms, ok)
-	SELECT node_id::bigint, service_type, sampled_at::timestamptz, CASE WHEN seq % 120 = 59 THEN 1000 ELSE latency_ms::float8 END, ok FROM stage WHERE seq % 60 = 59;
+	INSERT INTO stage SELECT seq + 100000, node_id, service_type, fee, sampled_at, latency_ms, ok FROM stage WHERE seq % 60 = 7;
+	INSERT INTO telemetry (node_id, service_type, fee, sampled_at, latency_ms, ok)
+	SELECT node_id::bigint, service_type, fee, sampled_at::timestamptz, CASE WHEN seq % 120 = 59 THEN 1000 ELSE latency_ms::float8 END, ok FROM stage WHERE seq % 60 = 59;
 
 	CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS $$
 	BEGIN
@@ -43,8 +43,8 @@ $node->safe_psql('postgres', q{
 	END $$;
 	CREATE TRIGGER take BEFORE DELETE ON stage FOR EACH ROW WHEN (OLD.seq = 4500) EXECUTE FUNCTION pause();
 	CREATE TRIGGER taken AFTER DELETE ON stage FOR EACH STATEMENT EXECUTE FUNCTION pause();
-	CREATE TRIGGER put_first BEFORE INSERT ON telemetry_20240101 FOR EACH ROW WHEN (NEW.node_id = 50 AND NEW.sampled_at = '2024-01-01 10:40+00') EXECUTE FUNCTION pause();
-	CREATE TRIGGER put_second BEFORE INSERT ON telemetry_20240102 FOR EACH ROW WHEN (NEW.node_id = 50 AND NEW.sampled_at = '2024-01-02 10:40+00') EXECUTE FUNCTION pause();
+	CREATE TRIGGER put_first BEFORE INSERT ON swarm_reward_internal.telemetry_20240101 FOR EACH ROW WHEN (NEW.node_id = 50 AND NEW.sampled_at = '2024-01-01 10:40+00') EXECUTE FUNCTION pause();
+	CREATE TRIGGER put_second BEFORE INSERT ON swarm_reward_internal.telemetry_20240102 FOR EACH ROW WHEN (NEW.node_id = 50 AND NEW.sampled_at = '2024-01-02 10:40+00') EXECUTE FUNCTION pause();
 	CREATE TRIGGER put_all AFTER INSERT ON telemetry FOR EACH STATEMENT EXECUTE FUNCTION pause();
 	CREATE TRIGGER reject BEFORE INSERT ON telemetry_reject FOR EACH ROW WHEN (NEW.reason = 'unknown node') EXECUTE FUNCTION pause();
 
