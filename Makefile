@@ -71,7 +71,7 @@ BITCODE_CFLAGS += $(SAME_BITS)
 $(OBJS) $(OBJS:.o=.bc): $(SOURCE_HEADERS) .build-id
 
 # Loops made for vectors. Errors and traps of arithmetic are not looked at, values stay.
-src/grid/disc.o src/grid/focal.o src/grid/sweep.o src/grid/tiles.o: CFLAGS += -O3 -fno-math-errno -fno-trapping-math
+src/grid/disc.o src/grid/focal.o src/grid/sweep.o src/grid/tiles.o src/ledger/newcomer.o: CFLAGS += -O3 -fno-math-errno -fno-trapping-math
 # Short loops that are twice as fast when they are unrolled.
 src/money/keccak.o: CFLAGS += -O3
 
@@ -89,7 +89,7 @@ endif
 # test/c/NAME.c is linked with all of PURE_C, with SR_STANDALONE defined and, where
 # the reference HEALPix library chealpix is installed, HAVE_CHEALPIX too.
 PURE_C = $(wildcard src/grid/*.c) $(filter-out src/base/port.c src/base/wkb.c,$(wildcard src/base/*.c)) \
-	src/coverage/digest.c \
+	src/coverage/digest.c src/ledger/newcomer.c \
 	$(addprefix src/money/,apportion.c decimal.c keccak.c wide.c) \
 	$(addprefix src/telemetry/,latency.c wilson.c)
 C_TESTS = $(patsubst test/c/%.c,tmp_check/c/%,$(sort $(wildcard test/c/*.c)))

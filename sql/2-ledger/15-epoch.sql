@@ -388,6 +388,8 @@ CREATE TABLE epoch_provider (
 	amount numeric NOT NULL,
 	PRIMARY KEY (epoch_id, provider_id, component)
 );
+-- for the largest of a pool
+CREATE INDEX epoch_provider_score_idx ON epoch_provider (epoch_id, component, score);
 COMMENT ON TABLE epoch_provider IS 'what each provider of an epoch earned by component: sums of reward';
 COMMENT ON COLUMN epoch_provider.epoch_id IS 'the epoch';
 COMMENT ON COLUMN epoch_provider.provider_id IS 'the provider';

@@ -11,6 +11,8 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#include "coverage/builder.h"
+#include "coverage/check.h"
 #include "coverage/geog.h"
 #include "coverage/region.h"
 #include "grid/locate.h"
@@ -123,28 +125,74 @@ covering_region(PG_FUNCTION_ARGS)
 	PG_RETURN_INT32(found + 1);
 }
 
-/* The same, or else the position of the nearest within so many metres. */
-SR_FUNCTION(covering_region_within);
-Datum
-covering_region_within(PG_FUNCTION_ARGS)
+/* A distance within which the nearest region is looked for. */
+static double
+within_argument(FunctionCallInfo fcinfo, int argno)
 {
-	double		within = PG_GETARG_FLOAT8(2);
-	Regions    *r;
-	double		lon,
-				lat;
-	int32		found;
+	double		within = PG_GETARG_FLOAT8(argno);
 
 	if (isnan(within) || within < 0 || within > SR_MAX_NEARNESS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("distance %.15g m is out of range", within),
 				 errhint("The nearest region is looked for within 0 to %.0f metres.", SR_MAX_NEARNESS)));
-	r = regions_argument(fcinfo);
-	geog_read_point(PG_GETARG_DATUM(1), &lon, &lat);
-	found = locator_find(r->locator, lon, lat);
+	return within;
+}
+
+/* The first region that covers a place, or else the nearest within so many metres; -1 if there is none. */
+static int32
+find_region(const Regions *r, double lon, double lat, double within)
+{
+	int32		found = locator_find(r->locator, lon, lat);
+
 	if (found < 0 && within > 0)
 		found = locator_nearest(r->locator, lon, lat, within);
+	return found;
+}
+
+/* The same, or else the position of the nearest within so many metres. */
+SR_FUNCTION(covering_region_within);
+Datum
+covering_region_within(PG_FUNCTION_ARGS)
+{
+	double		within = within_argument(fcinfo, 2);
+	Regions    *r = regions_argument(fcinfo);
+	double		lon,
+				lat;
+	int32		found;
+
+	geog_read_point(PG_GETARG_DATUM(1), &lon, &lat);
+	found = find_region(r, lon, lat, within);
 	if (found < 0)
 		PG_RETURN_NULL();
 	PG_RETURN_INT32(found + 1);
+}
+
+/* The same for the centre of each cell, as a field; 0 where there is none. */
+SR_FUNCTION(sr_region_field);
+Datum
+sr_region_field(PG_FUNCTION_ARGS)
+{
+	double		within = within_argument(fcinfo, 1);
+	int			order = PG_GETARG_INT32(2);
+	Regions    *r = regions_argument(fcinfo);
+	const HpxGrid *grid;
+	CoverageBuilder builder;
+
+	check_order(order);
+	grid = hpx_grid(order);
+	builder_init(&builder, order, 1024);
+	for (int32 i = 1; i <= grid->nring; i++)
+	{
+		const HpxRing *ring = HPX_RING(grid, i);
+		double		lat = hpx_ring_lat(ring);
+
+
+		for (int32 j = 0; j < ring->ncell; j++)
+		{
+			CHECK_FOR_INTERRUPTS();
+			builder_add(&builder, ring->start + j, find_region(r, hpx_ring_lon(ring, j), lat, within) + 1);
+		}
+	}
+	PG_RETURN_POINTER(builder_finish(&builder));
 }

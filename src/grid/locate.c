@@ -228,6 +228,28 @@ is_in_columns(const Part *part, const Vicinity *v)
 	return false;
 }
 
+/* Does no part come into the bins of a vicinity? So it is far out at sea. */
+static bool
+is_empty_around(const Locator *locator, const Vicinity *v)
+{
+	int32		ncolumn = NCOLUMN >> locator->shift;
+	int32		first = (int32) floor((v->place.turn - v->turns) * ncolumn);
+	int32		last = (int32) floor((v->place.turn + v->turns) * ncolumn);
+
+	/* all around, each column once */
+	if (last - first >= ncolumn)
+		last = first + ncolumn - 1;
+	for (int32 row = row_of(v->zlo) >> locator->shift; row <= row_of(v->zhi) >> locator->shift; row++)
+		for (int32 c = first; c <= last; c++)
+		{
+			int32		bin = row * ncolumn + (c & (ncolumn - 1));
+
+			if (locator->bin_start[bin] < locator->bin_start[bin + 1])
+				return false;
+		}
+	return true;
+}
+
 /*
  * The region whose boundary is nearest to a point, within so many metres, to the
  * millimetre; the first of equals, -1 if there is none. For a point that no region covers.
@@ -240,6 +262,8 @@ locator_nearest(const Locator *locator, double lon, double lat, double within)
 	int32		region = -1;
 
 	sr_check_interrupts();
+	if (is_empty_around(locator, &vicinity))
+		return -1;
 	for (int64 p = 0; p < locator->parts.count; p++)
 	{
 		const Part *part = &locator->parts.items[p];
