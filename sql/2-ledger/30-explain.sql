@@ -60,7 +60,7 @@ BEGIN
 			jsonb_build_object('uptime', n.uptime, 'samples', n.samples, 'heartbeat_timeout', p.heartbeat_timeout),
 			CASE WHEN n.samples = 0 THEN 'Nothing was heard of it.' WHEN n.uptime < p.uptime_target THEN format('%s would be the best.', p.uptime_target) END),
 		('node', 'availability', brief(n.availability), format('ramp(%s; %s, %s)', brief(n.uptime), p.uptime_floor, p.uptime_target),
-			jsonb_build_object('uptime', n.uptime, 'uptime_floor', p.uptime_floor, 'uptime_target', p.uptime_target), NULL),
+			jsonb_build_object('uptime', n.uptime, 'uptime_floor', p.uptime_floor, 'uptime_target', p.uptime_target, 'availability', n.availability), NULL),
 		('node', 'response time', coalesce(brief(n.response_ms) || ' ms', 'none'), format('%s quantile of good samples', p.response_quantile),
 			jsonb_build_object('response_ms', n.response_ms, 'response_limit_ms', p.response_limit_ms, 'response_target_ms', p.response_target_ms),
 			CASE WHEN n.response_ms > p.response_target_ms THEN format('%s ms or less would be the best.', p.response_target_ms) END),
@@ -69,7 +69,8 @@ BEGIN
 			CASE WHEN n.error_rate_upper > p.error_target THEN format('%s or less would be the best; more samples bring it down, too.', p.error_target) END),
 		('node', 'performance', brief(n.performance), format('sqrt(ramp(%s; %s, %s) * ramp(%s; %s, %s))', coalesce(brief(n.response_ms), 'none'), p.response_limit_ms, p.response_target_ms,
 				coalesce(brief(n.error_rate_upper), 'none'), p.error_limit, p.error_target),
-			jsonb_build_object('response_ms', n.response_ms, 'error_rate_upper', n.error_rate_upper), NULL),
+			jsonb_build_object('response_ms', n.response_ms, 'response_limit_ms', p.response_limit_ms, 'response_target_ms', p.response_target_ms,
+				'error_rate_upper', n.error_rate_upper, 'error_limit', p.error_limit, 'error_target', p.error_target, 'performance', n.performance), NULL),
 		('node', 'place', CASE WHEN n.violations >= p.min_violations THEN 'impossible' ELSE coalesce('within ' || brief(n.uncertainty_m) || ' m', 'not measured by enough beacons') END,
 			format('%s beacons, %s of them find it impossible, %s suspect', n.beacons, n.violations, n.suspicions),
 			jsonb_build_object('beacons', n.beacons, 'violations', n.violations, 'suspicions', n.suspicions, 'uncertainty_m', n.uncertainty_m, 'min_beacons', p.min_beacons, 'min_violations', p.min_violations),
@@ -79,7 +80,7 @@ BEGIN
 			jsonb_build_object('uncertainty_m', n.uncertainty_m, 'location_limit_m', p.location_limit_m, 'location_target_m', p.location_target_m, 'place_trust', n.place_trust),
 			CASE WHEN n.place_trust < 1 THEN format('More beacons near it, and faster answers to them, would raise it; %s must confirm it within %s m.', p.min_beacons, p.location_target_m) END),
 		('node', 'quality', brief(n.quality), format('%s * %s', brief(n.availability), brief(n.performance)),
-			jsonb_build_object('availability', n.availability, 'performance', n.performance, 'quality', n.quality), NULL);
+			jsonb_build_object('availability', n.availability, 'performance', n.performance, 'counts', n.counts, 'impossible', n.violations >= p.min_violations, 'quality', n.quality), NULL);
 	RETURN QUERY
 	SELECT 'node', 'units of ' || u.resource_type, brief(u.units), format('of %s declared, as far as checks found them or %s of the unchecked', brief(u.declared), p.unchecked_units),
 		jsonb_build_object('resource_type', u.resource_type, 'declared', u.declared, 'units', u.units, 'unit_value', t.unit_value, 'growth', u.growth),
@@ -103,9 +104,10 @@ BEGIN
 	ELSE
 		RETURN QUERY VALUES
 			('new_regions', 'multiplier of ' || g.region, brief(g.multiplier), format('1 + (%s - 1) * max(0, 1 - %s / %s / %s)', p.region_multiplier_max, brief(g.given), brief(g.demand), brief(g.target_fraction)),
-				jsonb_build_object('given', g.given, 'demand', g.demand, 'target_fraction', g.target_fraction, 'multiplier', g.multiplier), CASE WHEN g.multiplier = 1 THEN 'Enough is given there.' END),
+				jsonb_build_object('given', g.given, 'demand', g.demand, 'target_fraction', g.target_fraction, 'region_multiplier_max', p.region_multiplier_max, 'multiplier', g.multiplier), CASE WHEN g.multiplier = 1 THEN 'Enough is given there.' END),
 			('new_regions', 'pot of ' || g.region, brief(g.pot), format('(%s - 1) * min(%s, %s) * %s days', brief(g.multiplier), brief(g.fresh), brief(g.need), brief(days)),
-				jsonb_build_object('fresh', g.fresh, 'need', g.need, 'days', days, 'pot', g.pot), NULL),
+				jsonb_build_object('multiplier', g.multiplier, 'fresh', g.fresh, 'need', g.need, 'supply_target', p.supply_target, 'target_fraction', g.target_fraction, 'demand', g.demand, 'given', g.given, 'days', days, 'pot', g.pot),
+				CASE WHEN g.need = 0 THEN 'No more is wanted there than is taken for given.' END),
 			('new_regions', 'score', brief(CASE WHEN g.fresh > 0 THEN g.pot * (n.contribution * n.place_trust * n.tenure * n.freshness / g.fresh) ELSE 0 END),
 				format('%s * (%s * %s * %s * %s) / %s', brief(g.pot), brief(n.contribution), brief(n.place_trust), brief(n.tenure), brief(n.freshness), brief(g.fresh)),
 				jsonb_build_object('pot', g.pot, 'z', n.contribution * n.place_trust * n.tenure * n.freshness, 'fresh', g.fresh),
@@ -120,26 +122,32 @@ BEGIN
 	RETURN QUERY
 	SELECT 'resource_gaps', 'score for ' || u.resource_type, brief(CASE WHEN x.pot > 0 THEN n.tenure * x.pot * (n.quality * n.place_trust * u.units / x.units) ELSE 0 END),
 		format('%s * %s * (%s * %s * %s) / %s', brief(n.tenure), brief(x.pot), brief(n.quality), brief(n.place_trust), brief(u.units), brief(x.units)),
-		jsonb_build_object('tenure', n.tenure, 'pot', x.pot, 'good_units', n.quality * n.place_trust * u.units, 'units_of_region', x.units, 'demand', x.demand, 'reference', x.reference),
+		jsonb_build_object('tenure', n.tenure, 'pot', x.pot, 'good_units', n.quality * n.place_trust * u.units, 'units_of_region', x.units, 'demand', x.demand, 'reference', x.reference,
+			'days', days, 'unit_value', t.unit_value, 'kappa', kept),
 		CASE WHEN x.demand = 0 THEN 'It is not wanted there.' WHEN x.pot = 0 THEN 'There is not more of it there than is taken for given, or than is wanted.' END
 	FROM epoch_node_resource u JOIN epoch_region_resource x ON x.epoch_id = u.epoch_id AND x.region = n.region AND x.resource_type = u.resource_type
+		JOIN epoch_resource t ON t.epoch_id = u.epoch_id AND t.resource_type = u.resource_type
 	WHERE u.epoch_id = e.epoch_id AND u.node_id = n.node_id ORDER BY u.resource_type;
 	RETURN QUERY
 	SELECT 'resource_types', 'score for ' || u.resource_type, brief(days * n.quality * u.units * t.unit_value * t.markup),
 		format('%s days * %s * %s * %s * %s', brief(days), brief(n.quality), brief(u.units), brief(t.unit_value), brief(t.markup)),
-		jsonb_build_object('days', days, 'quality', n.quality, 'units', u.units, 'unit_value', t.unit_value, 'markup', t.markup, 'price', t.price, 'price_before', t.price_before, 'demand', t.demand, 'supply', t.units),
+		jsonb_build_object('days', days, 'quality', n.quality, 'units', u.units, 'unit_value', t.unit_value, 'markup', t.markup, 'price', t.price, 'price_before', t.price_before, 'demand', t.demand, 'supply', t.units,
+			'price_elasticity', p.price_elasticity, 'price_step', p.price_step, 'price_min', coalesce(y.price_min, 1), 'price_max', coalesce(y.price_max, 1)),
 		CASE WHEN t.markup = 0 THEN 'It is not scarce.' END
 	FROM epoch_node_resource u JOIN epoch_resource t ON t.epoch_id = u.epoch_id AND t.resource_type = u.resource_type
+		LEFT JOIN policy_resource y ON y.policy_id = p.policy_id AND y.resource_type = u.resource_type
 	WHERE u.epoch_id = e.epoch_id AND u.node_id = n.node_id ORDER BY u.resource_type;
 	RETURN QUERY
 	SELECT 'network_capacity', 'score for ' || u.resource_type, brief(CASE WHEN t.pot > 0 AND t.growth > 0 THEN n.tenure * t.pot * (u.growth / t.growth) ELSE 0 END),
 		format('%s * %s * %s / %s', brief(n.tenure), brief(t.pot), brief(u.growth), brief(t.growth)),
 		jsonb_build_object('tenure', n.tenure, 'pot', t.pot, 'growth', u.growth, 'growth_of_all', t.growth, 'owner_units', o.units, 'owner_reference', o.reference,
-			'provider_units', v.units, 'provider_reference', v.reference, 'network_units', t.units, 'network_reference', t.reference, 'need', t.need),
+			'unattested_units', a.units, 'unattested_reference', a.reference, 'provider_units', v.units, 'provider_reference', v.reference,
+			'network_units', t.units, 'network_reference', t.reference, 'need', t.need, 'days', days, 'unit_value', t.unit_value, 'kappa', kept),
 		CASE WHEN u.growth = 0 THEN 'Its owner, or its provider, has not more than is taken for given.' WHEN t.pot = 0 THEN 'The network has not more of it than is taken for given, or than is needed.' END
 	FROM epoch_node_resource u JOIN epoch_resource t ON t.epoch_id = u.epoch_id AND t.resource_type = u.resource_type
 		LEFT JOIN epoch_owner o ON o.epoch_id = u.epoch_id AND o.resource_type = u.resource_type AND o.kind = CASE WHEN n.hardware_id IS NULL THEN 'unattested' ELSE 'hardware' END
 			AND o.owner = coalesce(n.hardware_id, n.provider_id::text)
+		LEFT JOIN epoch_owner a ON n.hardware_id IS NULL AND a.epoch_id = u.epoch_id AND a.resource_type = u.resource_type AND a.kind = 'unattested' AND a.owner = 'all'
 		LEFT JOIN epoch_owner v ON v.epoch_id = u.epoch_id AND v.resource_type = u.resource_type AND v.kind = 'provider' AND v.owner = n.provider_id::text
 	WHERE u.epoch_id = e.epoch_id AND u.node_id = n.node_id ORDER BY u.resource_type;
 	RETURN QUERY
@@ -153,7 +161,7 @@ BEGIN
 	SELECT 'specialization', format('rule %s for %s', k.code, s.service_type),
 		brief(CASE WHEN s.samples >= k.min_samples THEN k.weight::double precision * s.work * t.unit_value * n.quality * coalesce(ramp(m.metric, k.bound::double precision, k.target::double precision), 0) ELSE 0 END),
 		format('%s * %s * %s * %s * ramp(%s; %s, %s)', k.weight, brief(s.work), brief(t.unit_value), brief(n.quality), coalesce(brief(m.metric), 'none'), k.bound, k.target),
-		jsonb_build_object('weight', k.weight, 'work', s.work, 'unit_value', t.unit_value, 'quality', n.quality, 'metric', k.metric, 'metric_value', m.metric, 'bound', k.bound, 'target', k.target, 'samples', s.samples),
+		jsonb_build_object('weight', k.weight, 'work', s.work, 'unit_value', t.unit_value, 'quality', n.quality, 'metric', k.metric, 'metric_value', m.metric, 'bound', k.bound, 'target', k.target, 'samples', s.samples, 'min_samples', k.min_samples),
 		CASE WHEN s.samples < k.min_samples THEN format('It takes %s samples.', k.min_samples) WHEN m.metric IS NULL THEN format('There is no %s for all of its work.', k.metric) END
 	FROM epoch_node_service s JOIN epoch_service t ON t.epoch_id = s.epoch_id AND t.service_type = s.service_type
 		JOIN specialization k ON k.policy_id = p.policy_id AND (k.service_type IS NULL OR k.service_type = s.service_type),
@@ -165,7 +173,7 @@ BEGIN
 	RETURN QUERY
 	SELECT c.code::text, 'amount', coalesce(y.amount, 0)::text,
 		CASE WHEN y.score IS NULL THEN '0, without a score' ELSE format('%s * %s / %s, to a whole base unit by largest remainders', q.payable, brief(y.score), brief(q.score)) END,
-		jsonb_build_object('score', y.score, 'score_of_all', q.score, 'budget', q.budget::text, 'carried_in', q.carried_in::text, 'price_max', q.price_max::text, 'payable', q.payable::text,
+		jsonb_build_object('provider_id', n.provider_id, 'score', y.score, 'score_of_all', q.score, 'budget', q.budget::text, 'carried_in', q.carried_in::text, 'price_max', q.price_max::text, 'payable', q.payable::text,
 			'provider_cap_bps', p.provider_cap_bps, 'provider_score', z.score, 'provider_amount', z.amount::text, 'amount', coalesce(y.amount, 0)::text),
 		CASE WHEN q.paid < q.budget + q.carried_in THEN 'The pool paid less than it had: ' || q.reason END
 	FROM component c JOIN epoch_pool q ON q.epoch_id = e.epoch_id AND q.component = c.code

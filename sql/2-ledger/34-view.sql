@@ -57,13 +57,15 @@ COMMENT ON COLUMN region_status.contribution IS 'of these nodes';
 COMMENT ON COLUMN region_status.boundary IS 'its boundary, WGS84';
 
 CREATE VIEW coverage_gap AS
-SELECT e.epoch_id, g.gap_id, region_of(g.center, lower(e.period)) AS region, g.area_m2, g.deficit,
+SELECT e.epoch_id, lower(e.period) AS starts_at, upper(e.period) AS ends_at, g.gap_id, region_of(g.center, lower(e.period)) AS region, g.area_m2, g.deficit,
 	g.center::geography(Point,4326) AS center, g.boundary::geography(MultiPolygon,4326) AS boundary
 FROM (SELECT x.epoch_id, x.period, x.demand, x.supply, p.supply_target
 		FROM epoch x JOIN policy p ON p.policy_id = x.policy_id WHERE x.status IN ('computed', 'final') ORDER BY x.period DESC LIMIT 1) e,
 	LATERAL coverage_gaps(e.demand * coverage_greatest(1::double precision - e.supply / e.supply_target::double precision, 0::double precision)) g;
 COMMENT ON VIEW coverage_gap IS 'demand that the last computed epoch leaves unserved, as connected areas, the largest deficit first';
 COMMENT ON COLUMN coverage_gap.epoch_id IS 'the epoch';
+COMMENT ON COLUMN coverage_gap.starts_at IS 'its start';
+COMMENT ON COLUMN coverage_gap.ends_at IS 'its end, exclusive';
 COMMENT ON COLUMN coverage_gap.gap_id IS 'number of the gap, from 1';
 COMMENT ON COLUMN coverage_gap.region IS 'the region of its centre; NULL: none';
 COMMENT ON COLUMN coverage_gap.area_m2 IS 'its area, m2';
@@ -72,12 +74,14 @@ COMMENT ON COLUMN coverage_gap.center IS 'a place as deep inside as any, WGS84';
 COMMENT ON COLUMN coverage_gap.boundary IS 'its outline, WGS84';
 
 CREATE VIEW location_trust AS
-SELECT n.epoch_id, n.node_id, n.provider_id, n.location, n.beacons, n.suspicions, n.violations, n.uncertainty_m, n.place_trust,
+SELECT n.epoch_id, lower(e.period) AS starts_at, upper(e.period) AS ends_at, n.node_id, n.provider_id, n.location, n.beacons, n.suspicions, n.violations, n.uncertainty_m, n.place_trust,
 	CASE WHEN n.violations >= p.min_violations THEN 'impossible' WHEN n.place_trust = 0 THEN 'unknown' WHEN n.suspicions > 0 THEN 'suspect'
 		WHEN n.place_trust < 1 THEN 'uncertain' ELSE 'trusted' END AS verdict
 FROM epoch_node n JOIN epoch e ON e.epoch_id = n.epoch_id JOIN policy p ON p.policy_id = e.policy_id;
 COMMENT ON VIEW location_trust IS 'what round-trip times to beacons say of where each node of an epoch is';
 COMMENT ON COLUMN location_trust.epoch_id IS 'the epoch';
+COMMENT ON COLUMN location_trust.starts_at IS 'its start';
+COMMENT ON COLUMN location_trust.ends_at IS 'its end, exclusive';
 COMMENT ON COLUMN location_trust.node_id IS 'the node';
 COMMENT ON COLUMN location_trust.provider_id IS 'its provider';
 COMMENT ON COLUMN location_trust.location IS 'its claimed place, WGS84';
@@ -91,7 +95,7 @@ COMMENT ON COLUMN location_trust.verdict IS 'impossible (nothing is paid), unkno
 CREATE VIEW growth_metric AS
 SELECT e.epoch_id, lower(e.period) AS starts_at, upper(e.period) AS ends_at, n.nodes, n.contributing, n.providers, n.new_nodes,
 	n.kept / nullif(n.before, 0)::double precision AS retention, n.contribution,
-	f.demand, f.served, f.newly_served, w.paid, w.for_growth / nullif(f.newly_served, 0)::numeric AS paid_per_newly_served,
+	f.demand, f.served, f.newly_served, w.paid, w.paid::text AS paid_text, w.for_growth / nullif(f.newly_served, 0)::numeric AS paid_per_newly_served,
 	v.utilisation, n.concentration
 FROM epoch e JOIN policy p ON p.policy_id = e.policy_id,
 	LATERAL (SELECT coverage_sum(e.demand) AS demand, coverage_sum(e.demand * coverage_least(e.supply / p.supply_target::double precision, 1::double precision)) AS served,
@@ -123,40 +127,7 @@ COMMENT ON COLUMN growth_metric.demand IS 'all demand';
 COMMENT ON COLUMN growth_metric.served IS 'demand that is served';
 COMMENT ON COLUMN growth_metric.newly_served IS 'demand that is served above what is taken for given';
 COMMENT ON COLUMN growth_metric.paid IS 'base units paid';
+COMMENT ON COLUMN growth_metric.paid_text IS 'the same as text, for clients that would round it';
 COMMENT ON COLUMN growth_metric.paid_per_newly_served IS 'base units that new_regions and geographic_gaps paid per unit of newly served demand; NULL without such';
 COMMENT ON COLUMN growth_metric.utilisation IS 'work done over what resources could have done, of services with policy_service.max_work_per_hour; NULL without such';
 COMMENT ON COLUMN growth_metric.concentration IS 'Herfindahl-Hirschman index of the providers'' contributions: 1 is one provider';
-
-CREATE VIEW latency_reach AS
-SELECT e.epoch_id, b.budget_ms, b.radius_m, coverage_sum(e.demand) AS demand, coalesce(f.reached, 0) AS reached,
-	coalesce(f.reached, 0) / nullif(coverage_sum(e.demand), 0) AS reached_fraction
-FROM (SELECT x.epoch_id, x.demand FROM epoch x WHERE x.status IN ('computed', 'final') ORDER BY x.period DESC LIMIT 1) e,
-	LATERAL (SELECT v.ms, service_radius(v.ms) FROM unnest(ARRAY[5, 10, 20, 50, 100]::double precision[]) v (ms)) b (budget_ms, radius_m),
-	LATERAL (SELECT coverage_sum(e.demand * coverage_mask(coverage_agg(n.location, b.radius_m, 1::double precision, coverage_order(e.demand)), 1::double precision)) AS reached
-		FROM epoch_node n WHERE n.epoch_id = e.epoch_id AND n.contribution > 0) f;
-COMMENT ON VIEW latency_reach IS 'demand of the last computed epoch that is within a round-trip time of some node that contributes, by service_radius(); draws a disc for each node: ask for one budget_ms at a time where there are many';
-COMMENT ON COLUMN latency_reach.epoch_id IS 'the epoch';
-COMMENT ON COLUMN latency_reach.budget_ms IS 'round-trip time, milliseconds: 5, 10, 20, 50, 100';
-COMMENT ON COLUMN latency_reach.radius_m IS 'what it means in metres, on paths twice as long as the geodesic';
-COMMENT ON COLUMN latency_reach.demand IS 'all demand';
-COMMENT ON COLUMN latency_reach.reached IS 'of it within the radius of some node';
-COMMENT ON COLUMN latency_reach.reached_fraction IS 'reached / demand; NULL without demand';
-
-CREATE VIEW data_residency AS
-SELECT e.epoch_id, j.jurisdiction, j.regions, coalesce(n.nodes, 0) AS nodes, coverage_sum(e.demand * j.area) AS demand,
-	coalesce(coverage_sum(e.demand * j.area * coverage_mask(n.reach, 1::double precision)), 0) AS resident,
-	coalesce(coverage_sum(e.demand * j.area * coverage_mask(n.reach, 1::double precision)), 0) / nullif(coverage_sum(e.demand * j.area), 0) AS resident_fraction
-FROM (SELECT x.epoch_id, x.demand FROM epoch x WHERE x.status IN ('computed', 'final') ORDER BY x.period DESC LIMIT 1) e,
-	LATERAL (SELECT r.jurisdiction, count(*) AS regions, coverage_mask(sum(region_coverage(g.boundary, coverage_order(e.demand))), 1::double precision) AS area
-		FROM epoch_region r JOIN region g ON g.code = r.region WHERE r.epoch_id = e.epoch_id AND r.jurisdiction IS NOT NULL GROUP BY r.jurisdiction) j
-	LEFT JOIN LATERAL (SELECT count(*) AS nodes, coverage_agg(m.location, m.reach_m, 1::double precision, coverage_order(e.demand)) AS reach
-		FROM epoch_node m JOIN epoch_region r ON r.epoch_id = m.epoch_id AND r.region = m.region
-		WHERE m.epoch_id = e.epoch_id AND m.contribution > 0 AND r.jurisdiction = j.jurisdiction) n ON true;
-COMMENT ON VIEW data_residency IS 'for each jurisdiction of the last computed epoch, demand that can be served without leaving it: within reach of a node that contributes and is in one of its regions';
-COMMENT ON COLUMN data_residency.epoch_id IS 'the epoch';
-COMMENT ON COLUMN data_residency.jurisdiction IS 'whose law applies, see region.jurisdiction';
-COMMENT ON COLUMN data_residency.regions IS 'regions that it has';
-COMMENT ON COLUMN data_residency.nodes IS 'nodes that contribute in them';
-COMMENT ON COLUMN data_residency.demand IS 'demand in its regions, once where they overlap';
-COMMENT ON COLUMN data_residency.resident IS 'of it within reach of one of these nodes';
-COMMENT ON COLUMN data_residency.resident_fraction IS 'resident / demand; NULL without demand';

@@ -10,7 +10,9 @@ DECLARE
 	e epoch := known_epoch(epoch_id);
 BEGIN
 	INSERT INTO epoch (epoch_id, period, budget, baseline, policy_id, previous_epoch_id)
-	VALUES (-epoch_id, tstzrange(lower(e.period), least(upper(e.period), now())), e.budget, e.baseline, coalesce(policy_id, e.policy_id), previous_epoch_id);
+	VALUES (-epoch_id, tstzrange(lower(e.period), least(upper(e.period), now())),
+		-- of an epoch that has not ended, the part of its budget that its time has come for
+		CASE WHEN upper(e.period) > now() THEN floor(e.budget * seconds(tstzmultirange(tstzrange(lower(e.period), now()))) / seconds(tstzmultirange(e.period))) ELSE e.budget END, e.baseline, coalesce(policy_id, e.policy_id), previous_epoch_id);
 	PERFORM compute_epoch(-epoch_id, 'rehearsal');
 	RETURN -epoch_id;
 END $$;
@@ -32,12 +34,18 @@ BEGIN
 		PERFORM unknown_id('policy', p);
 	END IF;
 	IF lower(e.period) >= now() THEN
-		RAISE EXCEPTION 'epoch % has not begun: its period is %', e.epoch_id, e.period USING ERRCODE = 'object_not_in_prerequisite_state';
+		RAISE EXCEPTION 'epoch % has not begun: its period is %', e.epoch_id, e.period
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Ask again when it has; reward_map and simulate_node say what the last one would have paid.';
 	END IF;
 	SELECT * INTO prior FROM epoch x WHERE upper(x.period) <= lower(e.period) AND x.epoch_id > 0 ORDER BY x.period DESC LIMIT 1;
 	IF prior.status IN ('planned', 'open') THEN
 		RAISE EXCEPTION 'epoch % comes before epoch % and is %', prior.epoch_id, e.epoch_id, prior.status
 			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('CALL swarm_reward.run_epoch(%s) first.', prior.epoch_id);
+	END IF;
+	IF coverage_order(prior.next_reference) <> (SELECT x.grid_order FROM policy x WHERE x.policy_id = p) THEN
+		RAISE EXCEPTION 'policy % has grid order %, but what is taken for given is known on grid order %', p, (SELECT x.grid_order FROM policy x WHERE x.policy_id = p), coverage_order(prior.next_reference)
+			USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('Epoch %s goes on from epoch %s, and cells of two grids cannot be compared.', e.epoch_id, prior.epoch_id),
+				HINT = format('Give the policy grid order %s, or preview the first epoch, which has nothing before it.', coverage_order(prior.next_reference));
 	END IF;
 	BEGIN
 		PERFORM lock_epochs();
@@ -57,7 +65,7 @@ BEGIN
 	END;
 END $$;
 COMMENT ON FUNCTION swarm_reward.preview_epoch(bigint, bigint) IS
-'what an epoch would pay each node by the facts as they are now, and under another policy if one is named, beside what it paid (NULL: nothing, or not computed yet), base units: the real engine, rolled back. An epoch that has not ended is taken until now. Errors: no such epoch or policy, an epoch that has not begun, an earlier one not computed, another session computing';
+'what an epoch would pay each node by the facts as they are now, and under another policy if one is named, beside what it paid (NULL: nothing, or not computed yet), base units: the real engine, rolled back. An epoch that has not ended is taken until now, with that part of its budget. Errors: no such epoch or policy, an epoch that has not begun, an earlier one not computed, a policy with another grid order than the epoch before has, another session computing';
 
 CREATE TABLE swarm_reward.restatement (
 	entry_id bigint NOT NULL REFERENCES entry,

@@ -8,19 +8,6 @@ INSERT INTO region (code, name, boundary, jurisdiction) VALUES ('sea', 'nobody i
 CALL run_epoch(1);
 CALL run_epoch(2);
 
-SELECT is((SELECT array_agg(budget_ms ORDER BY budget_ms) FROM latency_reach), ARRAY[5, 10, 20, 50, 100]::float8[], 'five round-trip times');
-SELECT is((SELECT reached FROM latency_reach WHERE budget_ms = 5), (SELECT sum(d.weight::float8) FROM demand d WHERE d.radius_m IS NULL AND EXISTS (
-		SELECT FROM epoch_node n WHERE n.epoch_id = 2 AND n.contribution > 0 AND ST_DWithin(n.location, d.location, service_radius(5))))
-	+ (SELECT coverage_sum(density_agg(d.location, d.weight::float8, 6, d.radius_m) * coverage_mask((SELECT coverage_agg(n.location, service_radius(5), 1, 6) FROM epoch_node n WHERE n.epoch_id = 2 AND n.contribution > 0), 1))
-		FROM demand d WHERE d.radius_m IS NOT NULL), 'within 5 ms: what PostGIS finds within the radius');
-SELECT ok(bool_and(a.reached >= b.reached AND a.reached <= a.demand), 'more time reaches no less') FROM latency_reach a, latency_reach b WHERE a.budget_ms > b.budget_ms;
-
-SELECT is((SELECT array_agg(concat_ws(' ', jurisdiction, regions, nodes) ORDER BY jurisdiction) FROM data_residency), ARRAY['EU 1 2', 'SEA 1 0', 'US 1 4'], 'jurisdictions, with their regions and nodes');
-SELECT is((SELECT resident_fraction FROM data_residency WHERE jurisdiction = 'SEA'), NULL, 'without demand there is no share');
-SELECT is((SELECT demand FROM data_residency WHERE jurisdiction = 'EU'), 1000::float8, 'demand in its regions');
-SELECT is((SELECT resident FROM data_residency WHERE jurisdiction = 'EU'), 1000::float8, 'which its own nodes reach');
-SELECT cmp_ok((SELECT resident FROM data_residency WHERE jurisdiction = 'US'), '<=', (SELECT demand FROM data_residency WHERE jurisdiction = 'US'), 'never more than there is');
-
 SELECT is((SELECT array_agg(region ORDER BY region) FROM region_status WHERE epoch_id = 2), ARRAY['eu', 'sea', 'us']::code[], 'region_status has every region');
 SELECT is((SELECT demand FROM region_status WHERE epoch_id = 2 AND region = 'us'), 2500::float8, 'with what is wanted there, its coast included');
 SELECT is_empty($$ SELECT FROM region_status WHERE served > demand OR nodes < 0 OR multiplier < 1 $$, 'and no more served than wanted');
