@@ -143,11 +143,11 @@ BEGIN
 		RAISE EXCEPTION 'cannot change what node % is: an epoch until % has used it', OLD.node_id, used
 			USING ERRCODE = 'restrict_violation',
 				DETAIL = 'Of a stay that an epoch has used only left_at changes, to a time after that epoch.',
-				HINT = format('For a move, a sale or new hardware: SELECT swarm_reward.replace_node(%1$s, now(), …). For a mistake: SELECT swarm_reward.correct_node(%1$s, ''{…}'', ''reason'').', OLD.node_id);
+				HINT = format('For a move, a sale or new hardware: SELECT swarm_reward.replace_node(%1$s, now(), ...). For a mistake: SELECT swarm_reward.correct_node(%1$s, ''{...}'', ''reason'').', OLD.node_id);
 	END IF;
 	IF NEW.left_at IS DISTINCT FROM OLD.left_at AND least(coalesce(NEW.left_at, 'infinity'), coalesce(OLD.left_at, 'infinity')) < used THEN
 		RAISE EXCEPTION 'node % cannot leave at %: an epoch until % has used its stay until %', OLD.node_id, coalesce(NEW.left_at::text, 'no time'), used, coalesce(OLD.left_at::text, 'then and beyond')
-			USING ERRCODE = 'restrict_violation', HINT = format('Give a time that is not before %s; for a mistake: SELECT swarm_reward.correct_node(%s, ''{"left_at": …}'', ''reason'').', used, OLD.node_id);
+			USING ERRCODE = 'restrict_violation', HINT = format('Give a time that is not before %s; for a mistake: SELECT swarm_reward.correct_node(%s, ''{"left_at": ...}'', ''reason'').', used, OLD.node_id);
 	END IF;
 	RETURN NEW;
 END $$;

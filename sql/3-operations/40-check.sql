@@ -22,22 +22,22 @@ DECLARE
 BEGIN
 	SELECT * INTO p FROM policy y WHERE y.policy_id = coalesce(e.policy_id, policy_in_effect(lower(e.period)));
 	IF NOT FOUND THEN
-		RETURN QUERY SELECT 'policy', 'error', format('none is in effect at %s', lower(e.period)), 'SELECT swarm_reward.new_policy(''starter'', ''a name'', ''a time'', …) makes one.';
+		RETURN QUERY SELECT 'policy', 'error', format('none is in effect at %s', lower(e.period)), 'SELECT swarm_reward.new_policy(''starter'', ''a name'', ''a time'', ...) makes one.';
 		RETURN;
 	END IF;
 	RETURN QUERY SELECT 'policy', 'ok', format('%s (%s)', p.policy_id, p.name), NULL::text;
 	IF coalesce(e.budget, epoch_emission(p, e.period)) IS NULL THEN
-		RETURN QUERY SELECT 'budget', 'error', 'none', format('UPDATE swarm_reward.epoch SET budget = … WHERE epoch_id = %s, or a policy with an emission.', e.epoch_id);
+		RETURN QUERY SELECT 'budget', 'error', 'none', format('UPDATE swarm_reward.epoch SET budget = ... WHERE epoch_id = %s, or a policy with an emission.', e.epoch_id);
 	ELSE
 		RETURN QUERY SELECT 'budget', CASE WHEN coalesce(e.budget, epoch_emission(p, e.period)) = 0 THEN 'note' ELSE 'ok' END,
 			coalesce(e.budget, epoch_emission(p, e.period))::text || CASE WHEN e.budget IS NULL THEN ' base units of emission' ELSE ' base units' END, NULL::text;
 	END IF;
 	IF NOT EXISTS (SELECT FROM policy_resource r WHERE r.policy_id = p.policy_id AND r.unit_value > 0) THEN
-		RETURN QUERY SELECT 'unit values', 'error', 'no kind of resource is worth anything', format('INSERT INTO swarm_reward.policy_resource (policy_id, resource_type, unit_value) VALUES (%s, …).', p.policy_id);
+		RETURN QUERY SELECT 'unit values', 'error', 'no kind of resource is worth anything', format('INSERT INTO swarm_reward.policy_resource (policy_id, resource_type, unit_value) VALUES (%s, ...).', p.policy_id);
 	END IF;
 	SELECT string_agg(c.component, ', ' ORDER BY c."position") AS list INTO x FROM pool_share(p) c WHERE c.price_max IS NULL AND c.bps > 0;
 	IF x.list IS NOT NULL THEN
-		RETURN QUERY SELECT 'price ceilings', 'note', 'none for ' || x.list, 'Without policy.…_price_max little growth can take a whole pool.';
+		RETURN QUERY SELECT 'price ceilings', 'note', 'none for ' || x.list, 'Without policy...._price_max little growth can take a whole pool.';
 	END IF;
 
 	-- members and their reports
@@ -62,22 +62,22 @@ BEGIN
 		INTO x USING lower(e.period), upper(e.period), p.heartbeat_timeout;
 		RETURN QUERY SELECT 'reports', CASE WHEN members - x.silent < p.min_reporters * members THEN 'error' WHEN x.silent > 0 THEN 'warning' ELSE 'ok' END,
 			format('%s of %s members have telemetry', members - x.silent, members),
-			CASE WHEN x.silent > 0 THEN format('Nothing was heard of nodes %s%s.', x.some, CASE WHEN x.silent > 5 THEN ', …' ELSE '' END) END;
+			CASE WHEN x.silent > 0 THEN format('Nothing was heard of nodes %s%s.', x.some, CASE WHEN x.silent > 5 THEN ', ...' ELSE '' END) END;
 		IF x.slow > 0 THEN
-			RETURN QUERY SELECT 'heartbeats slower than the timeout', 'warning', x.slow || ' nodes', format('policy.heartbeat_timeout is %s; nodes %s%s report less often in the mean, which counts as downtime.', p.heartbeat_timeout, x.slow_ones, CASE WHEN x.slow > 5 THEN ', …' ELSE '' END);
+			RETURN QUERY SELECT 'heartbeats slower than the timeout', 'warning', x.slow || ' nodes', format('policy.heartbeat_timeout is %s; nodes %s%s report less often in the mean, which counts as downtime.', p.heartbeat_timeout, x.slow_ones, CASE WHEN x.slow > 5 THEN ', ...' ELSE '' END);
 		END IF;
 	END IF;
 
 	-- places
 	IF NOT EXISTS (SELECT FROM region g WHERE g.valid @> lower(e.period)) THEN
-		RETURN QUERY SELECT 'regions', 'error', 'none is in force at its start', 'new_regions and resource_gaps pay nothing without: INSERT INTO swarm_reward.region ….';
+		RETURN QUERY SELECT 'regions', 'error', 'none is in force at its start', 'new_regions and resource_gaps pay nothing without: INSERT INTO swarm_reward.region ....';
 	ELSE
 		EXECUTE format($q$
 			SELECT count(*) FILTER (WHERE d.region = '') AS outside, count(*) AS points, coalesce(sum(d.weight::numeric) FILTER (WHERE d.region = ''), 0) AS weight_outside,
 				coalesce(sum(d.weight::numeric), 0) AS weight
 			FROM (%s) d $q$, demand_query(e.period, p.region_snap_m)) INTO x;
 		IF x.points = 0 THEN
-			RETURN QUERY SELECT 'demand', 'error', 'none', 'Nothing that depends on place is paid without: INSERT INTO swarm_reward.demand ….';
+			RETURN QUERY SELECT 'demand', 'error', 'none', 'Nothing that depends on place is paid without: INSERT INTO swarm_reward.demand ....';
 		ELSIF x.outside > 0 THEN
 			RETURN QUERY SELECT 'demand in no region', 'warning', format('%s of %s points, %s of the weight', x.outside, x.points, round(x.weight_outside / nullif(x.weight, 0), 4)), format('policy.region_snap_m is %s.', p.region_snap_m);
 		END IF;

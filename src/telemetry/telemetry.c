@@ -376,6 +376,11 @@ sr_summary_check(const TelemetrySummary *summary, int sqlstate)
 	uint64		rest;
 
 	sr_latency_init();
+	if (summary->flags != 0)
+		ereport(ERROR,
+				(errcode(sqlstate),
+				 errmsg("invalid telemetry_summary"),
+				 errdetail("Its flags are %u, which this version does not know.", summary->flags)));
 	if (summary->slot_us <= 0)
 		ereport(ERROR,
 				(errcode(sqlstate),

@@ -14,10 +14,12 @@
 #include "mb/pg_wchar.h"
 #include "nodes/value.h"
 #include "parser/parse_func.h"
+#include "port/pg_bswap.h"
 #include "storage/shmem.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 
 #undef snprintf
 #undef vsnprintf
@@ -99,6 +101,20 @@ MemoryContextAllocHuge(MemoryContext context, Size size)
 {
 	(void) context;
 	return remember(malloc(size));
+}
+
+void *
+MemoryContextAlloc(MemoryContext context, Size size)
+{
+	(void) context;
+	return palloc(size);
+}
+
+void *
+MemoryContextAllocZero(MemoryContext context, Size size)
+{
+	(void) context;
+	return palloc0(size);
 }
 
 void *
@@ -220,6 +236,7 @@ name(const char *fmt,...) \
 DEFINE_MESSAGE(errmsg)
 DEFINE_MESSAGE(errmsg_internal)
 DEFINE_MESSAGE(errdetail)
+DEFINE_MESSAGE(errdetail_internal)
 DEFINE_MESSAGE(errhint)
 
 void
@@ -314,6 +331,59 @@ appendBinaryStringInfo(StringInfo s, SHIM_BYTES *data, int n)
 	s->data[s->len] = '\0';
 }
 
+void
+appendStringInfoString(StringInfo s, const char *text)
+{
+	appendBinaryStringInfo(s, text, (int) strlen(text));
+}
+
+char *
+psprintf(const char *fmt,...)
+{
+	char	   *text = palloc(1024);
+	va_list		args;
+
+	va_start(args, fmt);
+	(void) vsnprintf(text, 1024, fmt, args);
+	va_end(args);
+	return text;
+}
+
+void
+pq_begintypsend(StringInfo s)
+{
+	initStringInfo(s);
+	appendBinaryStringInfo(s, "\0\0\0\0", VARHDRSZ);
+}
+
+void
+pq_sendbytes(StringInfo s, SHIM_BYTES *data, int n)
+{
+	appendBinaryStringInfo(s, data, n);
+}
+
+bytea *
+pq_endtypsend(StringInfo s)
+{
+	SET_VARSIZE(s->data, s->len);
+	return (bytea *) s->data;
+}
+
+int
+pq_getmsgbyte(StringInfo s)
+{
+	return (unsigned char) *pq_getmsgbytes(s, 1);
+}
+
+int64
+pq_getmsgint64(StringInfo s)
+{
+	uint64		v;
+
+	memcpy(&v, pq_getmsgbytes(s, sizeof(v)), sizeof(v));
+	return (int64) pg_ntoh64(v);
+}
+
 const char *
 pq_getmsgbytes(StringInfo s, int n)
 {
@@ -353,8 +423,32 @@ DEFINE_ABSENT(Datum, OidFunctionCall1Coll, (Oid f, Oid collation, Datum a))
 DEFINE_ABSENT(Datum, OidFunctionCall2Coll, (Oid f, Oid collation, Datum a, Datum b))
 DEFINE_ABSENT(List *, list_make2_impl, (NodeTag t, ListCell a, ListCell b))
 DEFINE_ABSENT(String *, makeString, (char *s))
+DEFINE_ABSENT(const char *, timestamptz_to_str, (TimestampTz t))
 
 /* ---------- calls and checks ---------- */
+
+/* Whatever is called as a part of an aggregate is one. */
+int
+AggCheckCallContext(FunctionCallInfo fcinfo, MemoryContext *context)
+{
+	(void) fcinfo;
+	*context = NULL;
+	return AGG_CONTEXT_AGGREGATE;
+}
+
+Datum
+DirectFunctionCall1Coll(PGFunction function, Oid collation, Datum argument)
+{
+	(void) collation;
+	return shim_call(function, argument);
+}
+
+/* For messages only. */
+Datum
+interval_out(PG_FUNCTION_ARGS)
+{
+	return CStringGetDatum(psprintf("%lld us", (long long) PG_GETARG_INTERVAL_P(0)->time));
+}
 
 Datum
 shim_call(PGFunction function, Datum argument)

@@ -1,5 +1,5 @@
 /*
- * shim.h: as much of a server as the type coverage and geog.c need, for fuzzing them in
+ * shim.h: as much of a server as the types and geog.c need, for fuzzing them in
  * a plain process.
  */
 #ifndef SR_FUZZ_SHIM_H
