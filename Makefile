@@ -9,6 +9,7 @@
 #   make bench                              how long things take, against peers, in a throwaway cluster
 #   make bench-epoch                        how long an epoch takes, BENCH_NODES='100000 1000000'
 #   make accuracy                           measures the figures of doc/accuracy.md
+#   make sim                                simulated growth against what other networks pay, SIM=large for all of it
 #   make fuzz                               libFuzzer on what reads bytes from outside, half an hour
 #   make demo-psql                          the demo, then psql on its database
 #   make setup                              only installs the packages that make test needs
@@ -52,7 +53,7 @@ PG_CPPFLAGS += -I$(CURDIR)/src
 .DEFAULT_GOAL = all
 
 # What needs no server's makefiles: these also run where none is installed yet.
-SELF_CONTAINED = demo demo-psql digests bench bench-epoch accuracy fuzz test test-slow test-versions setup check-c print-pure-c
+SELF_CONTAINED = demo demo-psql digests bench bench-epoch accuracy fuzz sim test test-slow test-versions setup check-c print-pure-c
 NEEDS_PGXS = $(filter-out $(SELF_CONTAINED),$(or $(MAKECMDGOALS),all))
 
 ifneq ($(NEEDS_PGXS),)
@@ -119,7 +120,7 @@ check-c: $(C_TESTS)
 print-pure-c:
 	@echo $(PURE_C)
 
-demo demo-psql digests bench bench-epoch accuracy fuzz test test-slow setup: export SR_PG_CONFIG = $(if $(filter file,$(origin PG_CONFIG)),,$(PG_CONFIG))
+demo demo-psql digests bench bench-epoch accuracy fuzz sim test test-slow setup: export SR_PG_CONFIG = $(if $(filter file,$(origin PG_CONFIG)),,$(PG_CONFIG))
 demo:
 	@tools/run-demo
 demo-psql:
@@ -134,6 +135,8 @@ accuracy:
 	@bench/accuracy
 fuzz:
 	@test/fuzz/run
+sim:
+	@sim/run
 test:
 	@tools/run-tests
 test-slow:
@@ -143,4 +146,4 @@ test-versions:
 setup:
 	@tools/setup test
 
-.PHONY: demo demo-psql digests bench bench-epoch accuracy fuzz test test-slow test-versions setup check-c print-pure-c
+.PHONY: demo demo-psql digests bench bench-epoch accuracy fuzz sim test test-slow test-versions setup check-c print-pure-c
