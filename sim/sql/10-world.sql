@@ -14,7 +14,7 @@ CREATE TABLE sim.setting (
 	agents int NOT NULL DEFAULT 40,
 	liars float8 NOT NULL DEFAULT 0.2,			-- share of the agents who lie
 	budget numeric NOT NULL DEFAULT 14000,		-- tokens a month; a token is worth a dollar
-	fee float8 NOT NULL DEFAULT 6,				-- dollars that customers pay a month for a million people served
+	fee float8 NOT NULL DEFAULT 20,				-- dollars that customers pay a month for a million people who have come to use the service
 	target float8 NOT NULL DEFAULT 1.2,			-- T: contribution wanted for a million people
 	grid_order int NOT NULL DEFAULT 5,
 	knobs jsonb NOT NULL DEFAULT '{}'			-- changes of the mechanism's parameters
