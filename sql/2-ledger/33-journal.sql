@@ -49,11 +49,27 @@ COMMENT ON COLUMN posting.account_id IS 'the account';
 COMMENT ON COLUMN posting.amount IS 'base units: above 0 into the account, below 0 out of it';
 CREATE INDEX posting_account_idx ON posting (account_id);
 
+CREATE TABLE restatement (
+	entry_id bigint NOT NULL REFERENCES entry,
+	epoch_id bigint NOT NULL REFERENCES epoch,
+	provider_id bigint NOT NULL REFERENCES provider,
+	component code NOT NULL REFERENCES component,
+	amount numeric NOT NULL CHECK (amount <> 0 AND scale(amount) = 0),
+	PRIMARY KEY (entry_id, epoch_id, provider_id, component)
+);
+COMMENT ON TABLE restatement IS 'differences that corrections of final epochs have posted, by epoch, provider and component; rows are only ever added';
+COMMENT ON COLUMN restatement.entry_id IS 'the entry of the journal';
+COMMENT ON COLUMN restatement.epoch_id IS 'the final epoch that was corrected';
+COMMENT ON COLUMN restatement.provider_id IS 'the provider';
+COMMENT ON COLUMN restatement.component IS 'the pool';
+COMMENT ON COLUMN restatement.amount IS 'base units: above 0 the provider gets more, below 0 less than it got';
+
 SELECT pg_catalog.pg_extension_config_dump('account', 'WHERE account_id >= 100');
 SELECT pg_catalog.pg_extension_config_dump('account_account_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('entry', '');
 SELECT pg_catalog.pg_extension_config_dump('entry_entry_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('posting', '');
+SELECT pg_catalog.pg_extension_config_dump('restatement', '');
 
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.internal_path'), true);
 
@@ -82,6 +98,7 @@ COMMENT ON FUNCTION check_posting() IS 'trigger: each entry sums to zero; pools,
 CREATE TRIGGER check_posting AFTER INSERT ON posting REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION check_posting();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON posting FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON entry FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON restatement FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON account FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
 CREATE FUNCTION account_of_providers(provider_ids bigint[]) RETURNS void
@@ -204,9 +221,7 @@ FROM (SELECT u.epoch_id, u.provider_id, max(u.nodes) AS nodes,
 		sum(u.amount) AS earned, sum(u.restated) AS restated
 	FROM (SELECT r.epoch_id, r.provider_id, r.nodes, r.component, r.amount, 0::numeric AS restated FROM epoch_provider r
 		UNION ALL
-		SELECT n.epoch_id, a.provider_id, NULL, NULL, 0, t.amount
-		FROM entry n JOIN posting t ON t.entry_id = n.entry_id JOIN account a ON a.account_id = t.account_id
-		WHERE n.kind = 'restatement' AND a.provider_id IS NOT NULL) u
+		SELECT s.epoch_id, s.provider_id, NULL, NULL, 0, s.amount FROM restatement s) u
 	WHERE (SELECT swarm_reward_internal.sees_all()) OR u.provider_id = ANY ((SELECT swarm_reward_internal.providers_of(current_user))::bigint[])
 	GROUP BY u.epoch_id, u.provider_id) s
 	JOIN epoch e ON e.epoch_id = s.epoch_id JOIN provider p ON p.provider_id = s.provider_id;

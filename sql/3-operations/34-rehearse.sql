@@ -67,23 +67,6 @@ END $$;
 COMMENT ON FUNCTION swarm_reward.preview_epoch(bigint, bigint) IS
 'what an epoch would pay each node by the facts as they are now, and under another policy if one is named, beside what it paid (NULL: nothing, or not computed yet), base units: the real engine, rolled back. An epoch that has not ended is taken until now, with that part of its budget. Errors: no such epoch or policy, an epoch that has not begun, an earlier one not computed, a policy with another grid order than the epoch before has, another session computing';
 
-CREATE TABLE swarm_reward.restatement (
-	entry_id bigint NOT NULL REFERENCES entry,
-	epoch_id bigint NOT NULL REFERENCES epoch,
-	provider_id bigint NOT NULL REFERENCES provider,
-	component code NOT NULL REFERENCES component,
-	amount numeric NOT NULL CHECK (amount <> 0 AND scale(amount) = 0),
-	PRIMARY KEY (entry_id, epoch_id, provider_id, component)
-);
-COMMENT ON TABLE swarm_reward.restatement IS 'differences that corrections of final epochs have posted, by epoch, provider and component; rows are only ever added';
-COMMENT ON COLUMN swarm_reward.restatement.entry_id IS 'the entry of the journal';
-COMMENT ON COLUMN swarm_reward.restatement.epoch_id IS 'the final epoch that was corrected';
-COMMENT ON COLUMN swarm_reward.restatement.provider_id IS 'the provider';
-COMMENT ON COLUMN swarm_reward.restatement.component IS 'the pool';
-COMMENT ON COLUMN swarm_reward.restatement.amount IS 'base units: above 0 the provider gets more, below 0 less than it got';
-SELECT pg_catalog.pg_extension_config_dump('swarm_reward.restatement', '');
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON restatement FOR EACH STATEMENT EXECUTE FUNCTION append_only();
-
 CREATE FUNCTION swarm_reward.restate_epoch(epoch_id bigint, reason text, dry_run boolean DEFAULT false)
 RETURNS TABLE (restated_epoch_id bigint, provider_id bigint, component code, was numeric, "is" numeric, amount numeric)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET jit = off AS $$

@@ -112,9 +112,9 @@ is(value($node, 'SELECT count(*) FROM payout_line l JOIN provider_balance b USIN
 
 # a crash in the middle leaves nothing
 $node->safe_psql('postgres', q{SELECT correct_node(3, '{"joined_at": "2024-02-10T00:00:00Z"}', 'no, it did not')});
+my $before = state_of($node);
 ask($one, 'BEGIN');
 ask($one, q{SELECT count(*) FROM restate_epoch(1, 'lost')});
-my $before = state_of($node);
 $node->stop('immediate');
 $node->start;
 is(state_of($node), $before, 'a restatement lost in a crash is not there');
