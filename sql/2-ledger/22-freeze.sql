@@ -217,8 +217,10 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $f$
 	SELECT format($q$
 		SELECT x.node_id, count(*)::int AS beacons, count(*) FILTER (WHERE x.distance_m > rtt_distance(x.rtt_ms) + %2$L::double precision)::int AS suspicions,
 			count(*) FILTER (WHERE x.distance_m > vacuum_bound(x.rtt_ms) + %2$L::double precision)::int AS violations,
-			(array_agg(x.distance_m + vacuum_bound(x.rtt_ms) ORDER BY x.distance_m + vacuum_bound(x.rtt_ms)))[%3$s] AS uncertainty_m
-		FROM %1$s x GROUP BY x.node_id $q$, epoch_table('sight', epoch_id), p.location_slack_m, p.min_beacons)
+			max(x.bound_m) FILTER (WHERE x.rank = %3$s) AS uncertainty_m
+		FROM (SELECT s.*, s.distance_m + vacuum_bound(s.rtt_ms) AS bound_m,
+				row_number() OVER (PARTITION BY s.node_id ORDER BY s.distance_m + vacuum_bound(s.rtt_ms)) AS rank FROM %1$s s) x
+		GROUP BY x.node_id $q$, epoch_table('sight', epoch_id), p.location_slack_m, p.min_beacons)
 $f$;
 COMMENT ON FUNCTION trust_query(bigint, policy) IS 'query for what beacons together say of the place of each member of an epoch. NULL for NULL';
 

@@ -17,26 +17,45 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION drop_epoch_table(text, bigint) IS 'drops the table of a relation for an epoch, where there is one';
 
-CREATE FUNCTION make_epoch_table(relation text, epoch_id bigint, query text) RETURNS bigint
-LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-DECLARE
-	child text := epoch_table(relation, epoch_id);
-	made bigint;
-	plain text;
+CREATE FUNCTION is_attached(relation text, epoch_id bigint) RETURNS boolean
+LANGUAGE plpgsql STABLE STRICT SET search_path FROM CURRENT AS $$
 BEGIN
-	PERFORM drop_epoch_table(relation, epoch_id);
+	RETURN EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = to_regclass(epoch_table(relation, epoch_id)));
+END $$;
+COMMENT ON FUNCTION is_attached(text, bigint) IS 'is the table of a relation for an epoch a partition that others read? NULL for NULL';
+
+-- A few thousand rows say enough for the plans of the steps that follow.
+CREATE FUNCTION make_epoch_table(relation text, epoch_id bigint, query text) RETURNS bigint
+LANGUAGE plpgsql SET search_path FROM CURRENT SET default_statistics_target = 10 AS $$
+DECLARE
+	again boolean := is_attached(relation, epoch_id);
+	child text := epoch_table(CASE WHEN again THEN relation || '_again' ELSE relation END, epoch_id);
+	made bigint;
+	columns text;
+BEGIN
+	PERFORM drop_epoch_table(CASE WHEN again THEN relation || '_again' ELSE relation END, epoch_id);
 	-- a query that makes a table is shared by parallel workers, one that fills a table is not; what is
 	-- only in between need not be logged
-	EXECUTE format('CREATE %s TABLE %s AS %s', CASE WHEN to_regclass('swarm_reward.' || relation) IS NULL THEN 'UNLOGGED' ELSE '' END, child, query);
+	EXECUTE format('CREATE %s TABLE %s AS %s', CASE WHEN again OR to_regclass('swarm_reward.' || relation) IS NULL THEN 'UNLOGGED' ELSE '' END, child, query);
 	GET DIAGNOSTICS made = ROW_COUNT;
+	IF again THEN
+		-- Its rows take the place of those that an earlier computation left, which others read until
+		-- this one ends: to drop their partition would keep everybody waiting until then.
+		SELECT string_agg(quote_ident(a.attname), ', ') INTO columns FROM pg_attribute a WHERE a.attrelid = child::regclass AND a.attnum > 0;
+		EXECUTE format('DELETE FROM %s', epoch_table(relation, epoch_id));
+		EXECUTE format('INSERT INTO %s (%s) SELECT %2$s FROM %3$s', epoch_table(relation, epoch_id), columns, child);
+		EXECUTE format('DROP TABLE %s', child);
+		child := epoch_table(relation, epoch_id);
+	END IF;
 	-- statistics for the plans of what comes next; none depends on places and summaries
-	SELECT string_agg(quote_ident(a.attname), ', ') INTO plain
+	SELECT string_agg(quote_ident(a.attname), ', ') INTO columns
 	FROM pg_attribute a WHERE a.attrelid = child::regclass AND a.attnum > 0
 		AND a.atttypid IN ('bigint'::regtype, 'int'::regtype, 'text'::regtype, 'code'::regtype, 'double precision'::regtype, 'boolean'::regtype);
-	EXECUTE format('ANALYZE %s (%s)', child, plain);
+	EXECUTE format('ANALYZE %s (%s)', child, columns);
 	RETURN made;
 END $$;
-COMMENT ON FUNCTION make_epoch_table(text, bigint, text) IS 'makes the table of a relation for an epoch, or one of the steps to it, from a query, in the place of one that is there; returns its number of rows';
+COMMENT ON FUNCTION make_epoch_table(text, bigint, text) IS
+'makes the table of a relation for an epoch, or one of the steps to it, from a query, in the place of one that is there; in a partition that others read it replaces the rows. Returns their number';
 
 CREATE FUNCTION attach_epoch_table(relation text, epoch_id bigint, key text) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -44,6 +63,9 @@ DECLARE
 	child text := epoch_table(relation, epoch_id);
 	not_null text;
 BEGIN
+	IF is_attached(relation, epoch_id) THEN
+		RETURN;
+	END IF;
 	-- what the parent demands of its partitions; the check spares ATTACH a look at every row
 	SELECT string_agg(format('ALTER COLUMN %I SET NOT NULL', a.attname), ', ') INTO not_null
 	FROM pg_attribute a WHERE a.attrelid = relation::regclass AND a.attnum > 0 AND a.attnotnull AND NOT a.attisdropped;
@@ -51,7 +73,7 @@ BEGIN
 	EXECUTE format('ALTER TABLE %I ATTACH PARTITION %s FOR VALUES IN (%s)', relation, child, epoch_id);
 	EXECUTE format('ALTER TABLE %s DROP CONSTRAINT epoch', child);
 END $$;
-COMMENT ON FUNCTION attach_epoch_table(text, bigint, text) IS 'gives the table of a relation for an epoch its key and attaches it';
+COMMENT ON FUNCTION attach_epoch_table(text, bigint, text) IS 'gives the table of a relation for an epoch its key and attaches it, unless it is attached';
 
 CREATE FUNCTION epoch_relation() RETURNS TABLE (relation text, key text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE

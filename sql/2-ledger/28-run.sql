@@ -1,19 +1,19 @@
 -- The computation of an epoch, top to bottom.
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.internal_path'), true);
 
-CREATE FUNCTION clear_epoch(epoch_id bigint) RETURNS void
+CREATE FUNCTION clear_epoch(epoch_id bigint, partitions boolean DEFAULT true) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
 	t text;
 BEGIN
-	FOR t IN SELECT r.relation FROM epoch_relation() r LOOP
-		PERFORM drop_epoch_table(t, clear_epoch.epoch_id);
-	END LOOP;
+	IF partitions THEN
+		PERFORM drop_epoch_table(r.relation, clear_epoch.epoch_id) FROM epoch_relation() r;
+	END IF;
 	FOREACH t IN ARRAY ARRAY['epoch_seal', 'epoch_region', 'epoch_region_resource', 'epoch_resource', 'epoch_service', 'epoch_beacon', 'epoch_pool', 'epoch_provider', 'epoch_region_demand'] LOOP
 		EXECUTE format('DELETE FROM %I WHERE epoch_id = $1', t) USING clear_epoch.epoch_id;
 	END LOOP;
 END $$;
-COMMENT ON FUNCTION clear_epoch(bigint) IS 'run_epoch step: removes what an earlier computation of the epoch left';
+COMMENT ON FUNCTION clear_epoch(bigint, boolean) IS 'removes what an earlier computation of an epoch left; without partitions only what others may still read while it is computed again';
 
 CREATE FUNCTION open_epoch(epoch_id bigint) RETURNS epoch
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -127,7 +127,7 @@ DECLARE
 	r record;
 BEGIN
 	PERFORM epoch_phase(compute_epoch.epoch_id, 'clear');
-	PERFORM clear_epoch(compute_epoch.epoch_id);
+	PERFORM clear_epoch(compute_epoch.epoch_id, partitions => false);
 	e := open_epoch(compute_epoch.epoch_id);
 	facts_before := e.facts;
 	SELECT * INTO STRICT p FROM policy x WHERE x.policy_id = e.policy_id;
