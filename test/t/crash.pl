@@ -72,7 +72,8 @@ sub wait_for_server
 	my $end = time + $PostgreSQL::Test::Utils::timeout_default;
 	while (time < $end)
 	{
-		my ($code, $out) = $node->psql('postgres', 'SELECT NOT pg_is_in_recovery()');
+		# psql may be gone before it has read what to ask
+		my ($code, $out) = eval { $node->psql('postgres', 'SELECT NOT pg_is_in_recovery()') };
 		return 1 if defined $code && $code == 0 && ($out // '') eq 't';
 		sleep 0.05;
 	}

@@ -109,8 +109,9 @@ sub kill_backend
 	my $end = time + $PostgreSQL::Test::Utils::timeout_default;
 	while (time < $end)
 	{
-		my $ret = $node->psql('postgres', 'SELECT 1', stderr => \my $err);
-		last if $ret == 0;
+		# psql may be gone before it has read what to ask
+		my $ret = eval { $node->psql('postgres', 'SELECT 1', stderr => \my $err) };
+		last if defined $ret && $ret == 0;
 		sleep 0.02;
 	}
 }
