@@ -1,5 +1,7 @@
 # A crash at any moment of ingest_telemetry leaves every row in its source, or every row where it
 # belongs: compared row for row after each. Killed are the backend (kill -9) and the whole server (immediate stop).
+# In each stage of the work, and a few points by the clock; SR_CRASH_POINTS=N takes N of these and strikes in each
+# stage in every way, as test/slow/crash does.
 use strict;
 use warnings;
 use IPC::Run ();
@@ -8,7 +10,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-my $random_points = $ENV{SR_CRASH_POINTS} || 6;
+my $random_points = $ENV{SR_CRASH_POINTS} || 4;
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init;
@@ -134,11 +136,15 @@ sub cancel
 }
 
 # at each stage of the work
+my $turn = 0;
 for my $phase (qw(take taken put_first put_second put_all reject commit))
 {
+	$turn++;
 	for my $way ([ 'a kill of the backend', \&kill_backend ], [ 'an immediate stop', \&stop_server ], [ 'a cancel', \&cancel ])
 	{
 		my ($name, $strike) = @$way;
+		# the two that need a restart take turns
+		next if !$ENV{SR_CRASH_POINTS} && $strike != \&cancel && ($strike == \&kill_backend) != $turn % 2;
 		my $run = start_ingest("SET pause.at = '$phase'", $phase eq 'commit' ? 'SELECT pg_sleep(600)' : 'COMMIT');
 		my $pid = victim(q{wait_event = 'PgSleep'});
 
