@@ -183,7 +183,7 @@ BEGIN
 	FROM (SELECT max(w.hour) AS hour FROM telemetry_rolled w) h
 	UNION ALL
 	SELECT 'rejected telemetry', CASE WHEN j.first IS NULL THEN 'ok' ELSE 'warning' END, CASE WHEN j.first IS NULL THEN 'none' ELSE 'there is some' END, j.first,
-		'SELECT reason, count(*) FROM swarm_reward.telemetry_reject GROUP BY 1; mend that, then retry_telemetry_reject.'
+		'SELECT reason, count(*) FROM swarm_reward.telemetry_reject GROUP BY 1; mend that, then ingest_telemetry(''swarm_reward.telemetry_reject'').'
 	FROM (SELECT min(x.rejected_at) AS first FROM (SELECT r.rejected_at FROM telemetry_reject r ORDER BY r.reject_id LIMIT 1) x) j
 	UNION ALL
 	SELECT 'payouts under way', CASE WHEN p.first < now() - interval '3 days' THEN 'warning' ELSE 'ok' END, p.n || ' released, neither confirmed nor failed', p.first,

@@ -99,7 +99,7 @@ my $mistakes = run(q{
 	CREATE TABLE public.heap (node_id bigint, sampled_at timestamptz, ok boolean);
 	INSERT INTO public.heap VALUES (1, '2024-01-05 12:34:56+00', true), (77, '2024-01-05', true);
 	SELECT * FROM swarm_reward.ingest_telemetry('public.heap');
-	SELECT * FROM swarm_reward.retry_telemetry_reject('%'::text);
+	SELECT * FROM swarm_reward.ingest_telemetry('swarm_reward.telemetry_reject');
 	INSERT INTO swarm_reward.telemetry (node_id, sampled_at, ok) VALUES (1, '2024-01-05 12:34:57+00', true);
 	UPDATE swarm_reward.telemetry SET ok = false WHERE sampled_at OPERATOR(pg_catalog.=) '2024-01-05 12:34:57+00'::timestamptz;
 	DELETE FROM swarm_reward.telemetry WHERE sampled_at OPERATOR(pg_catalog.=) '2024-01-05 12:34:57+00'::timestamptz;
