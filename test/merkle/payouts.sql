@@ -1,21 +1,21 @@
--- Batches of 1 to 3000 payments, each made and released as any other, from
--- statements that are put in place of those of epochs that were computed; and
--- hashes of messages of every length around the block. One JSON value a line.
+-- Batches of 1 to 3000 payments, each posted, made and released as any other; and hashes of messages of every length
+-- around the block. One JSON value a line.
 CREATE EXTENSION swarm_reward CASCADE;
 CREATE FUNCTION pg_temp.batch(no int, payments int) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
 	batch bigint;
+	id bigint;
 BEGIN
-	SET LOCAL session_replication_role = replica;
-	INSERT INTO epoch (epoch_id, period, status, budget, policy_id, epoch_no, supply, demand, closing_supply, digest, computed_at, final_at, statements)
-	SELECT no, tstzrange(t, t + interval '1 day'), 'final', 0, 1, 1, z, z, z, sha256(''), now(), now(), payments
-	FROM (SELECT timestamptz '2020-01-01 00:00+00' + no * interval '1 day' AS t, zero_coverage(0) AS z) s;
 	INSERT INTO provider (provider_id, name, payout_address)
 	SELECT no * 10000 + i, no || '/' || i, '0x' || md5(no || ' ' || i) || substr(md5(i || ' ' || no), 1, 8) FROM generate_series(1, payments) i;
+	PERFORM swarm_reward_internal.account_of_providers(array_agg(no * 10000::bigint + i)) FROM generate_series(1, payments) i;
+	INSERT INTO entry (kind) VALUES ('reward') RETURNING entry_id INTO id;
 	-- amounts of all lengths up to 37 digits
-	INSERT INTO final_statement (epoch_id, provider_id, earned, restated)
-	SELECT no, no * 10000 + i, 1 + div(('x' || md5(i || 'a'))::bit(31)::int::numeric * 10::numeric ^ 28, 10::numeric ^ (i % 37)), 0 FROM generate_series(1, payments) i;
-	SET LOCAL session_replication_role = origin;
+	INSERT INTO posting (entry_id, account_id, amount)
+	WITH earned AS MATERIALIZED (
+		SELECT a.account_id, 1 + div(('x' || md5(i || 'a'))::bit(31)::int::numeric * 10::numeric ^ 28, 10::numeric ^ (i % 37)) AS amount
+		FROM generate_series(1, payments) i JOIN account a ON a.provider_id = no * 10000 + i)
+	SELECT id, account_id, amount FROM earned UNION ALL SELECT id, 1, -sum(amount) FROM earned;
 	batch := make_payout();
 	PERFORM release_payout(batch);
 	RETURN batch;

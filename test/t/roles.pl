@@ -62,7 +62,7 @@ my %does = (
 		[q{SELECT made FROM swarm_reward.keep_telemetry_partitions('2 days')}, qr/^\d+$/],
 		[q{CREATE TEMP TABLE heap (node_id bigint, sampled_at timestamptz, ok boolean); INSERT INTO heap VALUES (1, '2024-03-05 12:34:56+00', true), (-5, '2024-03-05', true);
 			SELECT concat_ws(' ', moved, rejected) FROM swarm_reward.ingest_telemetry('heap')}, qr/^1 1$/],
-		[q{SELECT count(*) > 0 FROM swarm_reward.explain_reward(2, 1)}, qr/^t$/],
+		[q{SELECT count(*) > 0 FROM swarm_reward.explain_reward(1, 2)}, qr/^t$/],
 		[q{SELECT count(*) > 10 FROM swarm_reward.health}, qr/^t$/],
 	],
 	treasurer => [
@@ -86,7 +86,7 @@ my %does = (
 		[q{SELECT count(*) > 0 FROM swarm_reward.simulate_node('POINT(10 50)'::gis.geography, 100000, '{"gpu": 5}')}, qr/^t$/],
 	],
 	service => [
-		[q{SELECT count(*) > 0 FROM swarm_reward.explain_reward(2, 1)}, qr/^t$/],
+		[q{SELECT count(*) > 0 FROM swarm_reward.explain_reward(1, 2)}, qr/^t$/],
 		[q{SELECT count(*) > 0 FROM swarm_reward.simulate_node('POINT(10 50)'::gis.geography, 100000, '{"gpu": 5}')}, qr/^t$/],
 		[q{SELECT swarm_reward.coverage_area(swarm_reward.reward_map(2, 100000, '{"gpu": 5}')) >= 0}, qr/^t$/],
 		[q{SELECT count(*) FROM swarm_reward.payout_proof(2, '0x0000000000000000000000000000000000000002')}, qr/^1$/],
@@ -98,7 +98,7 @@ my %does = (
 	provider => [
 		[q{SELECT string_agg(DISTINCT provider_id::text, ',') FROM swarm_reward.provider_statement}, qr/^1$/],
 		[q{SELECT string_agg(provider_id::text, ',') FROM swarm_reward.provider_balance}, qr/^1$/],
-		[q{SELECT count(*) > 0 FROM swarm_reward.explain_reward(2, 1)}, qr/^t$/],
+		[q{SELECT count(*) > 0 FROM swarm_reward.explain_reward(1, 2)}, qr/^t$/],
 	],
 );
 for my $kind (qw(registrar operator treasurer analyst service monitor provider))
