@@ -4,7 +4,7 @@
 #   make demo                               the main job on real data  } each with all set-up,
 #   make test                               every test                 } in a throwaway cluster
 #   make test-versions                      every test on every server from 15 to 18 that is there
-#   make digests                            writes demo/digests anew, with which make test compares
+#   make digests                            writes anew what make test compares with: demo/digests, the guides' outputs
 #   make test-slow                          the tests that take long: many kill -9
 #   make bench                              how long things take, against peers, in a throwaway cluster
 #   make bench-epoch                        how long an epoch takes, BENCH_NODES='100000 1000000'

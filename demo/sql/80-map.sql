@@ -16,3 +16,10 @@ SELECT coverage_svg(
 	'served, as a share of the supply wanted',
 	'gaps: million people in cities, within 75 km')
 FROM last, gap \g (format=unaligned tuples_only=on) :file
+
+-- And what one more node would have earned in it, in tokens, wherever it had been.
+\set file :output '/reward_map.svg'
+SELECT coverage_svg(reward_map(NULL, service_radius(10), '{"server_r640": 2, "bandwidth_gbps": 10}') / 1e6,
+	(SELECT array_agg(boundary ORDER BY code) FROM region),
+	'What one more node would have earned in the last quarter of 2024, by its place', 'tokens')
+\g (format=unaligned tuples_only=on) :file
