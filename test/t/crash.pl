@@ -94,7 +94,8 @@ sub kill_and_restart
 	else
 	{
 		$node->kill9;
-		# the children still hold the shared memory for a moment
+		# The children still hold the shared memory for a moment. And where they could abort, but not tell so on disk, the
+		# first start may fail on what their unlogged tables left (could not create file: File exists); it tidies up, and the next one is well.
 		for (1 .. 100)
 		{
 			sleep 0.1;
