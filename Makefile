@@ -12,6 +12,7 @@
 #   make sim                                simulated growth against what other networks pay, SIM=large for all of it
 #   make fuzz                               libFuzzer on what reads bytes from outside, half an hour
 #   make demo-psql                          the demo, then psql on its database
+#   make explorer                           the demo, then a page to look at it
 #   make setup                              only installs the packages that make test needs
 #   make check-c                            the unit tests of the pure C, which need no server
 EXTENSION = swarm_reward
@@ -53,7 +54,7 @@ PG_CPPFLAGS += -I$(CURDIR)/src
 .DEFAULT_GOAL = all
 
 # What needs no server's makefiles: these also run where none is installed yet.
-SELF_CONTAINED = demo demo-psql digests bench bench-epoch accuracy fuzz sim test test-slow test-versions setup check-c print-pure-c
+SELF_CONTAINED = demo demo-psql explorer digests bench bench-epoch accuracy fuzz sim test test-slow test-versions setup check-c print-pure-c
 NEEDS_PGXS = $(filter-out $(SELF_CONTAINED),$(or $(MAKECMDGOALS),all))
 
 ifneq ($(NEEDS_PGXS),)
@@ -120,11 +121,13 @@ check-c: $(C_TESTS)
 print-pure-c:
 	@echo $(PURE_C)
 
-demo demo-psql digests bench bench-epoch accuracy fuzz sim test test-slow setup: export SR_PG_CONFIG = $(if $(filter file,$(origin PG_CONFIG)),,$(PG_CONFIG))
+demo demo-psql explorer digests bench bench-epoch accuracy fuzz sim test test-slow setup: export SR_PG_CONFIG = $(if $(filter file,$(origin PG_CONFIG)),,$(PG_CONFIG))
 demo:
 	@tools/run-demo
 demo-psql:
 	@tools/run-demo psql
+explorer:
+	@tools/run-demo explorer
 digests:
 	@tools/run-demo digests
 bench:
@@ -146,4 +149,4 @@ test-versions:
 setup:
 	@tools/setup test
 
-.PHONY: demo demo-psql digests bench bench-epoch accuracy fuzz sim test test-slow test-versions setup check-c print-pure-c
+.PHONY: demo demo-psql explorer digests bench bench-epoch accuracy fuzz sim test test-slow test-versions setup check-c print-pure-c
