@@ -55,9 +55,10 @@ BEGIN
 	ELSIF members > 0 THEN
 		EXECUTE format($q$
 			SELECT count(*) FILTER (WHERE t.node_id IS NULL) AS silent, array_to_string((array_agg(m.node_id ORDER BY m.node_id) FILTER (WHERE t.node_id IS NULL))[1:5], ', ') AS some,
-				count(*) FILTER (WHERE t.samples > 1 AND t.span / (t.samples - 1) > $3) AS slow,
-				array_to_string((array_agg(m.node_id ORDER BY m.node_id) FILTER (WHERE t.samples > 1 AND t.span / (t.samples - 1) > $3))[1:5], ', ') AS slow_ones
-			FROM node m LEFT JOIN (SELECT u.node_id, sum(samples(u.summary)) AS samples, least($2, now()) - $1 AS span FROM (%s) u GROUP BY u.node_id) t ON t.node_id = m.node_id
+				count(*) FILTER (WHERE t.samples > 1 AND s.span / t.samples > $3) AS slow,
+				array_to_string((array_agg(m.node_id ORDER BY m.node_id) FILTER (WHERE t.samples > 1 AND s.span / t.samples > $3))[1:5], ', ') AS slow_ones
+			FROM node m LEFT JOIN (SELECT u.node_id, sum(samples(u.summary)) AS samples FROM (%s) u GROUP BY u.node_id) t ON t.node_id = m.node_id,
+				LATERAL (SELECT least($2, m.left_at, now()) - greatest($1, m.joined_at) AS span) s
 			WHERE m.joined_at < $2 AND (m.left_at IS NULL OR m.left_at > $1) $q$, telemetry_query(e.period, p.telemetry_slot))
 		INTO x USING lower(e.period), upper(e.period), p.heartbeat_timeout;
 		RETURN QUERY SELECT 'reports', CASE WHEN members - x.silent < p.min_reporters * members THEN 'error' WHEN x.silent > 0 THEN 'warning' ELSE 'ok' END,
