@@ -27,8 +27,8 @@ CREATE FUNCTION pg_temp.spread(v float8[], format text) RETURNS text LANGUAGE sq
 $$;
 CREATE TEMP VIEW line AS
 SELECT r.start, p.place, r.mechanism, count(*) AS seeds,
-	pg_temp.spread(array_agg(1000 * newly / months / 1000), 'FM9990') AS newly, pg_temp.spread(array_agg(paid / months), 'FM990.0') AS paid,
-	pg_temp.spread(array_agg(newly / nullif(paid, 0)), 'FM990.0') AS newly_per_kilotoken, pg_temp.spread(array_agg(paid * 1000 / nullif(newly, 0)), 'FM9990') AS tokens_per_newly,
+	pg_temp.spread(array_agg(newly / months), 'FM9990') AS newly, pg_temp.spread(array_agg(paid / months), 'FM990.0') AS paid,
+	pg_temp.spread(array_agg(newly / nullif(paid, 0)), 'FM990.0') AS newly_per_kilotoken,
 	pg_temp.spread(array_agg(100 * served10), 'FM990') AS served10, pg_temp.spread(array_agg(100 * served50), 'FM990') AS served50,
 	pg_temp.spread(array_agg(100 * to_liars), 'FM990') AS to_liars, pg_temp.spread(array_agg(hhi), 'FM0.000') AS hhi, pg_temp.spread(array_agg(inequality), 'FM0.00') AS inequality,
 	pg_temp.spread(array_agg(100 * alive), 'FM990') AS alive, pg_temp.spread(array_agg(months_to_80::float8), 'FM990') AS months_to_80,
@@ -38,19 +38,34 @@ FROM run r JOIN place p ON p.mechanism = r.mechanism GROUP BY r.start, p.place, 
 \pset format unaligned
 \pset fieldsep ' | '
 \pset tuples_only on
-\echo 'Median (least–most) over the seeds.'
-\echo
-\echo '| start | mechanism | seeds | newly served, M people | paid a month, k tokens | newly served M people·months per k tokens | served ≤ 10 ms, % | ≤ 50 ms, % | to liars, % | HHI | inequality | survival, % | months to 80 % | never | volatility |'
-\echo '|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|'
-SELECT '| ' || start, mechanism, seeds, newly, paid, newly_per_kilotoken, served10, served50, to_liars, hhi, inequality, alive, months_to_80, never, volatility || ' |' FROM line ORDER BY start DESC, place;
-\echo
-\echo '| start | mechanism | against the best rival of the same seed | which |'
-\echo '|---|---|---|---|'
-SELECT '| ' || o.start, o.mechanism, pg_temp.spread(array_agg(o.newly / o.paid / b.best), 'FM0.00') || '×', string_agg(DISTINCT b.which, ', ') || ' |'
+\echo '<!-- sim: growth -->'
+\echo '| | seeds | newly served, million people | paid a month, thousand tokens | newly served for a thousand tokens, million people · months | served within 10 ms, % | within 50 ms, % | months to 80 % | runs that never came there |'
+\echo '|---|---|---|---|---|---|---|---|---|'
+SELECT '| `' || mechanism || '`', seeds, newly, paid, newly_per_kilotoken, served10, served50, months_to_80, never || ' |' FROM line WHERE start = 'mlab' AND mechanism NOT LIKE '%without%' ORDER BY place;
+\echo '<!-- sim: fairness -->'
+\echo '| | of what was paid liars got, % | concentration (HHI) | inequality of regions (Gini) | honest who survive, % | change of income from month to month |'
+\echo '|---|---|---|---|---|---|'
+SELECT '| `' || mechanism || '`', to_liars, hhi, inequality, alive, volatility || ' |' FROM line WHERE start = 'mlab' AND mechanism NOT LIKE '%without%' AND mechanism <> 'none' ORDER BY place;
+\echo '<!-- sim: against -->'
+\echo '| start | | seeds | newly served for a token, against the best rival of the same seed | which that is |'
+\echo '|---|---|---|---|---|'
+SELECT '| ' || o.start, '`' || o.mechanism || '`', count(*), pg_temp.spread(array_agg(o.newly / o.paid / b.best), 'FM0.00') || ' times', string_agg(DISTINCT '`' || b.which || '`', ', ') || ' |'
 FROM run o JOIN place p ON p.mechanism = o.mechanism
 	JOIN (SELECT DISTINCT ON (start, seed) start, seed, mechanism AS which, newly / paid AS best FROM run WHERE paid > 0 AND mechanism NOT LIKE 'st%' ORDER BY start, seed, newly / paid DESC) b ON b.start = o.start AND b.seed = o.seed
-WHERE o.mechanism LIKE 'st%' GROUP BY o.start, o.mechanism, p.place ORDER BY o.start DESC, p.place;
-SELECT CASE WHEN bool_and(conserved) THEN E'\nIn every month of every run what nodes got is what the pools paid.' ELSE E'\nMONEY IS MISSING' END FROM measure;
+WHERE o.mechanism LIKE 'st%' AND o.mechanism NOT LIKE '%without%' GROUP BY o.start, o.mechanism, p.place ORDER BY o.start DESC, p.place;
+\echo '<!-- sim: empty -->'
+\echo '| | seeds | newly served, million people | paid a month, thousand tokens | newly served for a thousand tokens, million people · months | served within 10 ms, % | of what was paid liars got, % |'
+\echo '|---|---|---|---|---|---|---|'
+SELECT '| `' || mechanism || '`', seeds, newly, paid, newly_per_kilotoken, served10, to_liars || ' |' FROM line WHERE start = 'empty' ORDER BY place;
+\echo '<!-- sim: without -->'
+\echo '| `strict` without | seeds | newly served, of what `strict` serves newly | paid, of what it pays | newly served for a token, of what it serves for one | of what was paid liars got, % |'
+\echo '|---|---|---|---|---|---|'
+SELECT '| ' || CASE WHEN o.mechanism = 'strict default' THEN 'ceilings' ELSE substr(o.mechanism, 16) END, count(*), pg_temp.spread(array_agg(o.newly / f.newly), 'FM0.00'), pg_temp.spread(array_agg(o.paid / f.paid), 'FM0.00'),
+	pg_temp.spread(array_agg(o.newly / o.paid / (f.newly / f.paid)), 'FM0.00'), pg_temp.spread(array_agg(100 * o.to_liars), 'FM990') || ' |'
+FROM run o JOIN run f ON f.mechanism = 'strict' AND f.start = o.start AND f.seed = o.seed
+WHERE o.mechanism LIKE 'strict without %' OR o.mechanism = 'strict default' GROUP BY o.mechanism ORDER BY percentile_cont(0.5) WITHIN GROUP (ORDER BY o.newly / o.paid / (f.newly / f.paid)), o.mechanism;
+\echo '<!-- end -->'
+SELECT CASE WHEN bool_and(conserved) THEN 'In every month of every run what nodes got is what the pools paid.' ELSE 'MONEY IS MISSING' END FROM measure;
 
 \pset format csv
 \pset tuples_only off
