@@ -45,6 +45,18 @@ report_ring_fault(const RingFault *fault, int order)
 	}
 }
 
+/* Reads a region, and lists the cells whose centres it covers. */
+void
+region_cells(Datum geography, int order, GeogRegion *region, SpanList *out)
+{
+	RingFault	fault;
+
+	geog_read_region(geography, region);
+	span_list_init(out);
+	if (!scan_polygons(hpx_grid(order), region->polygons, region->npolygons, out, &fault))
+		report_ring_fault(&fault, order);
+}
+
 /*
  * The cells of a region argument: those whose centres it covers, else the one
  * that holds the centroid of its largest part, else none.
@@ -53,12 +65,8 @@ void
 scan_region(FunctionCallInfo fcinfo, int argno, int order, SpanList *out)
 {
 	GeogRegion	region;
-	RingFault	fault;
 
-	geog_read_region(PG_GETARG_DATUM(argno), &region);
-	span_list_init(out);
-	if (!scan_polygons(hpx_grid(order), region.polygons, region.npolygons, out, &fault))
-		report_ring_fault(&fault, order);
+	region_cells(PG_GETARG_DATUM(argno), order, &region, out);
 	if (out->nspans == 0)
 	{
 		Oid		   *argtypes;

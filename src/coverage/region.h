@@ -5,9 +5,11 @@
 #define SR_REGION_H
 
 #include "coverage/coverage.h"
+#include "coverage/geog.h"
 #include "grid/scan.h"
 
 extern void report_ring_fault(const RingFault *fault, int order);
+extern void region_cells(Datum geography, int order, GeogRegion *region, SpanList *out);
 extern void scan_region(FunctionCallInfo fcinfo, int argno, int order, SpanList *out);
 extern Coverage *coverage_from_spans(int order, const SpanList *spans);
 

@@ -82,9 +82,9 @@ sr_bricks_add_cells(Bricks *b, int64 first, int64 last, double value)
 static bool
 add_ring(const Coverage *c, uint32 *run, const HpxRing *ring, const HpxRing *row, double scale, Mean *means)
 {
-	int64		nf = ring->ncell;
-	int64		nd = row->ncell;
-	int64		cell = ring->start;
+	int64		nf = ring->ncell,
+				nd = row->ncell,
+				cell = ring->start;
 
 	if (run_end(c, *run) <= cell)
 		*run = run_of(c, cell);

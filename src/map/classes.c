@@ -6,8 +6,8 @@
 static int
 compare_values(const void *a, const void *b)
 {
-	double		x = ((const Brick *) a)->value;
-	double		y = ((const Brick *) b)->value;
+	double		x = ((const Brick *) a)->value,
+				y = ((const Brick *) b)->value;
 
 	CHECK_FOR_INTERRUPTS();
 	return (x > y) - (x < y);
@@ -92,17 +92,16 @@ sr_classes_choose(Bricks *b, int sign, Classes *classes)
 {
 	int64		n = b->list.count;
 	int			different = 0;
-	double		least,
-				last = 0;
-	double		lo = 0;
-	double		hi = 0;
-	double		total = 0;
-	double		seen = 0;
+	double		lo = 0,
+				hi = 0,
+				last = 0,
+				total = 0,
+				seen = 0,
+				least;
 
 	qsort(b->list.items, n, sizeof(Brick), compare_values);
 	for (int64 i = 0; i < n; i++)
-		if (sign * b->list.items[i].value > 0)
-			total += size_of(b, &b->list.items[i]);
+		total += sign * b->list.items[i].value > 0 ? size_of(b, &b->list.items[i]) : 0;
 	for (int64 i = 0; i < n; i++)
 	{
 		const Brick *brick = &b->list.items[sign < 0 ? n - 1 - i : i];

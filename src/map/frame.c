@@ -1,10 +1,9 @@
 /*
  * frame.c: the projection, and the part of the Earth that a picture shows.
  *
- * The projection is Equal Earth (Savric, Patterson, Jenny 2018,
- * doi:10.1080/13658816.2018.1504949) on authalic latitude: parallels are straight
- * lines and areas are true. Nothing but + - * / and sqrt goes into it, so that a
- * picture is the same to the byte everywhere; the last bits of PROJ and of libm are not.
+ * The projection is Equal Earth (Savric, Patterson, Jenny 2018, doi:10.1080/13658816.2018.1504949) on
+ * authalic latitude: parallels are straight lines and areas are true. Nothing but + - * / and sqrt goes
+ * into it, so that a picture is the same to the byte everywhere; the last bits of PROJ and of libm are not.
  */
 #include "map/map.h"
 

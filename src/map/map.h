@@ -34,9 +34,9 @@ typedef struct MapFrame
 } MapFrame;
 
 /*
- * Everything that has an area is made of the cells of a grid coarse enough to be seen, the
- * display grid. Row r of it holds the centres of ring r + 1, between parallels such that it
- * has the ring's area, and a cell is a brick, a piece of its row of the cell's area.
+ * Everything that has an area is made of cells of the display grid, coarse enough to be seen. Its row r holds
+ * the centres of ring r + 1, between parallels such that it has the ring's area; a cell is a brick, a piece
+ * of its row of the cell's area.
  */
 typedef struct Brick			/* several of one value side by side */
 {
@@ -59,10 +59,7 @@ typedef struct Bricks
 
 #define SR_MAX_CLASSES 7
 
-/*
- * Classes of one sign, by magnitude: class i begins at bound[i], the first at the least value,
- * whatever its bound.
- */
+/* Classes of one sign, by magnitude: class i begins at bound[i], the first at the least value. */
 typedef struct Classes
 {
 	int			n;

@@ -13,10 +13,8 @@
 #include "utils/builtins.h"
 
 #include "base/dmath.h"
-#include "coverage/geog.h"
 #include "coverage/region.h"
 #include "coverage/runs.h"
-#include "grid/scan.h"
 
 /* A brick of a field covers at least so many square units; regions are drawn finer. */
 #define FIELD_BRICK 0.64
@@ -83,13 +81,9 @@ add_region(Bricks *b, Datum geography)
 {
 	GeogRegion	region;
 	SpanList	spans;
-	RingFault	fault;
 
 	CHECK_FOR_INTERRUPTS();
-	geog_read_region(geography, &region);
-	span_list_init(&spans);
-	if (!scan_polygons(b->grid, region.polygons, region.npolygons, &spans, &fault))
-		report_ring_fault(&fault, b->grid->order);
+	region_cells(geography, b->grid->order, &region, &spans);
 	for (int64 i = 0; i < spans.nspans; i++)
 		sr_bricks_add_cells(b, spans.spans[i].first, spans.spans[i].last, 1);
 	span_list_free(&spans);
@@ -124,9 +118,8 @@ draw_points(StringInfo out, const MapFrame *frame, Datum geography, bool *taken)
 	double	   *lonlat;
 	int32		n = geog_read_points(geography, &lonlat);
 
-	for (int32 i = 0; i < n; i++)
+	for (int32 i = 0; i < n; i++, lonlat += 2)
 	{
-		double		turn = sr_lon_turn(lonlat[2 * (size_t) i]);
 		double		s,
 					c;
 		int			x,
@@ -135,8 +128,8 @@ draw_points(StringInfo out, const MapFrame *frame, Datum geography, bool *taken)
 
 		if (i % 4096 == 0)
 			CHECK_FOR_INTERRUPTS();
-		sr_sincos_deg(lonlat[2 * (size_t) i + 1], &s, &c);
-		sr_frame_position(frame, sr_frame_across(frame, turn), hpx_authalic_z(s), &x, &y);
+		sr_sincos_deg(lonlat[1], &s, &c);
+		sr_frame_position(frame, sr_frame_across(frame, sr_lon_turn(lonlat[0])), hpx_authalic_z(s), &x, &y);
 		if (x < 0 || x > SR_FRAME_LEFT + SR_FRAME_WIDTH || y < frame->top || y > frame->top + frame->height)
 			continue;
 		place = &taken[(y - frame->top) / DOT_GRID * DOT_COLUMNS + x / DOT_GRID];
@@ -166,11 +159,10 @@ draw_frame(StringInfo out, const MapFrame *frame)
 static void
 put(ReturnSetInfo *result, const char *what, double number, const StringInfoData *path)
 {
-	Datum		values[3] = {CStringGetTextDatum(what), Float8GetDatum(number), 0};
+	Datum		d = path ? PointerGetDatum(cstring_to_text_with_len(path->data, path->len)) : 0;
+	Datum		values[3] = {CStringGetTextDatum(what), Float8GetDatum(number), d};
 	bool		nulls[3] = {false, false, path == NULL};
 
-	if (path)
-		values[2] = PointerGetDatum(cstring_to_text_with_len(path->data, path->len));
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
