@@ -254,14 +254,16 @@ COMMENT ON FUNCTION past_query(bigint, tstzrange, policy) IS
 'query for the past of nodes that have another one than their own: since when the owner of a stay has been at its place, its cell and region, without a break (present_since; presence names the stays that are one so), and when it first joined in its region (region_since). Who takes a place within policy.freshness of its being left, by the same provider or both without a hardware_id, is there as long as who left it. NULL for NULL';
 
 -- Units that were added are as old as they are, not as old as the node: units of a presence are a
--- pile, of which the last that came go first.
+-- pile, of which the last that came go first. And they are as new in a region as their provider, who may
+-- have moved them there from another machine.
 CREATE FUNCTION tenure_query(epoch_id bigint, period tstzrange, p policy) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $f$
 	SELECT format($q$
 		WITH stay AS (
-			SELECT n.node_id, n.span, n.joined_at, n.left_at, coalesce(q.presence, n.node_id) AS presence, coalesce(q.present_since, n.joined_at) AS present_since
-			FROM (SELECT m.node_id, m.span, m.joined_at, m.left_at FROM %1$s m
-				UNION ALL SELECT x.node_id, NULL, x.joined_at, x.left_at FROM %2$s o JOIN node x ON x.node_id = o.node_id
+			SELECT n.node_id, n.span, n.provider_id, n.region, n.joined_at, n.left_at, coalesce(q.presence, n.node_id) AS presence, coalesce(q.present_since, n.joined_at) AS present_since,
+				least(q.region_since, n.joined_at) AS region_since
+			FROM (SELECT m.node_id, m.span, m.provider_id, m.region, m.joined_at, m.left_at FROM %1$s m
+				UNION ALL SELECT x.node_id, NULL, x.provider_id, NULL, x.joined_at, x.left_at FROM %2$s o JOIN node x ON x.node_id = o.node_id
 					WHERE NOT EXISTS (SELECT FROM %1$s m WHERE m.node_id = o.node_id)) n
 				LEFT JOIN %2$s q ON q.node_id = n.node_id
 		), raised AS (
@@ -283,16 +285,25 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 			SELECT t.presence, t.resource_type, t.units, unnest(range_agg(l.times)) AS times
 			FROM tier t JOIN level l ON l.presence = t.presence AND l.resource_type = t.resource_type AND l.units >= t.top
 			GROUP BY t.presence, t.resource_type, t.top, t.units
+		), kin AS (
+			SELECT k.provider_id, k.region, min(k.joined_at) AS since
+			FROM (SELECT x.provider_id, x.joined_at, region_among(%9$L, %10$L, x.location, %11$L) AS region
+				FROM node x WHERE x.joined_at < %3$L AND x.provider_id IN (SELECT s.provider_id FROM raised w JOIN stay s ON s.presence = w.presence)) k
+			GROUP BY k.provider_id, k.region
 		)
-		SELECT v.node_id, (sum(v.value * exact(v.length * mean_ramp(v.age, v.length, %6$L::double precision))) / sum(v.value * exact(v.length)))::double precision AS tenure
-		FROM (SELECT s.node_id, y.unit_value * t.units AS value, days(lower(t.times), lower(t.times * s.span)) AS age, days(t.times * s.span) AS length
+		SELECT v.node_id, (sum(v.value * exact(v.length * mean_ramp(v.age, v.length, %6$L::double precision))) / sum(v.value * exact(v.length)))::double precision AS tenure,
+			(sum(v.value * exact(v.length * (1 - mean_ramp(v.region_age, v.length, %8$L::double precision)))) / sum(v.value * exact(v.length)))::double precision AS freshness
+		FROM (SELECT s.node_id, y.unit_value * t.units AS value, days(lower(t.times), lower(t.times * s.span)) AS age, days(t.times * s.span) AS length,
+				days(CASE WHEN lower(t.times) > s.present_since THEN least(k.since, s.region_since) ELSE s.region_since END, lower(t.times * s.span)) AS region_age
 			FROM part t JOIN stay s ON s.presence = t.presence AND s.span && t.times
+				LEFT JOIN kin k ON k.provider_id = s.provider_id AND k.region = s.region
 				JOIN policy_resource y ON y.policy_id = %7$s AND y.resource_type = t.resource_type AND y.unit_value > 0) v
 		GROUP BY v.node_id $q$,
-		epoch_table('member', epoch_id), epoch_table('past', epoch_id), upper(period), lower(period), p.maturity, days(p.maturity), p.policy_id)
+		epoch_table('member', epoch_id), epoch_table('past', epoch_id), upper(period), lower(period), p.maturity, days(p.maturity), p.policy_id,	-- 7
+		days(p.freshness), region_codes(lower(period)), region_boundaries(lower(period)), p.region_snap_m)
 $f$;
 COMMENT ON FUNCTION tenure_query(bigint, tstzrange, policy) IS
-'query for the tenure of members whose units have changed within policy.maturity: the mean, over their units by value and over their time in the period, of min(1, time since the presence has had as many units without a break / maturity). Of all others the units are as old as their presence. NULL for NULL';
+'query for the tenure of members whose units have changed within policy.maturity: the mean, over their units by value and over their time in the period, of min(1, time since the presence has had as many units without a break / maturity). Of all others the units are as old as their presence. freshness is the mean of max(0, 1 - age / policy.freshness) alike, the age of what came later than the presence counting from the first stay of its provider in the region. NULL for NULL';
 
 CREATE FUNCTION lead_query(epoch_id bigint, period tstzrange, p policy) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $f$
@@ -321,7 +332,7 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 			m.quality, m.value, m.quality * m.value AS contribution, m.demand_in_reach,
 			CASE WHEN m.demand_in_reach > 0 THEN m.quality * m.value * m.place_trust / m.demand_in_reach ELSE 0 END AS supply,
 			coalesce(m.unit_tenure, mean_ramp(m.present_days, m.span_days, %1$L::double precision)) AS tenure,
-			1 - mean_ramp(m.region_days, m.span_days, %2$L::double precision) AS freshness
+			coalesce(m.unit_freshness, 1 - mean_ramp(m.region_days, m.span_days, %2$L::double precision)) AS freshness
 		FROM (SELECT m.*, CASE WHEN m.counts AND m.violations < %3$s THEN m.availability * m.performance ELSE 0 END AS quality
 			FROM (SELECT m.*, ramp(m.uptime, %4$L::double precision, %5$L::double precision) AS availability,
 					performance(m.response_ms, m.error_rate_upper, %7$L::double precision, %6$L::double precision, %8$L::double precision, %9$L::double precision) AS performance,
@@ -333,7 +344,7 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 						response_time(coalesce(m.heartbeat, (SELECT rollup(x) FROM unnest(m.summaries) x)), %15$L::double precision, %7$L::double precision) AS response_ms,
 						coverage_sum((SELECT e.demand FROM epoch e WHERE e.epoch_id = %17$s), m.location, m.reach_m) AS demand_in_reach,
 						days(m.span) AS span_days, days(coalesce(q.present_since, m.joined_at), lower(m.span)) AS present_days,
-						days(least(q.region_since, m.joined_at), lower(m.span)) AS region_days, a.tenure AS unit_tenure,
+						days(least(q.region_since, m.joined_at), lower(m.span)) AS region_days, a.tenure AS unit_tenure, a.freshness AS unit_freshness,
 						coalesce(u.value, 0) AS value, coalesce(b.beacons, 0) AS beacons, coalesce(b.suspicions, 0) AS suspicions, coalesce(b.violations, 0) AS violations, b.uncertainty_m
 					FROM (SELECT n.*, coalesce(h.machine, n.node_id) AS machine, coalesce(h.span, n.span) AS machine_span, t.summary AS heartbeat, w.summaries,
 							coalesce(samples(t.summary), 0) + coalesce(w.samples, 0) AS samples, coalesce(errors(t.summary), 0) + coalesce(w.errors, 0) AS errors

@@ -11,12 +11,16 @@ SET client_min_messages = warning;
 \else
 \set worlds 300
 \endif
+\if :{?policy}
+\else
+\set policy strict
+\endif
 \o /dev/null
 INSERT INTO world.variant SELECT * FROM (VALUES (0, 'honest'), (1, 'the same again'), (2, 'delays beacons'), (3, 'answers two beacons'), (4, 'claims a better place'), (5, 'claims a better place and delays beacons'),
 	(6, 'claims a better place and delays just so much'), (7, 'a beacon lies of it'), (8, 'claims a better place and a beacon lies for it'), (9, 'claims 5 000 km'), (10, 'claims 5 km'),
 	(11, 'goes to the least demand of the poorest region'), (12, 'beside a border'), (13, 'steps over the border'), (14, 'regions are redrawn'), (15, 'regions get other codes')) v;
 INSERT INTO world.attack SELECT variant, 0, name FROM world.variant WHERE variant BETWEEN 1 AND 10 OR variant >= 14;
-INSERT INTO world.attack VALUES (5, 4, 'claims a better place: with delays against without'), (11, 12, 'goes to the least demand of the poorest region'), (13, 12, 'steps over the border');
+INSERT INTO world.attack VALUES (5, 4, 'claims a better place: with delays against without'), (8, 4, 'claims a better place: a beacon lies for it against none'), (11, 12, 'goes to the least demand of the poorest region'), (13, 12, 'steps over the border');
 SELECT world.settle(:worlds);
 SELECT world.put(v, 11, 'a', 'hA', 4, 0) FROM unnest(ARRAY[0, 1, 2, 3, 7, 14, 15]) v;
 SELECT world.put(v, 11, 'a', 'hA', 1, 0) FROM unnest(ARRAY[4, 5, 6, 8]) v;
@@ -40,17 +44,18 @@ FROM world.plan_node n CROSS JOIN world.beacon b JOIN world.gap g ON g.world = n
 	LATERAL (SELECT CASE WHEN n.id > 10 AND n.variant BETWEEN 4 AND 8 THEN sqrt((g.x - b.x) ^ 2 + (g.y - b.y) ^ 2) ELSE sqrt((n.x - b.x) ^ 2 + (n.y - b.y) ^ 2) END * 0.013 + 0.01 AS rtt) t
 WHERE NOT (n.id > 10 AND n.variant = 3 AND b.i > 2) AND greatest(n.a, 0) + 1 + 18 * k < coalesce(n.b, 72);
 SELECT world.beat(12, 72);
-SELECT world.make(4, 18, '{"min_beacons": 3, "location_slack_m": 5000, "location_limit_m": 500000, "location_target_m": 200000}');
+SELECT world.make(4, 18, '{}', :'policy');
 SELECT world.run();
 CREATE TEMP TABLE gain AS SELECT * FROM world.gain;
 \o
-SELECT plan(13);
+SELECT plan(12);
 SELECT diag(format('%-60s worlds %s pays in %s, gain median %s %%, worst %s %%, least %s %%, worst in units %s', name, worlds, pays, median, worst, least, worst_units)) FROM world.summary;
 SELECT is_empty(format('SELECT world, before, after, rows FROM gain WHERE variant = %s AND against = %s AND after > before + rows', variant, against), name || ' does not pay, to a base unit a row')
-FROM world.attack WHERE variant IN (1, 2, 3, 5, 8) ORDER BY variant, against;
+FROM world.attack WHERE variant IN (1, 2, 3, 5) ORDER BY variant;
 SELECT ok((SELECT bool_and(median <= 0) FROM world.summary s WHERE s.name = a.name), a.name || ' does not pay in the median') FROM world.attack a
 WHERE variant IN (9, 10, 11, 13) ORDER BY variant;
-SELECT is_empty($$ SELECT world, before, after, rows FROM gain WHERE variant = 7 AND after < before - rows $$, 'one beacon that lies convicts nobody');
+SELECT is_empty($$ SELECT epoch_id, node_id, violations, n.quality, o.quality FROM epoch_node n JOIN LATERAL (SELECT quality FROM epoch_node o WHERE o.epoch_id = n.epoch_id AND o.node_id = n.node_id - 700) o ON true
+	WHERE (n.node_id - 1000000) / 100 % 16 = 7 AND (n.violations > 1 OR n.quality < o.quality) $$, 'one beacon that lies convicts nobody');
 SELECT is_empty($$ SELECT n.node_id, n.uncertainty_m, d.m FROM epoch_node n, LATERAL (SELECT (n.node_id - 1000000) / 1600 AS world, (n.node_id - 1000000) / 100 % 16 AS variant) w JOIN world.gap g ON g.rank = 4 AND g.world = w.world,
 	LATERAL (SELECT ST_Distance(n.location, world.place(w.world::int, w.variant::int, g.x, g.y)) AS m) d WHERE w.variant IN (4, 5, 6, 8) AND n.node_id % 100 > 10 AND n.contribution * n.place_trust > 0 AND d.m > n.uncertainty_m + 1000 $$,
 	'no reward for a place further than the uncertainty from the truth');

@@ -11,6 +11,10 @@ SET client_min_messages = warning;
 \else
 \set worlds 300
 \endif
+\if :{?policy}
+\else
+\set policy starter
+\endif
 \o /dev/null
 INSERT INTO world.variant SELECT * FROM (VALUES (0, 'honest'), (1, 'the same again'), (2, 'energy for one answer in ten'), (3, 'slow answers without a time'), (4, 'nine tiny fast answers beside each slow one'),
 	(5, 'nine empty fast answers beside each slow one'), (6, 'a hundred times the work'), (7, 'work under two names'), (8, 'slow work to a machine that is lost anyway'), (9, 'work by a machine without quality'), (10, 'a tiny job of the other service')) v;
@@ -38,7 +42,7 @@ SELECT n.world, n.variant, 12, 's2', 18 * k + 11 + j, 60, true, CASE WHEN n.vari
 INSERT INTO world.plan_work
 SELECT n.world, n.variant, 11, 's2', 18 * k + 13, 60, true, 100, NULL, NULL FROM world.plan_node n, generate_series(0, 3) k WHERE n.id = 11 AND n.variant IN (0, 1, 2, 3, 4, 5, 6, 8, 9, 7);
 SELECT world.beat(12, 72);
-SELECT world.make(4, 18);
+SELECT world.make(4, 18, '{}', :'policy');
 SELECT world.run();
 CREATE TEMP TABLE gain AS SELECT * FROM world.gain;
 \o

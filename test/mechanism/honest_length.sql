@@ -25,15 +25,18 @@ SELECT world.make(1, 30, '{"vesting_half_life": "60 days", "memory_half_life": "
 CREATE TEMP TABLE length (days numeric, world int, provider int, component text, amount numeric);
 CREATE FUNCTION pg_temp.month(days numeric) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-	paid jsonb;
+	paid jsonb; prices jsonb;
 BEGIN
 	BEGIN
 		INSERT INTO epoch (epoch_id, period, budget, policy_id) SELECT 100 + k, tstzrange(world.day(30 + (k - 1) * days), world.day(30 + k * days)), 1000000, 1000 FROM generate_series(1, (30 / days)::int) k;
-		PERFORM world.run();
+		PERFORM world.run(30 / days);
+		SELECT jsonb_agg(to_jsonb(p)) INTO prices FROM world.price p;
 		SELECT jsonb_agg(to_jsonb(x)) INTO paid FROM (SELECT s.world, s.provider, s.component, sum(s.amount) AS amount FROM world.score s WHERE s.epoch_id > 100 GROUP BY 1, 2, 3) x;
 		RAISE EXCEPTION USING ERRCODE = 'UUUUU', MESSAGE = 'undo';
 	EXCEPTION WHEN SQLSTATE 'UUUUU' THEN NULL;
 	END;
+	-- the same ceilings for both
+	INSERT INTO world.price SELECT p.* FROM jsonb_populate_recordset(NULL::world.price, prices) p ON CONFLICT DO NOTHING;
 	INSERT INTO length SELECT days, x.* FROM jsonb_to_recordset(paid) x (world int, provider int, component text, amount numeric);
 END $$;
 SELECT pg_temp.month(30), pg_temp.month(1);
