@@ -227,10 +227,12 @@ COMMENT ON FUNCTION trust_query(bigint, policy) IS 'query for what beacons toget
 CREATE FUNCTION past_query(epoch_id bigint, period tstzrange, p policy) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $f$
 	-- Only owners with more than one stay have another past than their node's own, and whoever came to a
-	-- place that was left. A place is a cell and a region: a step over a border is a new start.
+	-- place that was left. A place is a cell and a region: a step over a border within a cell is a new start, but
+	-- nothing new.
 	SELECT format($q$
 		SELECT u.node_id, min(u.presence) AS presence, min(u.present_since) AS present_since, min(u.region_since) AS region_since
-		FROM (SELECT s.node_id, min(s.node_id) OVER here AS presence, min(s.joined_at) OVER here AS present_since, min(s.joined_at) OVER (PARTITION BY s.owner, s.region) AS region_since
+		FROM (SELECT s.node_id, min(s.node_id) OVER here AS presence, min(s.joined_at) OVER here AS present_since, 
+				least(min(s.joined_at) OVER (PARTITION BY s.owner, s.region), min(s.joined_at) OVER (PARTITION BY s.owner, s.cell)) AS region_since
 			FROM (SELECT q.*, count(*) FILTER (WHERE q.joined_at > q.left_before) OVER (PARTITION BY q.owner, q.cell, q.region ORDER BY q.joined_at, q.node_id) AS part
 				FROM (SELECT o.*, max(o.left_at) OVER (PARTITION BY o.owner, o.cell, o.region ORDER BY o.joined_at, o.node_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS left_before
 					FROM (SELECT n.node_id, owner_key(n.hardware_id, n.provider_id) AS owner, n.joined_at, coalesce(n.left_at, 'infinity') AS left_at,
@@ -251,7 +253,7 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 		upper(period), p.grid_order, region_codes(lower(period)), region_boundaries(lower(period)), p.region_snap_m, epoch_table('member', epoch_id), lower(period), p.freshness)
 $f$;
 COMMENT ON FUNCTION past_query(bigint, tstzrange, policy) IS
-'query for the past of nodes that have another one than their own: since when the owner of a stay has been at its place, its cell and region, without a break (present_since; presence names the stays that are one so), and when it first joined in its region (region_since). Who takes a place within policy.freshness of its being left, by the same provider or both without a hardware_id, is there as long as who left it. NULL for NULL';
+'query for the past of nodes that have another one than their own: since when the owner of a stay has been at its place, its cell and region, without a break (present_since; presence names the stays that are one so), and when it first joined in its region, or in its cell (region_since). Who takes a place within policy.freshness of its being left, by the same provider or both without a hardware_id, is there as long as who left it. NULL for NULL';
 
 -- Units that were added are as old as they are, not as old as the node: units of a presence are a
 -- pile, of which the last that came go first. And they are as new in a region as their provider, who may
