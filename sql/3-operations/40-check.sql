@@ -119,7 +119,7 @@ BEGIN
 			RETURN QUERY SELECT 'held', 'warning', e.held_reason, format('SELECT swarm_reward.release_epoch(%s, ''reason'') lets it become final.', e.epoch_id);
 		END IF;
 	ELSIF NOT EXISTS (SELECT FROM epoch o WHERE o.status IN ('computed', 'final') AND o.period < e.period) AND e.baseline THEN
-		RETURN QUERY SELECT 'first epoch', 'note', 'all there is is taken for given', 'new_regions, gaps and network_capacity pay for growth, and a network without a past has none; epoch.baseline = false makes all of it growth.';
+		RETURN QUERY SELECT 'first epoch', 'note', 'all there is is taken for given', 'new_regions, gaps and network_capacity pay for growth, and a network without a past has none; epoch.baseline = false makes all of it growth, and leaves nothing to be gained by staying away until this epoch is over.';
 	END IF;
 END $$;
 COMMENT ON FUNCTION swarm_reward.check_epoch(bigint) IS

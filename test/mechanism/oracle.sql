@@ -29,7 +29,11 @@ BEGIN
 	INSERT INTO differs SELECT seed, x.* FROM jsonb_to_recordset(coalesce(difference, '[]')) x (what text, epoch_id bigint, key text, engine text, oracle text);
 	INSERT INTO paid SELECT seed, x.* FROM jsonb_to_recordset(coalesce(rewards, '[]')) x (component text, rows bigint, amount numeric);
 END $$;
-SELECT pg_temp.compare(s) FROM unnest(ARRAY[1, 2, 3, 5, 6, 7, 8, 9, 12, 16, 22, 37]) s;
+\if :{?seeds}
+\else
+\set seeds 0
+\endif
+SELECT pg_temp.compare(s) FROM unnest(CASE WHEN :seeds > 0 THEN array(SELECT generate_series(1, :seeds)) ELSE ARRAY[1, 2, 3, 5, 6, 7, 8, 9, 12, 16, 22, 37] END) s;
 \o
 SELECT is_empty($$ SELECT what, count(*), min(concat_ws(' ', 'seed', seed, 'epoch', epoch_id, key, 'engine', engine, 'oracle', oracle)) FROM differs WHERE what NOT LIKE 'reward%' AND what NOT LIKE 'pool%' GROUP BY 1 ORDER BY 1 $$,
 	'what is frozen, fields, references, prices, pots');
