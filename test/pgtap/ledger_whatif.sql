@@ -15,7 +15,7 @@ BEGIN
 		CALL run_epoch(2);
 		SELECT jsonb_agg(jsonb_build_object('map', coverage_value(m.map, p.center), 'here', s.here, 'most', s.most)) INTO seen
 		FROM (SELECT r.reach, reward_map(2, r.reach, '{"gpu": 9}', 4) AS map FROM (VALUES (100000), (500000), (900000)) r (reach)) m,
-			(SELECT ST_GeogFromWKB(coverage_cell_center_wkb(4, c)) AS center FROM generate_series(0, 3071, 23) c) p,
+			(SELECT ST_GeogFromWKB(swarm_reward_internal.coverage_cell_center_wkb(4, c)) AS center FROM generate_series(0, 3071, 23) c) p,
 			LATERAL (SELECT sum(x.amount) AS here, bool_and(x.amount <= floor(x.payable * cap / 10000)) AS most FROM simulate_node(p.center, m.reach, '{"gpu": 9}', 2) x) s;
 		RAISE EXCEPTION 'seen' USING ERRCODE = 'SR001';
 	EXCEPTION WHEN SQLSTATE 'SR001' THEN
@@ -68,14 +68,14 @@ SELECT e.epoch_id, k.reach, k.resources, k.grid_order, reward_map(e.epoch_id, k.
 FROM epoch e, (VALUES (300000, '{"gpu": 3, "cpu": 10}'::jsonb, 4), (900000, '{"gpu": 0.5}', 4), (100000, '{"gpu": 5}', NULL)) k (reach, resources, grid_order)
 WHERE k.grid_order IS NOT NULL OR e.epoch_id = 3;
 CREATE TEMP TABLE place AS
-SELECT m.*, ST_GeogFromWKB(coverage_cell_center_wkb(coverage_order(m.map), c.cell)) AS center
+SELECT m.*, ST_GeogFromWKB(swarm_reward_internal.coverage_cell_center_wkb(coverage_order(m.map), c.cell)) AS center
 FROM map m,
 	-- a hundred at random, and as many of those that earn something else than in the middle of the sea
 	LATERAL (SELECT (hashint8extended(i, m.reach) & 4503599627370495) % (12 * 4 ^ coverage_order(m.map))::bigint AS cell FROM generate_series(1, 100) i
-		UNION SELECT v.cell FROM (SELECT v.cell FROM coverage_cell_values(m.map - coverage_value(m.map, 'POINT(170 -50)')) v ORDER BY hashint8extended(v.cell, 1) LIMIT 100) v) c;
+		UNION SELECT v.cell FROM (SELECT v.cell FROM swarm_reward_internal.coverage_cell_values(m.map - coverage_value(m.map, 'POINT(170 -50)')) v ORDER BY hashint8extended(v.cell, 1) LIMIT 100) v) c;
 SELECT is_empty('SELECT * FROM (SELECT p.*, coverage_value(map, center) AS there, (SELECT sum(s.amount) FROM simulate_node(center, reach, resources, epoch_id) s) AS here FROM place p) x WHERE abs(there - here) > 1',
 	'a map of rewards has what simulate_node says, at a thousand places and more');
-SELECT cmp_ok((SELECT count(DISTINCT v.value) FROM map, coverage_cell_values(map) v WHERE epoch_id = 3 AND reach = 300000), '>=', 6::bigint, 'and differs from place to place');
+SELECT cmp_ok((SELECT count(DISTINCT v.value) FROM map, swarm_reward_internal.coverage_cell_values(map) v WHERE epoch_id = 3 AND reach = 300000), '>=', 6::bigint, 'and differs from place to place');
 SELECT is((SELECT bool_and(reward_map(epoch_id, reach, resources, grid_order) = map) FROM map WHERE grid_order = 4), true, 'the map is the same when asked again');
 SELECT throws_ok($$SELECT reward_map(2, 1000, '{"gpu": 1}', 7)$$, '22023', NULL, 'a finer grid than the epoch''s is refused');
 SELECT throws_ok($$SELECT reward_map(2, 1000, '{"gpu": "many"}')$$, '22023', NULL, 'units that are no number are refused');

@@ -31,7 +31,7 @@ SELECT set_eq($$ SELECT * FROM pg_temp.routines('{f}') $$, $$ SELECT * FROM pg_t
 
 	correct_node new_policy region_of replace_node set_node_resource
 	archive_epoch challenge_epoch check_epoch explain_reward hold_epoch plan_epochs preview_epoch release_epoch reopen_epoch
-	restate_epoch simulate_node verify_epoch
+	restate_epoch reward_map simulate_node verify_epoch
 	cancel_payout confirm_payout fail_payout fund_treasury make_payout payout_csv payout_proof payout_tree release_payout verify_payout
 	distribute_telemetry ingest_telemetry keep_telemetry_partitions make_telemetry_partitions
 	grant_role revoke_role schedule_jobs unschedule_jobs') $$, 'functions');
@@ -43,7 +43,7 @@ SELECT set_eq($$ SELECT * FROM pg_temp.relations('{r,p}') $$, $$ SELECT * FROM p
 	epoch_pool epoch_provider epoch_region epoch_region_resource epoch_resource epoch_service restatement reward
 	account audit entry payout payout_line posting') $$, 'tables');
 SELECT set_eq($$ SELECT * FROM pg_temp.relations('{v,m}') $$, $$ SELECT * FROM pg_temp.words('
-	coverage_gap epoch_progress growth_metric health location_trust node_reward provider_balance provider_statement region_status') $$, 'views');
+	coverage_gap data_residency epoch_progress growth_metric health latency_reach location_trust node_reward provider_balance provider_statement region_status') $$, 'views');
 
 SELECT cmp_ok(count(*), '<=', 90::bigint, 'some eighty names can be called: two screens of \df') FROM pg_temp.routines('{a,w,p,f}');
 -- what the catalogue says is a part of something else
