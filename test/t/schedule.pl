@@ -7,7 +7,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Operate;
 
-my $control = `pg_config --sharedir`;
+my $control = `$ENV{PG_CONFIG} --sharedir`;
 chomp $control;
 plan skip_all => 'pg_cron is not installed' unless -e "$control/extension/pg_cron.control";
 
@@ -42,18 +42,19 @@ for my $case (["NULL", 'crontab'], ["'*/5 * * * *', '1 hour'", 'at least a day']
 like($err, qr/invalid schedule/, 'nor a schedule that is none');
 is(value($node, 'SELECT count(*) FROM cron.job'), '0', 'and nothing was scheduled');
 
-# The outage: epochs of 2021, and days of 2021 after them, that nobody computed; and one a year ahead.
-build_network($node, nodes => 8, window => '0');
+# The outage: the epochs of the network, and weeks after them, that nobody computed; nobody reported in these, which this
+# policy does not mind.
+build_network($node, window => '0');
 $node->safe_psql('postgres', q{
-	SELECT swarm_reward.plan_epochs('2021-06-01', '7 days', 1000, NULL);
-	UPDATE swarm_reward.epoch SET policy_id = 1000;
+	UPDATE swarm_reward.policy SET min_reporters = 0 WHERE name = 'p';
+	SELECT swarm_reward.plan_epochs('2024-06-01', '7 days', 1000, '2024-03-31');
 	GRANT USAGE ON SCHEMA cron TO jobber;
 	CREATE TABLE public.history (n bigint GENERATED ALWAYS AS IDENTITY, epoch_id bigint, status text, who name, at timestamptz DEFAULT clock_timestamp(), xid bigint DEFAULT txid_current());
 	CREATE FUNCTION public.remember() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN INSERT INTO public.history (epoch_id, status, who) VALUES (NEW.epoch_id, NEW.status, session_user); RETURN NULL; END $$;
 	CREATE TRIGGER remember AFTER UPDATE OF status ON swarm_reward.epoch FOR EACH ROW WHEN (OLD.status <> NEW.status) EXECUTE FUNCTION public.remember();
 });
 my $due = value($node, q{SELECT count(*) FROM swarm_reward.epoch WHERE status = 'planned'});
-cmp_ok($due, '>=', 14, "$due epochs were missed");
+cmp_ok($due, '>=', 12, "$due epochs were missed");
 is($node->safe_psql('postgres', q{SELECT count(*) FROM swarm_reward.schedule_jobs('*/7 * * * *')}, extra_params => ['-U', 'jobber']), '3', 'an operator schedules the jobs');
 is($node->safe_psql('postgres', q{SELECT string_agg(job_name, ',') FROM swarm_reward.schedule_jobs('* * * * *', plan_length => '10 years', plan_budget => 5, plan_ahead => '0')}, extra_params => ['-U', 'jobber']),
 	'swarm_reward epochs,swarm_reward hours,swarm_reward partitions,swarm_reward plan', 'and again, with planning');
@@ -66,9 +67,10 @@ is(value($node, q{SELECT string_agg(status, ' ' ORDER BY n) FROM (SELECT * FROM 
 is(value($node, q{SELECT bool_and(h.epoch_id = e.epoch_id) FROM (SELECT epoch_id, row_number() OVER (ORDER BY n) AS k FROM public.history WHERE status = 'computed') h
 	JOIN (SELECT epoch_id, row_number() OVER (ORDER BY period) AS k FROM swarm_reward.epoch) e USING (k)}), 't', 'in the order of their periods, none left out');
 is(value($node, q{SELECT count(DISTINCT xid) || ' ' || count(DISTINCT who) || ' ' || min(who) FROM public.history WHERE status <> 'open'}), (2 * $due) . ' 1 jobber', 'each step in a transaction of its own, as who scheduled it');
-is(value($node, q{SELECT count(*) FROM swarm_reward.epoch e, LATERAL swarm_reward.verify_epoch(e.epoch_id) v WHERE e.status = 'final' AND e.epoch_id <= 1004 AND NOT v.ok}), '0', 'the epochs of the network verify');
-is(value($node, q{SELECT count(*) FROM swarm_reward.epoch e WHERE e.status = 'final' AND e.digest IS DISTINCT FROM swarm_reward.epoch_seal_digest(e.epoch_id)}), '0', 'and all are sealed');
-ok(wait_until($node, q{SELECT count(*) = 1 FROM swarm_reward.epoch WHERE status = 'planned' AND period @> now()}), 'the scheduler has planned the one that goes on now');
+is(value($node, q{SELECT count(*) FROM swarm_reward.epoch e, LATERAL swarm_reward.verify_epoch(e.epoch_id) v WHERE e.status = 'final' AND e.epoch_id <= 3 AND NOT v.ok}), '0', 'the epochs of the network verify');
+is(value($node, q{SELECT sum(amount) FROM swarm_reward.posting}), '0', 'and the money balances');
+ok(wait_until($node, q{SELECT count(*) = 1 FROM swarm_reward.epoch WHERE status = 'planned' AND period @> now()}), 'the scheduler has planned the one that goes on now, and nothing of the past');
+is(value($node, 'SELECT count(*) FROM swarm_reward.epoch'), $due + 1, 'that one only');
 is($node->safe_psql('postgres', 'SELECT swarm_reward.unschedule_jobs()'), '4', 'the jobs are taken out');
 is(value($node, 'SELECT count(*) FROM cron.job'), '0', 'and gone');
 $node->stop;
