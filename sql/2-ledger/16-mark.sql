@@ -158,7 +158,7 @@ CREATE TRIGGER refuse_foreign_rows BEFORE INSERT OR UPDATE OR DELETE ON telemetr
 CREATE TRIGGER refuse_foreign_truncate BEFORE TRUNCATE ON telemetry FOR EACH STATEMENT EXECUTE FUNCTION refuse_foreign_rows();
 
 CREATE FUNCTION mark_telemetry_hours(period tstzrange) RETURNS bigint
-LANGUAGE sql
+LANGUAGE sql SECURITY DEFINER
 BEGIN ATOMIC
 	WITH mark AS (
 		INSERT INTO telemetry_dirty (since, came, gone)

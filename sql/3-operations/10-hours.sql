@@ -17,7 +17,7 @@ COMMENT ON FUNCTION telemetry_hour_slot(timestamptz) IS
 
 CREATE FUNCTION pending_telemetry_hours(until timestamptz DEFAULT NULL)
 RETURNS TABLE (hour timestamptz, slot interval, reason text, came bigint, gone bigint)
-LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
 	WITH span AS MATERIALIZED (
 		SELECT telemetry_span('telemetry', watched => true) AS raw, telemetry_span('telemetry_hour') AS summaries
 	),
@@ -51,7 +51,7 @@ COMMENT ON FUNCTION pending_telemetry_hours(timestamptz) IS
 
 CREATE FUNCTION roll_telemetry_hours(until timestamptz DEFAULT NULL, max_hours int DEFAULT NULL)
 RETURNS TABLE (hour timestamptz, slot interval, reason text, summaries bigint, samples bigint, changed bigint)
-LANGUAGE plpgsql SET search_path FROM CURRENT SET timezone = 'UTC' SET enable_nestloop = off SET jit = off SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET timezone = 'UTC' SET enable_nestloop = off SET jit = off SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
 DECLARE
 	chunk record;
@@ -218,5 +218,5 @@ END $$;
 COMMENT ON FUNCTION verify_telemetry_hours(tstzrange) IS
 'compares telemetry_hour with the raw rows, over the hours of a period that are rolled up, not dirty, and whose raw rows are there; returns what differs, which is nothing unless somebody wrote behind the triggers. NULL for NULL';
 
-REVOKE ALL ON FUNCTION roll_telemetry_hours(timestamptz, int) FROM PUBLIC;
+REVOKE ALL ON FUNCTION roll_telemetry_hours(timestamptz, int), pending_telemetry_hours(timestamptz) FROM PUBLIC;
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.script_path'), true);

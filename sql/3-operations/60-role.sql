@@ -23,7 +23,7 @@ DECLARE
 	kinds text[] := ARRAY['analyst', 'registrar', 'operator', 'treasurer', 'service', 'monitor', 'provider'];
 	reads text[] := CASE kind WHEN 'monitor' THEN ARRAY['health', 'epoch_progress'] WHEN 'provider' THEN ARRAY['provider_statement', 'provider_balance'] ELSE '{}' END;
 	writes text[] := CASE kind
-		WHEN 'registrar' THEN ARRAY['provider', 'node', 'node_resource', 'node_suspension', 'resource_check']
+		WHEN 'registrar' THEN ARRAY['node', 'node_resource', 'node_suspension', 'resource_check']
 		WHEN 'operator' THEN ARRAY['resource_type', 'service_type', 'region', 'demand', 'resource_demand', 'beacon', 'beacon_rtt', 'outage', 'telemetry', 'telemetry_reject',
 			'policy_resource', 'policy_service', 'policy_region', 'specialization'] ELSE '{}' END;
 	calls text[] := CASE kind
@@ -56,9 +56,9 @@ BEGIN
 	RETURN QUERY SELECT format('INSERT, UPDATE, DELETE ON swarm_reward.%I', t) FROM unnest(writes) t;
 	IF kind = 'registrar' THEN
 		-- who is paid, and where to, are two things
-		RETURN QUERY SELECT 'USAGE ON ALL SEQUENCES IN SCHEMA swarm_reward';
+		RETURN QUERY SELECT 'INSERT (provider_id, external_id, name, role_name), UPDATE (external_id, name, role_name), DELETE ON swarm_reward.provider';
 	ELSIF kind = 'operator' THEN
-		RETURN QUERY SELECT 'INSERT, DELETE ON swarm_reward.policy' UNION ALL SELECT 'INSERT (epoch_id, period, budget, baseline, policy_id, note), UPDATE (period, budget, baseline, policy_id, note), DELETE ON swarm_reward.epoch'
+		RETURN QUERY SELECT 'INSERT, DELETE ON swarm_reward.policy' UNION ALL SELECT 'USAGE ON SEQUENCE swarm_reward.policy_policy_id_seq' UNION ALL SELECT 'INSERT (epoch_id, period, budget, baseline, policy_id, note), UPDATE (period, budget, baseline, policy_id, note), DELETE ON swarm_reward.epoch'
 			UNION ALL SELECT format('UPDATE (%s) ON swarm_reward.policy', (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)
 				FROM pg_attribute a WHERE a.attrelid = 'policy'::regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attname <> 'is_builtin'));
 	ELSIF kind = 'treasurer' THEN

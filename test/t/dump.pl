@@ -72,8 +72,14 @@ cmp_ok(scalar @ways, '>=', 5, 'the guide has ' . scalar(@ways) . ' ways');
 
 # What the next epoch comes out as.
 $node->safe_psql('postgres', 'CREATE DATABASE next TEMPLATE ledger');
-my $next = q{SET client_min_messages = error; CALL swarm_reward.run_epoch((SELECT epoch_id FROM swarm_reward.epoch WHERE status = 'planned')); SELECT encode(digest, 'hex') FROM swarm_reward.epoch ORDER BY period DESC LIMIT 1};
+my $next = q{
+	SET client_min_messages = error;
+	SELECT epoch_id AS next FROM swarm_reward.epoch WHERE status = 'planned' ORDER BY period LIMIT 1 \gset
+	CALL swarm_reward.run_epoch(:next);
+	SELECT encode(digest, 'hex') FROM swarm_reward.epoch WHERE epoch_id = :next;
+};
 my $digest = rows_of('next', $next);
+like($digest, qr/^[0-9a-f]{64}$/, 'the next epoch has a digest');
 $node->safe_psql('postgres', 'DROP DATABASE next');
 
 chdir $node->basedir;
