@@ -198,6 +198,7 @@ COMMENT ON FUNCTION telemetry_changes(tstzrange) IS
 'how many rows of telemetry ever came and went in the period of an epoch, whether rolled up or not. NULL for NULL';
 
 SELECT pg_catalog.pg_extension_config_dump('telemetry_dirty', '');
+SELECT pg_catalog.pg_extension_config_dump('telemetry_dirty_mark_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry_arrival', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry_rolled', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry_reporter', '');

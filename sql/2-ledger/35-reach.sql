@@ -37,7 +37,7 @@ SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_re
 -- EXECUTE, as a function in SQL keeps its plan, also when partitions come and go meanwhile.
 CREATE FUNCTION reach_rows(epoch_id bigint)
 RETURNS TABLE (region text, budget_ms int, radius_m double precision, demand double precision, reached double precision)
-LANGUAGE plpgsql STABLE STRICT ROWS 1000 SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER ROWS 1000 SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
 DECLARE
 	grid_order int := (SELECT coverage_order(e.demand) FROM epoch e WHERE e.epoch_id = $1);
@@ -56,7 +56,7 @@ COMMENT ON FUNCTION reach_rows(bigint) IS 'demand of each region of an epoch (NU
 
 CREATE FUNCTION residency_rows(epoch_id bigint)
 RETURNS TABLE (jurisdiction text, budget_ms int, radius_m double precision, demand double precision, resident double precision)
-LANGUAGE plpgsql STABLE STRICT ROWS 1000 SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER ROWS 1000 SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
 DECLARE
 	grid_order int := (SELECT coverage_order(e.demand) FROM epoch e WHERE e.epoch_id = $1);

@@ -1,6 +1,6 @@
 # Dump and restore: by every command of doc/operations.md, in this and in parallel jobs, again and again. Rows, triggers,
 # constraints, indexes and rights come out equal, everything verifies, guards hold, and the next epoch has the
-# digest that it would have had. Logical replication, and DROP EXTENSION. SR_RESTORES=20 restores each way so often.
+# digest that it would have had. Logical replication, and DROP EXTENSION. SR_RESTORES=N restores each way N times.
 use strict;
 use warnings;
 use PostgreSQL::Test::Cluster;
