@@ -9,6 +9,10 @@ LANGUAGE plpgsql SET search_path FROM CURRENT SET client_min_messages = warning 
 DECLARE
 	e epoch := known_epoch(epoch_id);
 BEGIN
+	IF is_archived(epoch_id) OR is_archived(previous_epoch_id) THEN
+		RAISE EXCEPTION 'epoch % cannot be computed again: epoch % is archived', epoch_id, CASE WHEN is_archived(epoch_id) THEN epoch_id ELSE previous_epoch_id END
+			USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = 'It would start from what that one left.';
+	END IF;
 	INSERT INTO epoch (epoch_id, period, budget, baseline, policy_id, previous_epoch_id)
 	VALUES (-epoch_id, tstzrange(lower(e.period), least(upper(e.period), now())),
 		-- of an epoch that has not ended, the part of its budget that its time has come for

@@ -2,7 +2,7 @@
 \set ON_ERROR_STOP on
 BEGIN;
 \ir small.psql
-SELECT plan(25);
+SELECT plan(27);
 CREATE FUNCTION pg_temp.held(what text) RETURNS numeric LANGUAGE sql AS
 $$ SELECT coalesce(sum(p.amount), 0) FROM account a JOIN posting p USING (account_id) WHERE a.kind = what $$;
 
@@ -53,5 +53,8 @@ CREATE TEMP TABLE done AS SELECT * FROM restate_epoch(2, 'it came later');
 SELECT set_eq('TABLE done', 'TABLE plan_of', 'a dry run shows what is done');
 SELECT is((SELECT sum(amount) FROM posting), 0::numeric, 'and every unit is posted twice');
 SELECT is_empty('SELECT * FROM restate_epoch(2, ''once more'')', 'a second time there is nothing left to do');
+SELECT archive_epoch(1, 'a test') \g /dev/null
+SELECT throws_ok('SELECT * FROM restate_epoch(2, ''after'')', '55000', 'epoch 2 cannot be computed again: epoch 1 is archived', 'what an archived epoch left is not there to start from');
+SELECT throws_ok('SELECT * FROM preview_epoch(1)', '55000', 'epoch 1 cannot be computed again: epoch 1 is archived', 'nor is it itself');
 SELECT * FROM finish();
 ROLLBACK;
