@@ -1,6 +1,6 @@
 /*
- * Summaries from outside: as text if the input begins with a brace, else one or two in
- * binary form, as another process sends them too. What is accepted is canonical: sent and
+ * Summaries from outside: as text if the input begins with a brace, as a state of the aggregates
+ * if it begins with 255, else one or two in binary form. What is accepted is canonical: sent and
  * written it is the same value again, and so it is after a way through the aggregates, in
  * which two may be merged in either order.
  */
@@ -18,6 +18,9 @@ extern Datum sr_telemetry_serialize(PG_FUNCTION_ARGS);
 extern Datum sr_telemetry_deserialize(PG_FUNCTION_ARGS);
 
 int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* A first byte that says that a state follows. */
+#define STATE 255
 
 /* Sets of more words of slots only take memory. */
 #define MOST_WORDS 100000
@@ -57,6 +60,18 @@ words_of_slots(const TelemetrySummary *summary)
 	return n;
 }
 
+/* A state as another process sends it. */
+static TelemetryState *
+receive_state(const bytea *sent)
+{
+	LOCAL_FCINFO(fcinfo, 2);
+
+	InitFunctionCallInfoData(*fcinfo, NULL, 2, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = PointerGetDatum(sent);
+	fcinfo->args[0].isnull = false;
+	return (TelemetryState *) DatumGetPointer(sr_telemetry_deserialize(fcinfo));
+}
+
 /* Both in one state, of which the second comes from another process. */
 static TelemetrySummary *
 merged(const TelemetrySummary *a, const TelemetrySummary *b)
@@ -68,15 +83,7 @@ merged(const TelemetrySummary *a, const TelemetrySummary *b)
 	sr_state_add_summary(state, NULL, a);
 	sr_state_add_summary(other, NULL, b);
 	sent = DatumGetByteaPP(shim_call(sr_telemetry_serialize, PointerGetDatum(other)));
-	{
-		LOCAL_FCINFO(fcinfo, 2);
-
-		InitFunctionCallInfoData(*fcinfo, NULL, 2, InvalidOid, NULL, NULL);
-		fcinfo->args[0].value = PointerGetDatum(sent);
-		fcinfo->args[0].isnull = false;
-		other = (TelemetryState *) DatumGetPointer(sr_telemetry_deserialize(fcinfo));
-	}
-	sr_state_add_state(state, NULL, other);
+	sr_state_add_state(state, NULL, receive_state(sent));
 	return sr_state_summary(state);
 }
 
@@ -119,6 +126,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			text[size] = '\0';
 			a = (TelemetrySummary *) DatumGetPointer(shim_call(sr_telemetry_in, CStringGetDatum(text)));
 		}
+		else if (data[0] == STATE)
+		{
+			bytea	   *sent = palloc(VARHDRSZ + size - 1);
+
+			SET_VARSIZE(sent, VARHDRSZ + size - 1);
+			memcpy(VARDATA(sent), data + 1, size - 1);
+			a = sr_state_summary(receive_state(sent));
+		}
 		else
 		{
 			a = receive(data + 1, first);
@@ -141,7 +156,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		}
 	}
 	else
-		shim_require(merging || a == NULL || (data[0] != '{' && b == NULL && data[0] < size), "what was accepted can be used");
+		shim_require(merging || a == NULL || (data[0] != '{' && data[0] != STATE && b == NULL && data[0] < size), "what was accepted can be used");
 	shim_reset();
 	return 0;
 }
