@@ -48,7 +48,7 @@ $$;
 -- ---- hexagon density scaling, HIP 17 ----
 -- Four levels with the published targets and limits. H3 is replaced by the cells of HEALPix, of which four and not seven
 -- make the next larger one, and the smallest is of the size that a node serves; a machine counts as much as it has, in units of the smallest kind.
-CREATE FUNCTION sim.hex_fields(t int, extra float8 DEFAULT 0) RETURNS TABLE (level int, density coverage, ceiling coverage, clipped coverage) LANGUAGE plpgsql STABLE AS $$
+CREATE FUNCTION sim.hex_fields(t int) RETURNS TABLE (level int, density coverage, ceiling coverage, clipped coverage) LANGUAGE plpgsql STABLE AS $$
 DECLARE
 	o int := sim.knob('order');
 	targets float8[] := ARRAY[1, 5, 25, 100];

@@ -5,7 +5,6 @@ CREATE VIEW sim.region_share AS
 SELECT r.country, sum(r.people) AS people, sum(r.people * r.served) / sum(r.people) AS served
 FROM (SELECT c.country, c.people, coverage_value(f.c, c.location) AS served FROM sim.city c, (SELECT coverage_least(n.supply / g.target, 1) AS c FROM sim.now n, sim.setting g) f WHERE c.people > 0) r GROUP BY r.country;
 
-
 CREATE PROCEDURE sim.observe(t int) LANGUAGE sql AS $$
 	INSERT INTO sim.measure
 	SELECT t, e.nodes, n.people, n.served10, n.served50, e.paid, e.to_liars,
