@@ -89,7 +89,7 @@ for my $round (1 .. $rounds)
 {
 	for my $way (@ways)
 	{
-		my ($name) = $way =~ /^((?:PGOPTIONS=\S+ )?(?:pg_restore|psql) .*)$/m;
+		my ($name) = $way =~ /^((?:PGOPTIONS='[^']*' )?(?:pg_restore|psql) .*)$/m;
 		$name = "$round: $name";
 		system('rm -rf ledger.dump ledger.dir ledger.sql');
 		my $said = `bash -e -c '@{[$way =~ s/'/'\\''/gr]}' 2>&1`;
