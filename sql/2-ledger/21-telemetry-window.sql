@@ -53,6 +53,8 @@ BEGIN
 	FROM (SELECT a.since, a.came, a.gone FROM telemetry_arrival a WHERE a.since >= lower(period) AND a.since < upper(period)
 		UNION ALL SELECT d.since, d.came, d.gone FROM telemetry_dirty d WHERE d.since >= lower(period) AND d.since < upper(period)) c
 	WHERE c.since <@ rest AND NOT c.since <@ raw_span
+		-- a default partition may hold it
+		AND NOT EXISTS (SELECT FROM pg_partitioned_table t WHERE t.partrelid = 'telemetry'::regclass AND t.partdefid <> 0)
 	GROUP BY 1 HAVING sum(c.came) > sum(c.gone) ORDER BY 1 LIMIT 1;
 	IF FOUND THEN
 		RAISE EXCEPTION 'the raw telemetry of the hour %, which is needed, is gone with its partition', lost.hour
