@@ -11,14 +11,18 @@
 
 /* ---------- demand ---------- */
 
-/* Begins with the cells first .. end - 1. */
+/* Begins with the cells of spans, which ascend, at least one. */
 void
-newcomer_demand_init(NewcomerDemand *d, const HpxGrid *grid, int64 first, int64 end)
+newcomer_demand_init(NewcomerDemand *d, const HpxGrid *grid, const SpanList *spans)
 {
+	int64		first = spans->spans[0].first;
+	int64		end = spans->spans[spans->nspans - 1].last + 1;
+
 	memset(d, 0, sizeof(NewcomerDemand));
 	d->grid = grid;
 	d->first = first;
 	d->end = end;
+	d->spans = spans;
 	/* entries are counted two places on, so that putting them moves each start to its place */
 	d->before = sr_alloc_array(end - first + 2, sizeof(uint32));
 	memset(d->before, 0, ((size_t) (end - first) + 2) * sizeof(uint32));
@@ -35,22 +39,46 @@ clip_run(const NewcomerDemand *d, const NewcomerField *field, uint32 run, int64 
 	*to = Min(end, d->end) - d->first;
 }
 
+/*
+ * The next cells of a run, from .. to - 1, that are asked for: on from where *from is, in
+ * the span *span or behind it, which both ascend from run to run. False when there are none.
+ */
+static inline bool
+next_cells(const NewcomerDemand *d, int64 *span, int64 *from, int64 *to, int64 end)
+{
+	const CellSpan *s = d->spans->spans;
+
+	while (*span < d->spans->nspans && s[*span].last - d->first < *from)
+		++*span;
+	if (*span == d->spans->nspans)
+		return false;
+	*from = Max(*from, s[*span].first - d->first);
+	*to = Min(end, s[*span].last - d->first + 1);
+	return *from < *to;
+}
+
 /* Counts the cells of a region's demand: those of all regions, before any is put. */
 void
 newcomer_demand_count(NewcomerDemand *d, const NewcomerField *field)
 {
+	int64		span = 0;
+
 	for (uint32 run = 0; run < field->nruns; run++)
 	{
 		int64		from,
-					to;
+					to,
+					end;
 
 		sr_check_interrupts_at(run);
 		if (field->values[run] == 0)
 			continue;
-		clip_run(d, field, run, &from, &to);
-		for (int64 c = from; c < to; c++)
-			d->before[c + 2]++;
-		d->count += Max(0, to - from);
+		clip_run(d, field, run, &from, &end);
+		for (; next_cells(d, &span, &from, &to, end); from = to)
+		{
+			for (int64 c = from; c < to; c++)
+				d->before[c + 2]++;
+			d->count += to - from;
+		}
 	}
 }
 
@@ -92,22 +120,26 @@ newcomer_demand_counted(NewcomerDemand *d)
 void
 newcomer_demand_put(NewcomerDemand *d, int32 region, const NewcomerField *field)
 {
+	int64		span = 0;
+
 	for (uint32 run = 0; run < field->nruns; run++)
 	{
 		int64		from,
-					to;
+					to,
+					end;
 
 		sr_check_interrupts_at(run);
 		if (field->values[run] == 0)
 			continue;
-		clip_run(d, field, run, &from, &to);
-		for (int64 c = from; c < to; c++)
-		{
-			uint32		at = d->before[c + 1]++;
+		clip_run(d, field, run, &from, &end);
+		for (; next_cells(d, &span, &from, &to, end); from = to)
+			for (int64 c = from; c < to; c++)
+			{
+				uint32		at = d->before[c + 1]++;
 
-			d->region[at] = region;
-			d->demand[at] = field->values[run];
-		}
+				d->region[at] = region;
+				d->demand[at] = field->values[run];
+			}
 	}
 }
 

@@ -9,6 +9,7 @@
 
 #include "grid/disc.h"
 #include "grid/healpix.h"
+#include "grid/scan.h"
 
 /* Entries that are worked on together; what is behind the last one is read and counts nothing. */
 #define NEWCOMER_LANES 8
@@ -58,8 +59,9 @@ typedef struct NewcomerField
 typedef struct NewcomerDemand
 {
 	const HpxGrid *grid;
-	int64		first;			/* cells first .. end - 1 were read */
+	int64		first;			/* cells first .. end - 1, of which only those in spans are read */
 	int64		end;
+	const SpanList *spans;		/* ascending */
 	uint32	   *before;			/* by cell - first, up to end: entries of the cells before it */
 	int64		count;
 	int32	   *region;			/* -1: none */
@@ -111,7 +113,7 @@ typedef struct NewcomerPool
 	const double *largest_sum;	/* sums of the first 0 .. nproviders of them */
 } NewcomerPool;
 
-extern void newcomer_demand_init(NewcomerDemand *d, const HpxGrid *grid, int64 first, int64 end);
+extern void newcomer_demand_init(NewcomerDemand *d, const HpxGrid *grid, const SpanList *spans);
 extern void newcomer_demand_count(NewcomerDemand *d, const NewcomerField *field);
 extern bool newcomer_demand_counted(NewcomerDemand *d);
 extern void newcomer_demand_put(NewcomerDemand *d, int32 region, const NewcomerField *field);

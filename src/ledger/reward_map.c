@@ -126,14 +126,16 @@ read_field(Datum field, const HpxGrid *grid, int64 first, int64 end)
 	return f;
 }
 
-/* Demand in the cells of a grid from first to end - 1, and what the other fields have there. */
+/* Demand in the cells of spans, which ascend, and what the other fields have there. */
 static void
-read_demand(const EpochFields *f, const NewcomerRules *rules, const HpxGrid *grid, int64 first, int64 end, NewcomerDemand *d)
+read_demand(const EpochFields *f, const NewcomerRules *rules, const HpxGrid *grid, const SpanList *spans, NewcomerDemand *d)
 {
+	int64		first = spans->spans[0].first;
+	int64		end = spans->spans[spans->nspans - 1].last + 1;
 	NewcomerField *demands = sr_alloc_array(f->ndemands, sizeof(NewcomerField));
 	NewcomerField field;
 
-	newcomer_demand_init(d, grid, first, end);
+	newcomer_demand_init(d, grid, spans);
 	for (int32 i = 0; i < f->ndemands; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -189,6 +191,16 @@ asked_arguments(FunctionCallInfo fcinfo)
 	return a;
 }
 
+/* For qsort: spans of cells by where they are. */
+static int
+compare_spans(const void *a, const void *b)
+{
+	const CellSpan *x = a;
+	const CellSpan *y = b;
+
+	return (x->first > y->first) - (x->first < y->first);
+}
+
 /*
  * newcomer_scores(epoch_id, codes, reach_m, contribution, tenure, freshness, supply_target, kept, faded, baseline, days,
  * multiplier_max, location, region)
@@ -201,7 +213,7 @@ sr_newcomer_scores(PG_FUNCTION_ARGS)
 	EpochFields fields = read_epoch(asked.epoch_id, asked.codes);
 	const HpxGrid *grid = hpx_grid(part_order(fields.supply));
 	Disc		disc = {.radius = asked.node.reach};
-	DiscScan	scan;
+	SpanList	spans;
 	NewcomerDemand demand;
 	NewcomerWork work;
 	NewcomerScores scores;
@@ -211,9 +223,10 @@ sr_newcomer_scores(PG_FUNCTION_ARGS)
 
 	geog_read_point(PG_GETARG_DATUM(COMMON_ARGUMENTS), &disc.lon, &disc.lat);
 	check_disc(&disc);
-	disc_prepare(grid, &disc, &scan);
-	read_demand(&fields, &asked.rules, grid, HPX_RING(grid, scan.first_ring)->start,
-				HPX_RING(grid, scan.last_ring)->start + HPX_RING(grid, scan.last_ring)->ncell, &demand);
+	span_list_init(&spans);
+	scan_disc(grid, &disc, &spans);
+	qsort(spans.spans, spans.nspans, sizeof(CellSpan), compare_spans);
+	read_demand(&fields, &asked.rules, grid, &spans, &demand);
 	newcomer_work_init(&work, grid, fields.nregions);
 	scores = newcomer_scores(&demand, &asked.rules, fields.regions, &asked.node, disc.lon, disc.lat,
 							 region_at(&fields, PG_GETARG_INT32(COMMON_ARGUMENTS + 1)), &work);
@@ -276,13 +289,16 @@ sr_newcomer_map(PG_FUNCTION_ARGS)
 	const double *others = float8_array(PG_GETARG_DATUM(COMMON_ARGUMENTS + 1), fields.nregions + 1, NULL);
 	const HpxGrid *grid = hpx_grid(part_order(fields.supply));
 	const HpxGrid *centers = hpx_grid(places->order);
+	SpanList	all;
 	NewcomerDemand demand;
 	NewcomerWork work;
 	CoverageBuilder builder;
 	uint32		run = 0;
 
 	check_disc(&(Disc) {0, 0, asked.node.reach});
-	read_demand(&fields, &asked.rules, grid, 0, grid->ncell, &demand);
+	span_list_init(&all);
+	span_list_add(&all, 0, grid->ncell - 1);
+	read_demand(&fields, &asked.rules, grid, &all, &demand);
 	newcomer_work_init(&work, grid, fields.nregions);
 	builder_init(&builder, places->order, 1024);
 	for (int32 i = 1; i <= centers->nring; i++)

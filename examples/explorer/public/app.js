@@ -129,8 +129,10 @@ const asked = () => simulate(Number($('lon').value), Number($('lat').value))
 const pages = {
   async epoch (id = epoch?.epoch_id) {
     const { epoch: e, pools, checks, health } = await ask(`/api/epochs/${id}`)
-    show(tag('h2', {}, `Epoch ${e.epoch_id}`), tag('p', {}, `${e.starts_at.slice(0, 16)} to ${e.ends_at.slice(0, 16)}, ${e.status}${e.held_reason ? `, held: ${e.held_reason}` : ''}; policy ${e.policy ?? ''}, budget ${money(e.budget)}`),
-      tag('h3', {}, 'Pools'), table(['pool', 'had', 'ceiling', 'paid'], pools.map((p) => [[p.component, tag('br'), tag('small', {}, p.reason)], right(money(BigInt(p.budget) + BigInt(p.carried_in))), right(p.price_max === null ? 'none' : [p.price_max, tag('br'), tag('small', {}, `per ${p.unit}`)]), right(money(p.paid))])),
+    show(tag('h2', {}, `Epoch ${e.epoch_id}`), tag('p', {}, `${e.starts_at.slice(0, 16).replace('T', ' ')} to ${e.ends_at.slice(0, 16).replace('T', ' ')} UTC, ${e.status}${e.held_reason ? `, held: ${e.held_reason}` : ''}; policy ${e.policy ?? ''}, budget ${money(e.budget)}`),
+      tag('h3', {}, 'Pools'), table(['had', 'ceiling', 'paid'], pools.flatMap((p) => [
+        [tag('td', { colspan: 3, class: 'of' }, tag('b', {}, p.component), tag('br'), tag('small', {}, p.reason))],
+        [money(BigInt(p.budget) + BigInt(p.carried_in)), p.price_max === null ? 'none' : [p.price_max, tag('br'), tag('small', {}, `per ${p.unit}`)], right(money(p.paid))]])),
       tag('h3', {}, 'Checks'), checks.length ? table(['check', 'found', 'what to do'], checks.map((c) => [`${c.severity}: ${c.check}`, c.value, c.hint])) : tag('p', {}, 'nothing is odd'),
       tag('h3', {}, 'Health'), health.length ? table(['alarm', 'value', 'what to do'], health.map((h) => [`${h.severity}: ${h.check}`, h.value, h.what_to_do])) : tag('p', {}, 'no alarm'),
       tag('p', {}, tag('small', {}, `digest ${e.digest ?? 'none'}`)))
