@@ -33,7 +33,7 @@ CREATE TABLE epoch (
 	period tstzrange NOT NULL CHECK (swarm_reward_internal.is_period(period) AND lower(period) IS NOT NULL AND upper(period) IS NOT NULL),
 	status text NOT NULL DEFAULT 'planned' CHECK (status IN ('planned', 'open', 'computed', 'final')),
 	budget numeric CHECK (budget BETWEEN 0 AND 1e37 AND scale(budget) = 0),
-	baseline boolean NOT NULL DEFAULT false,
+	baseline boolean NOT NULL DEFAULT true,
 	policy_id bigint REFERENCES policy,
 	note text,
 	held_reason text CHECK (held_reason <> ''),
@@ -70,7 +70,7 @@ COMMENT ON CONSTRAINT epoch_budget_check ON epoch IS 'a whole number of base uni
 COMMENT ON COLUMN epoch.period IS 'from inclusive, to exclusive; periods do not overlap';
 COMMENT ON COLUMN epoch.status IS 'planned, open (being computed), computed (may be computed again), final (never changes)';
 COMMENT ON COLUMN epoch.budget IS 'base units to be paid; NULL while planned: the emission of the policy';
-COMMENT ON COLUMN epoch.baseline IS 'in the first epoch: true takes what is there for given, so that a network without a past has no growth; false, the default, lets all of it be growth, whose part is taken for given as it vests. True pays whoever stays away until that epoch is over: use it for a first epoch that was over before anybody knew of it. Means nothing in later epochs';
+COMMENT ON COLUMN epoch.baseline IS 'in the first epoch: true, the default, takes what is there for given, so that a network without a past has no growth; false lets all of it be growth, whose part is taken for given as it vests. True pays whoever stays away until that epoch is over: it is safe for a first epoch that was over before anybody knew of it, else say false. Means nothing in later epochs';
 COMMENT ON COLUMN epoch.policy_id IS 'the rules; NULL while planned: the policy in effect at the start of the period';
 COMMENT ON COLUMN epoch.note IS 'free text; not an input';
 COMMENT ON COLUMN epoch.held_reason IS 'why it does not become final although its time has come, until release_epoch; NULL: it is not held';
