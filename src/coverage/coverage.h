@@ -47,5 +47,6 @@ typedef struct Coverage
 
 extern Coverage *coverage_detoast(Datum d);
 extern int	coverage_order_of(Datum d);
+extern void coverage_check_header(const Coverage *c, Size size);
 
 #endif							/* SR_COVERAGE_H */

@@ -39,15 +39,13 @@ is_large(Datum field)
 	return toast.va_rawsize > WHOLE && !VARATT_EXTERNAL_IS_COMPRESSED(toast);
 }
 
-/* The first bytes of a field that is large. */
-static Coverage
-read_head(Datum field)
+/* The first bytes of a field that is large, into a field without values. */
+static void
+read_head(Datum field, Coverage *head)
 {
-	Coverage	head;
-
-	memcpy((char *) &head + VARHDRSZ, read_bytes(field, VARHDRSZ, offsetof(Coverage, values) - VARHDRSZ),
+	memcpy((char *) head + VARHDRSZ, read_bytes(field, VARHDRSZ, offsetof(Coverage, values) - VARHDRSZ),
 		   offsetof(Coverage, values) - VARHDRSZ);
-	return head;
+	coverage_check_header(head, toast_raw_datum_size(field));
 }
 
 /* The last run that starts at a cell or before it. */
@@ -82,13 +80,6 @@ read_array(Datum field, Size at, uint32 count, Size item)
 	return array;
 }
 
-/* The order of a field. */
-int
-part_order(Datum field)
-{
-	return is_large(field) ? read_head(field).order : DatumGetCoverage(field)->order;
-}
-
 /* The cells first .. end - 1 of a field, at least one; in memory of the current context. */
 void
 part_read(Datum field, int64 first, int64 end, CoveragePart *part)
@@ -97,10 +88,13 @@ part_read(Datum field, int64 first, int64 end, CoveragePart *part)
 	part->end = end;
 	if (is_large(field))
 	{
-		Coverage	head = read_head(field);
-		uint32		from = find_run(field, head.nruns, first);
-		uint32		to = find_run(field, head.nruns, end - 1);
+		Coverage	head;
+		uint32		from,
+					to;
 
+		read_head(field, &head);
+		from = find_run(field, head.nruns, first);
+		to = find_run(field, head.nruns, end - 1);
 		part->order = head.order;
 		part->nruns = to - from + 1;
 		part->values = read_array(field, offsetof(Coverage, values) + (Size) from * sizeof(double), part->nruns, sizeof(double));

@@ -18,7 +18,6 @@ typedef struct CoveragePart
 } CoveragePart;
 
 extern void part_read(Datum field, int64 first, int64 end, CoveragePart *part);
-extern int	part_order(Datum field);
 
 /* The cell behind a run of a part, or behind the part. */
 static inline int64

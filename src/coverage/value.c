@@ -9,8 +9,8 @@
 #define FETCH_SLICE (4 * 1024 * 1024)
 
 /* Is this the header of a field in so many bytes? An error if not. */
-static void
-check_header(const Coverage *c, Size size)
+void
+coverage_check_header(const Coverage *c, Size size)
 {
 	if (size >= offsetof(Coverage, values) && c->flags != COVERAGE_VERSION)
 		ereport(ERROR,
@@ -32,7 +32,7 @@ checked(Coverage *c)
 {
 	const uint32 *starts;
 
-	check_header(c, VARSIZE(c));
+	coverage_check_header(c, VARSIZE(c));
 	starts = COVERAGE_STARTS(c);
 	if (starts[0] != 0 || starts[c->nruns - 1] >= COVERAGE_NCELL(c))
 		ereport(ERROR,
@@ -83,6 +83,6 @@ coverage_order_of(Datum d)
 {
 	Coverage   *c = (Coverage *) PG_DETOAST_DATUM_SLICE(d, 0, offsetof(Coverage, values) - VARHDRSZ);
 
-	check_header(c, toast_raw_datum_size(d));
+	coverage_check_header(c, toast_raw_datum_size(d));
 	return c->order;
 }

@@ -211,7 +211,7 @@ sr_newcomer_scores(PG_FUNCTION_ARGS)
 {
 	Asked		asked = asked_arguments(fcinfo);
 	EpochFields fields = read_epoch(asked.epoch_id, asked.codes);
-	const HpxGrid *grid = hpx_grid(part_order(fields.supply));
+	const HpxGrid *grid = hpx_grid(coverage_order_of(fields.supply));
 	Disc		disc = {.radius = asked.node.reach};
 	SpanList	spans;
 	NewcomerDemand demand;
@@ -287,7 +287,7 @@ sr_newcomer_map(PG_FUNCTION_ARGS)
 	NewcomerPool region_pool = pool_argument(fcinfo, COMMON_ARGUMENTS + 5, cap_bps);
 	EpochFields fields = read_epoch(asked.epoch_id, asked.codes);
 	const double *others = float8_array(PG_GETARG_DATUM(COMMON_ARGUMENTS + 1), fields.nregions + 1, NULL);
-	const HpxGrid *grid = hpx_grid(part_order(fields.supply));
+	const HpxGrid *grid = hpx_grid(coverage_order_of(fields.supply));
 	const HpxGrid *centers = hpx_grid(places->order);
 	SpanList	all;
 	NewcomerDemand demand;

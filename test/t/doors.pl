@@ -123,6 +123,7 @@ my $mistakes = run(q{
 	SELECT pg_catalog.count(*) FROM swarm_reward.latency_reach;
 	SELECT pg_catalog.count(*) FROM swarm_reward.data_residency;
 	SELECT swarm_reward_internal.providers_of('planter');
+	SELECT swarm_reward_internal.mark_telemetry_hours('[2024-01-01,2024-02-01)');
 	ALTER TABLE swarm_reward.epoch_pool ADD CONSTRAINT trouble CHECK (epoch_id OPERATOR(pg_catalog.<) 5::bigint) NOT VALID;
 	SELECT swarm_reward.plan_epochs('2024-06-01', '1 month', 5, '2024-05-01');
 	CALL swarm_reward.run_due_epochs();
