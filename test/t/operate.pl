@@ -71,7 +71,7 @@ like($err, qr/epoch 2: finalize failed.*of its checks fail.*reward/s, 'an epoch 
 is(value($node, q{SELECT string_agg(status, ' ' ORDER BY epoch_id) FROM swarm_reward.epoch}), 'final computed computed', 'what came before it is final, what comes after it waits');
 is(value($node, q{SELECT string_agg(concat_ws(' ', epoch_id, action, attempts, sqlstate, mended_at), ',') FROM swarm_reward.epoch_failure}), '2 finalize 1 XX001', 'the failure is recorded');
 is(value($node, $progress), '2 computed failed,3 computed held', 'and shown');
-like(value($node, sprintf($health, 'epoch failed')), qr/^critical epoch 2: /, 'and health says so');
+like(value($node, sprintf($health, 'epoch failed')), qr/^critical epoch 2, attempt 1: /, 'and health says so');
 $node->safe_psql('postgres', sprintf($change, '-'));
 $first = start_sql($node, "LISTEN swarm_reward;\nCALL swarm_reward.run_due_epochs();\nSELECT swarm_reward.release_epoch(3, 'all is well');\nCALL swarm_reward.run_due_epochs();\nSELECT 'end';\n");
 ($out, $err) = finish($first);
