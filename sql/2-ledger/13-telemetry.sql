@@ -127,12 +127,6 @@ BEGIN
 		-- one maker at a time: two would find the same day free
 		PERFORM pg_advisory_xact_lock(parent::oid::bigint);
 		taken := telemetry_span(parent);
-		SELECT t.partdefid::regclass INTO stray FROM pg_partitioned_table t WHERE t.partrelid = parent AND t.partdefid <> 0;
-		IF FOUND THEN
-			RAISE EXCEPTION 'cannot make partitions of %: % is its default partition', parent, stray
-				USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = 'Rows of a day without a partition would be in it, and each new day would have to look through it under lock.',
-					HINT = format('ALTER TABLE %s DETACH PARTITION %s; then make the partitions, and insert its rows into %1$s again.', parent, stray);
-		END IF;
 		a := date_trunc('day', from_time);
 		e := date_trunc('day', to_time) + CASE WHEN date_trunc('day', to_time) = to_time THEN interval '0' ELSE interval '1 day' END;
 		WHILE a < e LOOP
@@ -140,6 +134,12 @@ BEGIN
 			FOR free IN
 				SELECT r FROM unnest(tstzmultirange(tstzrange(a, b)) - taken) r
 			LOOP
+				SELECT t.partdefid::regclass INTO stray FROM pg_partitioned_table t WHERE t.partrelid = parent AND t.partdefid <> 0;
+				IF FOUND THEN
+					RAISE EXCEPTION 'cannot make partitions of %: % is its default partition', parent, stray
+						USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = 'Rows of a day without a partition would be in it, and each new day would have to look through it under lock.',
+							HINT = format('ALTER TABLE %s DETACH PARTITION %s; then make the partitions, and insert its rows into %1$s again.', parent, stray);
+				END IF;
 				child := format('swarm_reward_internal.%I', (SELECT c.relname FROM pg_class c WHERE c.oid = parent) || '_' || to_char(lower(free), 'YYYYMMDD'));
 				-- made first and attached then: CREATE TABLE PARTITION OF would wait for every
 				-- reader and writer of the whole, and keep new ones waiting
