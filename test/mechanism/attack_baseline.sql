@@ -1,21 +1,6 @@
 -- The first epoch: who stays away from it, or leaves before it, gains nothing where baseline is false. Where it is true
 -- (-v baseline=true), what is there in the first epoch is given for ever, and nothing tells who was hidden from who is new.
-\set QUIET 1
-\set ON_ERROR_STOP 1
-\pset format unaligned
-\pset tuples_only true
-BEGIN;
-SET search_path = swarm_reward, public;
-SET client_min_messages = warning;
 \ir world.psql
-\if :{?worlds}
-\else
-\set worlds 300
-\endif
-\if :{?policy}
-\else
-\set policy starter
-\endif
 \if :{?baseline}
 \else
 \set baseline false

@@ -1,20 +1,5 @@
 -- Names: whoever splits, renames, sells, swaps machines, identities or units earns no more.
-\set QUIET 1
-\set ON_ERROR_STOP 1
-\pset format unaligned
-\pset tuples_only true
-BEGIN;
-SET search_path = swarm_reward, public;
-SET client_min_messages = warning;
 \ir world.psql
-\if :{?worlds}
-\else
-\set worlds 300
-\endif
-\if :{?policy}
-\else
-\set policy starter
-\endif
 \o /dev/null
 INSERT INTO world.variant SELECT * FROM (VALUES (0, 'honest'), (1, 'the same again'), (2, 'a machine split in two'), (3, 'split over two providers'), (4, 'no hardware_id: another stay'),
 	(5, 'no hardware_id: another provider'), (6, 'no hardware_id: another provider each epoch'), (7, 'leaves and rejoins at once'), (8, 'sold within an epoch'), (9, 'sold between epochs'),

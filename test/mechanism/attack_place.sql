@@ -1,20 +1,9 @@
 -- Place: claimed places, delays, silence, radius, regions.
-\set QUIET 1
-\set ON_ERROR_STOP 1
-\pset format unaligned
-\pset tuples_only true
-BEGIN;
-SET search_path = swarm_reward, public;
-SET client_min_messages = warning;
-\ir world.psql
-\if :{?worlds}
-\else
-\set worlds 300
-\endif
 \if :{?policy}
 \else
 \set policy strict
 \endif
+\ir world.psql
 \o /dev/null
 INSERT INTO world.variant SELECT * FROM (VALUES (0, 'honest'), (1, 'the same again'), (2, 'delays beacons'), (3, 'answers two beacons'), (4, 'claims a better place'), (5, 'claims a better place and delays beacons'),
 	(6, 'claims a better place and delays just so much'), (7, 'a beacon lies of it'), (8, 'claims a better place and a beacon lies for it'), (9, 'claims 5 000 km'), (10, 'claims 5 km'),

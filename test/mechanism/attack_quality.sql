@@ -1,20 +1,5 @@
 -- A bad time: whoever leaves while it lasts, sells, or is in two places earns no more than one who stays.
-\set QUIET 1
-\set ON_ERROR_STOP 1
-\pset format unaligned
-\pset tuples_only true
-BEGIN;
-SET search_path = swarm_reward, public;
-SET client_min_messages = warning;
 \ir world.psql
-\if :{?worlds}
-\else
-\set worlds 300
-\endif
-\if :{?policy}
-\else
-\set policy starter
-\endif
 \o /dev/null
 INSERT INTO world.variant SELECT * FROM (VALUES (0, 'honest, with a bad time'), (1, 'the same again'), (2, 'bad time within an epoch cut out'), (3, 'the same, back under another provider'), (4, 'bad time across epochs cut out'),
 	(5, 'the same, back under another provider across epochs'), (6, 'sold after the bad time, with a late heartbeat'), (7, 'half of each epoch in another gap'),

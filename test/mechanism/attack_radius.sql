@@ -1,20 +1,5 @@
 -- Radius: whoever claims to reach further is thinned out over more demand, and paid for what was not served there.
-\set QUIET 1
-\set ON_ERROR_STOP 1
-\pset format unaligned
-\pset tuples_only true
-BEGIN;
-SET search_path = swarm_reward, public;
-SET client_min_messages = warning;
 \ir world.psql
-\if :{?worlds}
-\else
-\set worlds 300
-\endif
-\if :{?policy}
-\else
-\set policy starter
-\endif
 \o /dev/null
 INSERT INTO world.variant SELECT * FROM (VALUES (0, '40 km at the best gap'), (1, 'the same again'), (2, '5 000 km at the best gap'), (3, '5 km at the best gap'),
 	(4, '40 km, an old machine'), (5, '5 000 km, an old machine'), (6, '40 km at the fourth gap'), (7, '5 000 km at the fourth gap'), (8, '5 000 km with the next epoch')) v;

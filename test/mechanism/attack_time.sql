@@ -1,20 +1,5 @@
 -- Time: staying half-open, going away, hopping, dust, more.
-\set QUIET 1
-\set ON_ERROR_STOP 1
-\pset format unaligned
-\pset tuples_only true
-BEGIN;
-SET search_path = swarm_reward, public;
-SET client_min_messages = warning;
 \ir world.psql
-\if :{?worlds}
-\else
-\set worlds 300
-\endif
-\if :{?policy}
-\else
-\set policy starter
-\endif
 \o /dev/null
 INSERT INTO world.variant SELECT * FROM (VALUES (0, 'honest'), (1, 'the same again'), (2, 'half open'), (3, 'half open, then open'), (4, 'away for an epoch'), (5, 'hops to a fresh gap each epoch'),
 	(6, 'hops to and fro'), (7, 'two in one gap'), (8, 'two take turns in one gap'), (9, 'dust of 1e-6'), (10, 'twice as much'), (11, 'ten times as much'), (12, 'comes an epoch later')) v;

@@ -1,20 +1,5 @@
 -- Units: moved between machines, there for a flash, added to a mature machine.
-\set QUIET 1
-\set ON_ERROR_STOP 1
-\pset format unaligned
-\pset tuples_only true
-BEGIN;
-SET search_path = swarm_reward, public;
-SET client_min_messages = warning;
 \ir world.psql
-\if :{?worlds}
-\else
-\set worlds 300
-\endif
-\if :{?policy}
-\else
-\set policy starter
-\endif
 \o /dev/null
 INSERT INTO world.variant SELECT * FROM (VALUES (0, 'a young machine and an old one at one place'), (1, 'the same again'), (2, 'units moved to the young one'), (3, 'units moved to the old one'), (4, 'units moved to and fro'),
 	(5, 'half of the units away for an epoch'), (6, 'three times as much from the third epoch on'), (7, 'a flash of three times as much'), (8, 'a flash of a million times as much'), (9, 'a flash of three times as much, replaced by a new stay'),

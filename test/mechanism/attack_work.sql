@@ -1,20 +1,5 @@
 -- Work: what is not measured, not there or done by somebody else is not paid.
-\set QUIET 1
-\set ON_ERROR_STOP 1
-\pset format unaligned
-\pset tuples_only true
-BEGIN;
-SET search_path = swarm_reward, public;
-SET client_min_messages = warning;
 \ir world.psql
-\if :{?worlds}
-\else
-\set worlds 300
-\endif
-\if :{?policy}
-\else
-\set policy starter
-\endif
 \o /dev/null
 INSERT INTO world.variant SELECT * FROM (VALUES (0, 'honest'), (1, 'the same again'), (2, 'energy for one answer in ten'), (3, 'slow answers without a time'), (4, 'nine tiny fast answers beside each slow one'),
 	(5, 'nine empty fast answers beside each slow one'), (6, 'a hundred times the work'), (7, 'work under two names'), (8, 'slow work to a machine that is lost anyway'), (9, 'work by a machine without quality'), (10, 'a tiny job of the other service')) v;

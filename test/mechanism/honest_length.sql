@@ -1,17 +1,10 @@
 -- The length of an epoch changes nothing: a month as one epoch, or as thirty. The fifth month of a network, in which a machine
 -- joins; -v young=1: the second month, in which nobody has been there for long, and tenure and growth change within the month.
-\set QUIET 1
-\set ON_ERROR_STOP 1
-\pset format unaligned
-\pset tuples_only true
-BEGIN;
-SET search_path = swarm_reward, public;
-SET client_min_messages = warning;
-\ir world.psql
 \if :{?worlds}
 \else
 \set worlds 60
 \endif
+\ir world.psql
 \o /dev/null
 INSERT INTO world.variant VALUES (0, 'as it is');
 SELECT world.settle(:worlds);
