@@ -34,9 +34,9 @@ DECLARE
 	columns text;
 BEGIN
 	PERFORM drop_epoch_table(CASE WHEN again THEN relation || '_again' ELSE relation END, epoch_id);
-	-- a query that makes a table is shared by parallel workers, one that fills a table is not; what is
-	-- only in between need not be logged
-	EXECUTE format('CREATE %s TABLE %s AS %s', CASE WHEN again OR to_regclass('swarm_reward.' || relation) IS NULL THEN 'UNLOGGED' ELSE '' END, child, query);
+	-- A query that makes a table is shared by parallel workers, one that fills a table is not. Not UNLOGGED: after a crash soon
+	-- after a rollback a server would not start, as its recovery meets files that the rollback left.
+	EXECUTE format('CREATE TABLE %s AS %s', child, query);
 	GET DIAGNOSTICS made = ROW_COUNT;
 	IF again THEN
 		-- Its rows take the place of those that an earlier computation left, which others read until

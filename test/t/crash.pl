@@ -94,8 +94,7 @@ sub kill_and_restart
 	else
 	{
 		$node->kill9;
-		# The children still hold the shared memory for a moment. And where they could abort, but not tell so on disk, the
-		# first start may fail on what their unlogged tables left (could not create file: File exists); it tidies up, and the next one is well.
+		# the children still hold the shared memory for a moment
 		for (1 .. 100)
 		{
 			sleep 0.1;
@@ -184,6 +183,7 @@ is($code, 0, 'the last run completes');
 is(value($node, q{SELECT string_agg(concat_ws(' ', epoch_id, status, encode(digest, 'hex')), E'\n' ORDER BY epoch_id) FROM swarm_reward.epoch}), $wanted, 'every epoch is final with the digest it has in peace');
 is(value($node, $totals), $paid, 'and the totals of rewards and of the journal agree');
 is(value($node, q{SELECT count(*) FROM swarm_reward.epoch e, LATERAL swarm_reward.verify_epoch(e.epoch_id) v WHERE NOT v.ok}), '0', 'all verify');
+unlike(PostgreSQL::Test::Utils::slurp_file($node->logfile), qr/startup process \(PID \d+\) exited with exit code/, 'no recovery failed');
 cmp_ok($tried, '==', $points, "$points points were tried");
 note("$tried points; state before: $before, state after: $after; by phase: " . join(', ', map { "$_ $phases{$_}" } sort keys %phases));
 $node->stop;

@@ -115,6 +115,7 @@ $node->safe_psql('postgres', q{SELECT correct_node(3, '{"joined_at": "2024-02-10
 my $before = state_of($node);
 ask($one, 'BEGIN');
 ask($one, q{SELECT count(*) FROM restate_epoch(1, 'lost')});
+# what it rolled back inside is not on disk yet: unlogged tables there would make this start fail
 $node->stop('immediate');
 $node->start;
 is(state_of($node), $before, 'a restatement lost in a crash is not there');
