@@ -7,6 +7,7 @@
 
 #include "funcapi.h"
 
+#include "base/result.h"
 #include "base/wkb.h"
 #include "grid/cell.h"
 
@@ -38,9 +39,7 @@ coverage_cell_values(PG_FUNCTION_ARGS)
 		/* what was not unpacked may go before the last row is asked for */
 		if (cursor->c == (Coverage *) PG_GETARG_POINTER(0))
 			cursor->c = (Coverage *) PG_DETOAST_DATUM_COPY(PG_GETARG_DATUM(0));
-		if (get_call_result_type(fcinfo, NULL, &cursor->tupdesc) != TYPEFUNC_COMPOSITE)
-			elog(ERROR, "return type must be a row type");
-		cursor->tupdesc = BlessTupleDesc(cursor->tupdesc);
+		cursor->tupdesc = sr_result_row(fcinfo);
 		funcctx->user_fctx = cursor;
 		MemoryContextSwitchTo(old);
 	}

@@ -10,6 +10,7 @@
 #include "miscadmin.h"
 
 #include "base/fixed.h"
+#include "base/result.h"
 #include "base/wkb.h"
 #include "coverage/runs.h"
 #include "grid/gap_outline.h"
@@ -222,9 +223,7 @@ coverage_gap_rows(PG_FUNCTION_ARGS)
 		old = MemoryContextSwitchTo(funcctx->multi_call_memory_ctx);
 		cursor = palloc0(sizeof(GapCursor));
 		rank_gaps(PG_GETARG_COVERAGE(0), min_area, cursor);
-		if (get_call_result_type(fcinfo, NULL, &cursor->tupdesc) != TYPEFUNC_COMPOSITE)
-			elog(ERROR, "return type must be a row type");
-		cursor->tupdesc = BlessTupleDesc(cursor->tupdesc);
+		cursor->tupdesc = sr_result_row(fcinfo);
 		funcctx->user_fctx = cursor;
 		MemoryContextSwitchTo(old);
 	}

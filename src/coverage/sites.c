@@ -19,6 +19,7 @@
 #include "miscadmin.h"
 
 #include "base/dmath.h"
+#include "base/result.h"
 #include "base/wkb.h"
 #include "coverage/remainder.h"
 
@@ -351,9 +352,7 @@ coverage_site_rows(PG_FUNCTION_ARGS)
 		search->max_sites = PG_GETARG_INT32(2);
 		sr_remainder_init(&search->left, c);
 		start_search(search);
-		if (get_call_result_type(fcinfo, NULL, &search->tupdesc) != TYPEFUNC_COMPOSITE)
-			elog(ERROR, "return type must be a row type");
-		search->tupdesc = BlessTupleDesc(search->tupdesc);
+		search->tupdesc = sr_result_row(fcinfo);
 		funcctx->user_fctx = search;
 		MemoryContextSwitchTo(old);
 	}

@@ -27,6 +27,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "base/result.h"
 #include "ledger/ingest.h"
 #include "ledger/source.h"
 
@@ -223,9 +224,7 @@ sr_ingest_telemetry(PG_FUNCTION_ARGS)
 	check_not_null(fcinfo, 0, "source");
 	check_not_null(fcinfo, 1, "clock_tolerance");
 	source = PG_GETARG_OID(0);
-	if (get_call_result_type(fcinfo, NULL, &result_desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	result_desc = BlessTupleDesc(result_desc);
+	result_desc = sr_result_row(fcinfo);
 
 	SPI_connect();
 	ingest = begin_ingest(fcinfo->flinfo->fn_oid, PG_GETARG_INTERVAL_P(1));

@@ -11,6 +11,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "base/result.h"
 #include "coverage/builder.h"
 #include "coverage/check.h"
 #include "coverage/geog.h"
@@ -231,14 +232,13 @@ sr_newcomer_scores(PG_FUNCTION_ARGS)
 	scores = newcomer_scores(&demand, &asked.rules, fields.regions, &asked.node, disc.lon, disc.lat,
 							 region_at(&fields, PG_GETARG_INT32(COMMON_ARGUMENTS + 1)), &work);
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
+	desc = sr_result_row(fcinfo);
 	values[0] = Float8GetDatum(scores.in_reach);
 	values[1] = Float8GetDatum(scores.gap);
 	values[2] = Float8GetDatum(scores.gap_more);
 	values[3] = Float8GetDatum(scores.region);
 	values[4] = Float8GetDatum(scores.region_more);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
 }
 
 /* An array of float8, none of them null, at least so many. */

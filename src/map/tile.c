@@ -12,6 +12,7 @@
 #include "funcapi.h"
 
 #include "base/dmath.h"
+#include "base/result.h"
 #include "base/wkb.h"
 #include "coverage/runs.h"
 #include "grid/cell.h"
@@ -194,9 +195,7 @@ coverage_tile_cells(PG_FUNCTION_ARGS)
 		old = MemoryContextSwitchTo(funcctx->multi_call_memory_ctx);
 		cursor = palloc0(sizeof(TileCursor));
 		cursor->c = PG_GETARG_COVERAGE(0);
-		if (get_call_result_type(fcinfo, NULL, &cursor->tupdesc) != TYPEFUNC_COMPOSITE)
-			elog(ERROR, "return type must be a row type");
-		cursor->tupdesc = BlessTupleDesc(cursor->tupdesc);
+		cursor->tupdesc = sr_result_row(fcinfo);
 		cursor->grid = hpx_grid(Min(cursor->c->order, z + TILE_DETAIL));
 		cursor->west = (x - TILE_BUFFER) * size - 0.5;
 		cursor->east = (x + 1 + TILE_BUFFER) * size - 0.5;

@@ -37,10 +37,10 @@ WITH inside AS MATERIALIZED (
          swarm_reward_internal.coverage_cell_values(pg_temp.disc(location, radius_m, k)) c)
 SELECT k, d.id, cell, inside.id IS NOT NULL AS is_in, cell = coverage_cell(location, k) AS is_home,
        ST_Distance(center, location, true) - radius_m AS beyond, pg_temp.tolerance(radius_m) AS tolerance
-FROM disc d CROSS JOIN grid
+FROM disc d JOIN grid ON k = 5 OR d.id % 4 = 0
 LEFT JOIN inside USING (id, k, cell);
 
-SELECT cmp_ok(count(*), '>', 60000::bigint, 'the discs have many cells to compare') FROM disc_compare WHERE is_in;
+SELECT cmp_ok(count(*), '>', 40000::bigint, 'the discs have many cells to compare') FROM disc_compare WHERE is_in;
 SELECT is(count(k), 0::bigint, 'order ' || o || ': every cell nearer than the radius is in its disc')
 FROM (VALUES (5), (6)) o(o) LEFT JOIN disc_compare ON k = o AND beyond < -tolerance AND NOT is_in GROUP BY o;
 SELECT is(count(k), 0::bigint, 'order ' || o || ': no cell beyond the radius is, but the one that holds the centre')

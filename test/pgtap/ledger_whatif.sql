@@ -15,7 +15,7 @@ BEGIN
 		CALL run_epoch(2);
 		SELECT jsonb_agg(jsonb_build_object('map', coverage_value(m.map, p.center), 'here', s.here, 'most', s.most)) INTO seen
 		FROM (SELECT r.reach, reward_map(2, r.reach, '{"gpu": 9}', 4) AS map FROM (VALUES (100000), (500000), (900000)) r (reach)) m,
-			(SELECT ST_GeogFromWKB(swarm_reward_internal.coverage_cell_center_wkb(4, c)) AS center FROM generate_series(0, 3071, 23) c) p,
+			(SELECT ST_GeogFromWKB(swarm_reward_internal.coverage_cell_center_wkb(4, c)) AS center FROM generate_series(0, 3071, 61) c) p,
 			LATERAL (SELECT sum(x.amount) AS here, bool_and(x.amount <= floor(x.payable * cap / 10000)) AS most FROM simulate_node(p.center, m.reach, '{"gpu": 9}', 2) x) s;
 		RAISE EXCEPTION 'seen' USING ERRCODE = 'SR001';
 	EXCEPTION WHEN SQLSTATE 'SR001' THEN

@@ -55,7 +55,7 @@ SELECT row_number() OVER () AS id, size, shell, ST_MakePolygon(shell, holes)::ge
 INSERT INTO generated
 SELECT 1000 + a.id, a.size, NULL, ST_Collect(a.region::geometry, b.region::geometry)::geography FROM generated a JOIN generated b ON b.id = a.id + 11 WHERE a.id % 8 = 0;
 CREATE TEMP TABLE grid AS SELECT k, c.cell, c.center FROM generate_series(2, 4) k, LATERAL coverage_cells(1 + region_coverage('POLYGON EMPTY', k)) c;
-CREATE TEMP TABLE field AS SELECT id, size, shell, region, k, region_coverage(region, k) AS f FROM generated, generate_series(2, 4) k;
+CREATE TEMP TABLE field AS SELECT id, size, shell, region, k, region_coverage(region, k) AS f FROM generated, generate_series(2, 4) k WHERE k < 4 OR id % 3 = 0;
 -- a region that covers no centre has one cell all the same
 CREATE TEMP TABLE answer AS
 SELECT id, size, region, k, cell, center, coverage_value(f, center) = 1 AS as_cell, covering_region(ARRAY[region], center) IS NOT NULL AS as_place FROM field, LATERAL (SELECT cell, center FROM grid WHERE grid.k = field.k OFFSET 0) g;
