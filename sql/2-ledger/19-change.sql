@@ -121,7 +121,7 @@ COMMENT ON FUNCTION correct_node(bigint, jsonb, text) IS
 'corrects what a node''s row says of the past: provider_id, hardware_id, location ([longitude, latitude], GeoJSON or text), service_radius_m, joined_at, left_at, predecessor_id. Computed epochs that used it are stale and are computed again; a final one changes only by restate_epoch. The reason is recorded in audit. Errors: an unknown node, a key that cannot be corrected, values out of range, no reason';
 REVOKE ALL ON FUNCTION correct_node(bigint, jsonb, text) FROM PUBLIC;
 
-CREATE FUNCTION new_policy(template text, name text, effective_from timestamptz, changes jsonb DEFAULT '{}', unit_values jsonb DEFAULT '{}') RETURNS bigint
+CREATE FUNCTION new_policy(template text, name text, effective_from timestamptz, changes jsonb DEFAULT '{}', unit_values jsonb DEFAULT '{}', day_price numeric DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql SET search_path = swarm_reward_internal, swarm_reward, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
@@ -148,6 +148,15 @@ BEGIN
 				HINT = coalesce((SELECT col_description(a.attrelid, a.attnum) FROM pg_attribute a WHERE a.attrelid = 'policy'::regclass AND a.attname = wrong), 'See \d+ swarm_reward.policy.');
 		END;
 	END LOOP;
+	IF day_price <= 0 OR day_price IN ('NaN', 'Infinity') THEN
+		RAISE EXCEPTION 'day_price must be positive and finite, not %', day_price
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'It is what a unit of contribution may cost a day, in base units; NULL leaves the ceilings of the template.';
+	ELSIF day_price IS NOT NULL THEN
+		-- to serve a unit of demand takes supply_target of contribution; growth wherever it is, is worth half of growth where it is missing
+		made := jsonb_populate_record(t, changes);
+		changes := jsonb_build_object('new_regions_price_max', day_price, 'geographic_gaps_price_max', day_price * made.supply_target,
+			'resource_gaps_price_max', day_price / 2, 'network_capacity_price_max', day_price / 2, 'resource_types_price_max', day_price / 4) || changes;
+	END IF;
 	made := jsonb_populate_record(t, changes || jsonb_build_object('name', name, 'effective_from', effective_from, 'is_builtin', false,
 		'policy_id', nextval('policy_policy_id_seq'), 'note', changes -> 'note'));
 	INSERT INTO policy SELECT made.*;
@@ -161,5 +170,5 @@ BEGIN
 	INSERT INTO specialization SELECT (jsonb_populate_record(s, jsonb_build_object('policy_id', made.policy_id))).* FROM specialization s WHERE s.policy_id = t.policy_id;
 	RETURN made.policy_id;
 END $$;
-COMMENT ON FUNCTION new_policy(text, text, timestamptz, jsonb, jsonb) IS
-'a new version of the rules: a copy of the policy called template with all its parts, under a name, in effect from a time after every computed epoch (NULL: a draft). changes: parameters with other values, as {"supply_target": 2}; unit_values: values of a unit by kind of resource, as {"gpu": 5}. Returns its policy_id. Errors: no such template, a name that is taken, a parameter that does not exist, values out of range, a kind of resource that does not exist, a time before the end of a computed epoch';
+COMMENT ON FUNCTION new_policy(text, text, timestamptz, jsonb, jsonb, numeric) IS
+'a new version of the rules: a copy of the policy called template with all its parts, under a name, in effect from a time after every computed epoch (NULL: a draft). changes: parameters with other values, as {"supply_target": 2}; unit_values: values of a unit by kind of resource, as {"gpu": 5}; day_price: what a unit of contribution may cost a day, base units, from which five price ceilings are set where changes do not name them: new_regions day_price, geographic_gaps day_price * supply_target, resource_gaps and network_capacity a half, resource_types a quarter of it. Returns its policy_id. Errors: no such template, a name that is taken, a parameter that does not exist, values out of range, a kind of resource that does not exist, a day_price that is not positive, a time before the end of a computed epoch';

@@ -37,7 +37,7 @@ BEGIN
 	END IF;
 	SELECT string_agg(c.component, ', ' ORDER BY c."position") AS list INTO x FROM pool_share(p) c WHERE c.price_max IS NULL AND c.bps > 0;
 	IF x.list IS NOT NULL THEN
-		RETURN QUERY SELECT 'price ceilings', 'note', 'none for ' || x.list, 'Without policy...._price_max little growth can take a whole pool.';
+		RETURN QUERY SELECT 'price ceilings', 'note', 'none for ' || x.list, 'Without policy...._price_max little growth can take a whole pool: new_policy(..., day_price => ...) sets what belongs to a price for a day of contribution.';
 	END IF;
 
 	-- members and their reports

@@ -2,7 +2,7 @@
 \set ON_ERROR_STOP on
 BEGIN;
 \ir small.psql
-SELECT plan(27);
+SELECT plan(28);
 CALL run_epoch(1);
 CALL run_epoch(2);
 CALL run_epoch(3);
@@ -18,6 +18,9 @@ SELECT throws_ok($$ INSERT INTO node (provider_id, hardware_id, location, servic
 SELECT throws_ok($$ UPDATE policy_resource SET unit_value = 6 $$, '23001', NULL, 'a policy that was used keeps its unit values');
 SELECT throws_ok($$ INSERT INTO specialization (policy_id, code, metric, bound, target) SELECT policy_id, 'more', 'p50_latency_ms', 9, 1 FROM policy WHERE name = 'p' $$, '23001', NULL, 'and takes no more rules');
 SELECT throws_ok($$ SELECT new_policy('p', 'back then', '2024-02-15') $$, '23001', NULL, 'none takes effect before the end of a computed epoch');
+SELECT new_policy('starter', 'priced', NULL, '{"supply_target": 0.5, "resource_gaps_price_max": 7}', day_price => 100) AS priced \gset
+SELECT is((SELECT ARRAY[p.new_regions_price_max, p.geographic_gaps_price_max, p.resource_gaps_price_max, p.network_capacity_price_max, p.resource_types_price_max, p.service_types_price_max]
+	FROM policy p WHERE p.policy_id = :priced), '{100, 50, 7, 50, 25, NULL}', 'a price for a day of contribution sets the ceilings that are not named');
 SELECT throws_ok($$ UPDATE region SET boundary = 'MULTIPOLYGON(((0 40,30 40,30 55,0 55,0 40)))' WHERE code = 'eu' $$, '23001', NULL, 'a region that was used keeps its boundary');
 SELECT throws_ok($$ UPDATE policy SET note = 'x' WHERE name = 'starter' $$, '23001', NULL, 'what ships does not change');
 

@@ -114,6 +114,7 @@ SELECT pg_temp.refused($$ INSERT INTO specialization (policy_id, code, metric, b
 SELECT pg_temp.refused($$ SELECT new_policy('starter', 'n', NULL, '{"target_fraction": 90}') $$, '23514', 'target_fraction = 90', 'share');
 SELECT pg_temp.refused($$ SELECT new_policy('starter', 'n', NULL, '{"target_fraction": "abc"}') $$, '22023', 'target_fraction|abc', 'share');
 SELECT pg_temp.refused($$ SELECT new_policy('starter', 'n', NULL, '{"target": 1}') $$, '42703', 'target', '\d+');
+SELECT pg_temp.refused($$ SELECT new_policy('starter', 'n', NULL, day_price => -1) $$, '22023', 'day_price|-1', 'base units');
 SELECT pg_temp.refused($$ SELECT new_policy('nobody', 'n', NULL) $$, 'P0002', 'nobody', 'starter');
 SELECT pg_temp.refused($$ UPDATE policy SET note = 'x' WHERE name = 'starter' $$, '23001', 'starter|ships', 'new_policy');
 
