@@ -60,7 +60,7 @@ CREATE TEMP TABLE field AS SELECT id, size, shell, region, k, region_coverage(re
 CREATE TEMP TABLE answer AS
 SELECT id, size, region, k, cell, center, coverage_value(f, center) = 1 AS as_cell, covering_region(ARRAY[region], center) IS NOT NULL AS as_place FROM field, LATERAL (SELECT cell, center FROM grid WHERE grid.k = field.k OFFSET 0) g;
 DELETE FROM answer a USING (SELECT id, k FROM answer GROUP BY id, k HAVING NOT bool_or(as_place)) none WHERE (none.id, none.k) = (a.id, a.k);
-SELECT cmp_ok(count(*) FILTER (WHERE as_cell), '>', 100000::bigint, 'generated regions cover many cells') FROM answer;
+SELECT cmp_ok(count(*) FILTER (WHERE as_cell), '>', 50000::bigint, 'generated regions cover many cells') FROM answer;
 SELECT is_empty('SELECT id, k, cell, ST_AsText(center), as_cell FROM answer WHERE as_cell <> as_place', 'a place is in a region when its cell''s centre is: covering_region and region_coverage');
 SELECT is_empty($$ SELECT id, k FROM field WHERE coverage_sum(f) <> coverage_sum(1 + 0 * f, region) OR coverage_sum(f) <> coverage_sum(f, region) OR coverage_area(f) <> coverage_area(1 + 0 * f, region) $$, 'and so has coverage_sum');
 SELECT is_empty($$ SELECT id, k, cell, ST_AsText(center), as_place FROM answer WHERE size <= 30 AND k <= 3 AND as_place <> ST_Covers(region, center) AND ST_Distance(ST_Boundary(region::geometry)::geography, center, false) > 1e-4 $$,
