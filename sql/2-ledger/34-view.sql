@@ -56,10 +56,12 @@ COMMENT ON COLUMN region_status.nodes IS 'nodes that contribute';
 COMMENT ON COLUMN region_status.contribution IS 'of these nodes';
 COMMENT ON COLUMN region_status.boundary IS 'its boundary, WGS84';
 
+-- regions are fetched once, not for each gap as region_of would
 CREATE VIEW coverage_gap AS
-SELECT e.epoch_id, lower(e.period) AS starts_at, upper(e.period) AS ends_at, g.gap_id, region_of(g.center, lower(e.period)) AS region, g.area_m2, g.deficit,
+SELECT e.epoch_id, lower(e.period) AS starts_at, upper(e.period) AS ends_at, g.gap_id, swarm_reward_internal.region_among(e.codes, e.boundaries, g.center, e.region_snap_m) AS region, g.area_m2, g.deficit,
 	g.center::geography(Point,4326) AS center, g.boundary::geography(MultiPolygon,4326) AS boundary
-FROM (SELECT x.epoch_id, x.period, x.demand, x.supply, p.supply_target
+FROM (SELECT x.epoch_id, x.period, x.demand, x.supply, p.supply_target, p.region_snap_m,
+			swarm_reward_internal.region_codes(lower(x.period)) AS codes, swarm_reward_internal.region_boundaries(lower(x.period)) AS boundaries
 		FROM epoch x JOIN policy p ON p.policy_id = x.policy_id WHERE x.status IN ('computed', 'final') ORDER BY x.period DESC LIMIT 1) e,
 	LATERAL coverage_gaps(e.demand * coverage_greatest(1::double precision - e.supply / e.supply_target::double precision, 0::double precision)) g;
 COMMENT ON VIEW coverage_gap IS 'demand that the last computed epoch leaves unserved, as connected areas, the largest deficit first';
