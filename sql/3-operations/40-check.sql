@@ -5,7 +5,7 @@ SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_re
 CREATE FUNCTION swarm_reward_internal.crosses_itself(boundary geography) RETURNS boolean
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT NOT ST_IsValid(boundary::geometry);
+	SELECT NOT (ST_IsValidDetail(boundary::geometry)).valid;	-- ST_IsValid would tell the session too
 END;
 COMMENT ON FUNCTION swarm_reward_internal.crosses_itself(geography) IS 'does a boundary touch or cross itself, in the plane of longitude and latitude? NULL for NULL';
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.internal_path'), true);
