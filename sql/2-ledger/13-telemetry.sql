@@ -28,6 +28,12 @@ COMMENT ON COLUMN telemetry.work IS 'units of work done; only that of ok rows is
 COMMENT ON COLUMN telemetry.fee IS 'base units that a customer paid for this work; NULL: none';
 COMMENT ON COLUMN telemetry.energy_mwh IS 'energy used, in milliwatt hours; NULL: not measured';
 COMMENT ON COLUMN telemetry.service_key IS 'service_type, or the empty string for a heartbeat: a primary key cannot hold NULL';
+COMMENT ON CONSTRAINT telemetry_sampled_at_check ON telemetry IS 'a time that is not infinite';
+COMMENT ON CONSTRAINT telemetry_latency_ms_check ON telemetry IS 'at least 0 and not infinite';
+COMMENT ON CONSTRAINT telemetry_work_check ON telemetry IS 'at least 0';
+COMMENT ON CONSTRAINT telemetry_fee_check ON telemetry IS 'at least 0, less than 10^38, without decimals';
+COMMENT ON CONSTRAINT telemetry_energy_mwh_check ON telemetry IS 'at least 0';
+COMMENT ON CONSTRAINT telemetry_work_has_service ON telemetry IS 'work is of a service: name it in service_type, or give no work';
 
 CREATE TABLE telemetry_hour (
 	node_id bigint NOT NULL,

@@ -80,7 +80,7 @@ DECLARE
 	wrong text;
 BEGIN
 	IF coalesce(reason, '') = '' THEN
-		RAISE EXCEPTION 'a correction of node % needs a reason', coalesce(node_id::text, 'NULL') USING ERRCODE = 'null_value_not_allowed';
+		RAISE EXCEPTION 'a correction of node % needs a reason', coalesce(node_id::text, 'NULL') USING ERRCODE = 'null_value_not_allowed', HINT = 'Say why, as the last argument: it is kept in swarm_reward.audit.';
 	END IF;
 	SELECT * INTO o FROM node n WHERE n.node_id = node_id FOR UPDATE;
 	IF NOT FOUND THEN

@@ -172,6 +172,12 @@ DECLARE
 	done bigint;
 	more bigint;
 BEGIN
+	IF NOT swarm_reward_internal.can_commit() THEN
+		RAISE EXCEPTION 'roll_telemetry() cannot run inside a transaction block'
+			USING ERRCODE = 'active_sql_transaction',
+				DETAIL = 'Each batch of hours commits on its own, so that what is done stays done.',
+				HINT = 'CALL it on its own: not between BEGIN and COMMIT, not from a function or a block with EXCEPTION, and with autocommit on.';
+	END IF;
 	SELECT pg_catalog.count(*) INTO todo FROM swarm_reward_internal.pending_telemetry_hours(stop);
 	done := 0;
 	-- no longer than what there was to do at the start, so that it ends beside any load

@@ -156,7 +156,8 @@ DECLARE
 	e epoch := known_epoch(release_epoch.epoch_id);
 BEGIN
 	IF e.held_reason IS NULL THEN
-		RAISE EXCEPTION 'epoch % is not held', e.epoch_id USING ERRCODE = 'object_not_in_prerequisite_state';
+		RAISE EXCEPTION 'epoch % is not held', e.epoch_id
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Those that are: SELECT epoch_id, held_reason FROM swarm_reward.epoch WHERE held_reason IS NOT NULL.';
 	END IF;
 	PERFORM record_event(e.epoch_id, 'release', reason);
 	UPDATE epoch SET held_reason = NULL WHERE epoch.epoch_id = e.epoch_id;

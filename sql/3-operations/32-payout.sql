@@ -176,7 +176,7 @@ DECLARE
 	back numeric;
 BEGIN
 	IF coalesce(btrim(reason), '') = '' THEN
-		RAISE EXCEPTION 'failing payments of payout % needs a reason', $1 USING ERRCODE = 'null_value_not_allowed';
+		RAISE EXCEPTION 'failing payments of payout % needs a reason', coalesce($1::text, 'NULL') USING ERRCODE = 'null_value_not_allowed', HINT = 'Say why, as the last argument: it is kept with the payout.';
 	END IF;
 	p := payout_in($1, '{released}', 'failed');
 	SELECT a INTO wrong FROM unnest(addresses) a
@@ -202,7 +202,7 @@ CREATE FUNCTION swarm_reward.cancel_payout(payout_id bigint, reason text) RETURN
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
 	IF coalesce(btrim(reason), '') = '' THEN
-		RAISE EXCEPTION 'cancelling payout % needs a reason', $1 USING ERRCODE = 'null_value_not_allowed';
+		RAISE EXCEPTION 'cancelling payout % needs a reason', coalesce($1::text, 'NULL') USING ERRCODE = 'null_value_not_allowed', HINT = 'Say why, as the last argument: it is kept with the payout.';
 	END IF;
 	PERFORM payout_in($1, '{draft}', 'cancelled');
 	PERFORM post_back($1, (SELECT array_agg(l.provider_id) FROM payout_line l WHERE l.payout_id = $1), reason);

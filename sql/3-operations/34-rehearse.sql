@@ -65,7 +65,7 @@ BEGIN
 			NULL;
 		WHEN OTHERS THEN
 			GET STACKED DIAGNOSTICS e_detail = PG_EXCEPTION_DETAIL, e_hint = PG_EXCEPTION_HINT;
-			PERFORM raise_again(SQLSTATE, SQLERRM, e_detail, e_hint);
+			PERFORM raise_plainly(SQLSTATE, SQLERRM, e_detail, e_hint);
 	END;
 END $$;
 COMMENT ON FUNCTION swarm_reward.preview_epoch(bigint, bigint) IS
@@ -89,7 +89,7 @@ DECLARE
 	e_hint text;
 BEGIN
 	IF coalesce(btrim(reason), '') = '' THEN
-		RAISE EXCEPTION 'restating epoch % needs a reason', first.epoch_id USING ERRCODE = 'null_value_not_allowed';
+		RAISE EXCEPTION 'restating epoch % needs a reason', first.epoch_id USING ERRCODE = 'null_value_not_allowed', HINT = 'Say why, as the second argument: it is kept with the entry in the journal.';
 	END IF;
 	IF first.status <> 'final' THEN
 		RAISE EXCEPTION 'epoch % is %: only a final one is restated', first.epoch_id, first.status
@@ -118,7 +118,7 @@ BEGIN
 			NULL;
 		WHEN OTHERS THEN
 			GET STACKED DIAGNOSTICS e_detail = PG_EXCEPTION_DETAIL, e_hint = PG_EXCEPTION_HINT;
-			PERFORM raise_again(SQLSTATE, SQLERRM, e_detail, e_hint);
+			PERFORM raise_plainly(SQLSTATE, SQLERRM, e_detail, e_hint);
 	END;
 
 	IF NOT dry_run THEN

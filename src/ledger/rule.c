@@ -8,6 +8,7 @@
 #include "base/compat.h"
 
 #include "access/table.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "commands/comment.h"
@@ -70,6 +71,15 @@ read_rules(Relation table, MemoryContext context)
 	return rules;
 }
 
+/* The table that a person knows: of a partition the whole, whose comments and constraints are its own. */
+static Oid
+known_table(Relation table)
+{
+	List	   *ancestors = table->rd_rel->relispartition ? get_partition_ancestors(RelationGetRelid(table)) : NIL;
+
+	return ancestors ? llast_oid(ancestors) : RelationGetRelid(table);
+}
+
 /* A value as text, at most LONGEST_VALUE characters of it. */
 static char *
 shown(Relation table, TupleTableSlot *slot, int column)
@@ -97,11 +107,14 @@ shown(Relation table, TupleTableSlot *slot, int column)
 static char *
 words_of(Relation table, const char *name)
 {
-	Oid			constraint = get_relation_constraint_oid(RelationGetRelid(table), name, false);
-	char	   *comment = GetComment(constraint, ConstraintRelationId, 0);
+	Oid			constraint = get_relation_constraint_oid(known_table(table), name, true);
+	char	   *comment = OidIsValid(constraint) ? GetComment(constraint, ConstraintRelationId, 0) : NULL;
 
 	if (comment)
 		return comment;
+	/* one that a partition alone has */
+	if (!OidIsValid(constraint))
+		constraint = get_relation_constraint_oid(RelationGetRelid(table), name, false);
 	return TextDatumGetCString(DirectFunctionCall1(pg_get_constraintdef, ObjectIdGetDatum(constraint)));
 }
 
@@ -110,15 +123,17 @@ static char *
 meaning_of(Relation table, Bitmapset *columns)
 {
 	StringInfoData all;
+	Oid			known = known_table(table);
 	int			column = -1;
 
 	initStringInfo(&all);
 	while ((column = bms_next_member(columns, column)) >= 0)
 	{
-		char	   *comment = GetComment(RelationGetRelid(table), RelationRelationId, column);
+		const char *name = NameStr(TupleDescAttr(RelationGetDescr(table), column - 1)->attname);
+		char	   *comment = GetComment(known, RelationRelationId, get_attnum(known, name));
 
 		if (comment)
-			appendStringInfo(&all, "%s%s: %s.", all.len ? "\n" : "", NameStr(TupleDescAttr(RelationGetDescr(table), column - 1)->attname), comment);
+			appendStringInfo(&all, "%s%s: %s.", all.len ? "\n" : "", name, comment);
 	}
 	return all.len ? all.data : NULL;
 }
@@ -136,7 +151,7 @@ refuse(Relation table, TupleTableSlot *slot, Rule *rule)
 		appendStringInfo(&values, "%s%s = %s", values.len ? ", " : "", NameStr(TupleDescAttr(RelationGetDescr(table), column - 1)->attname), shown(table, slot, column));
 	ereport(ERROR,
 			(errcode(ERRCODE_CHECK_VIOLATION),
-			 errmsg("%s cannot have %s", RelationGetRelationName(table), values.data),
+			 errmsg("%s cannot have %s", get_rel_name(known_table(table)), values.data),
 			 errdetail("%s: %s.", rule->name, words_of(table, rule->name)),
 			 meaning ? errhint("%s", meaning) : 0,
 			 errtableconstraint(table, rule->name)));
@@ -150,7 +165,7 @@ refuse_null(Relation table, int column)
 
 	ereport(ERROR,
 			(errcode(ERRCODE_NOT_NULL_VIOLATION),
-			 errmsg("%s needs a value of %s", RelationGetRelationName(table), NameStr(TupleDescAttr(RelationGetDescr(table), column - 1)->attname)),
+			 errmsg("%s needs a value of %s", get_rel_name(known_table(table)), NameStr(TupleDescAttr(RelationGetDescr(table), column - 1)->attname)),
 			 meaning ? errhint("%s", meaning) : 0,
 			 errtablecol(table, column)));
 }

@@ -48,7 +48,7 @@ END $$;
 SELECT is_empty($$
 	SELECT c.relname FROM pg_class c
 	WHERE c.relnamespace = 'swarm_reward'::regnamespace AND c.relname IN ('provider', 'node', 'node_suspension', 'node_resource', 'resource_check', 'resource_type', 'service_type', 'region', 'demand',
-			'resource_demand', 'beacon', 'beacon_rtt', 'outage', 'policy', 'policy_resource', 'policy_service', 'policy_region', 'specialization', 'epoch')
+			'resource_demand', 'beacon', 'beacon_rtt', 'outage', 'policy', 'policy_resource', 'policy_service', 'policy_region', 'specialization', 'epoch', 'telemetry')
 		AND (NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = 'check_row')
 			OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.atttypid = 'numeric'::regtype AND a.atttypmod > 0 AND (a.atttypmod - 4) >> 16 < 200)) $$, 'every table of facts and rules refuses in words');
 
@@ -88,6 +88,20 @@ SELECT pg_temp.refused($$ SELECT correct_node(1, '{"joined_at": "abc"}', 'x') $$
 SELECT pg_temp.refused($$ SELECT correct_node(1, '{"service_radius_m": 0}', 'x') $$, '23514', 'service_radius_m = 0', 'metres');
 SELECT pg_temp.refused($$ SELECT correct_node(1, '{"colour": 0}', 'x') $$, '42703', 'colour', 'provider_id, hardware_id, location');
 SELECT pg_temp.refused($$ SELECT replace_node(1, '1999-01-01') $$, '22023', 'node 1|1999-01-01|2023-01-01', 'within its stay');
+
+-- what was measured
+CREATE FUNCTION pg_temp.sample(given text) RETURNS text LANGUAGE sql AS
+$$ SELECT format('INSERT INTO telemetry (node_id, sampled_at, ok, latency_ms, service_type, work, fee, energy_mwh) VALUES (%s)', given) $$;
+SELECT pg_temp.refused(pg_temp.sample('NULL, ''2024-01-05 00:00:01'', true, 5, NULL, 0, NULL, NULL'), '23502', 'telemetry needs|node_id', 'the node');
+SELECT pg_temp.refused(pg_temp.sample('1, ''2024-01-05 00:00:01'', NULL, 5, NULL, 0, NULL, NULL'), '23502', 'telemetry needs|ok', 'answer');
+SELECT pg_temp.refused(pg_temp.sample('1, ''2024-01-05 00:00:01'', true, -1, NULL, 0, NULL, NULL'), '23514', 'telemetry cannot|latency_ms = -1|at least 0', 'milliseconds');
+SELECT pg_temp.refused(pg_temp.sample('1, ''2024-01-05 00:00:01'', true, ''NaN'', NULL, 0, NULL, NULL'), '23514', 'latency_ms = NaN|not infinite', 'milliseconds');
+SELECT pg_temp.refused(pg_temp.sample('1, ''2024-01-05 00:00:01'', true, 5, NULL, 7, NULL, NULL'), '23514', 'service_type = NULL, work = 7|is of a service', 'heartbeat');
+SELECT pg_temp.refused(pg_temp.sample('1, ''2024-01-05 00:00:01'', true, 5, ''infer'', -7, NULL, NULL'), '23514', 'work = -7|at least 0', 'units of work');
+SELECT pg_temp.refused(pg_temp.sample('1, ''2024-01-05 00:00:01'', true, 5, ''infer'', 7, 1.5, NULL'), '23514', 'fee = 1.5|without decimals', 'base units');
+SELECT pg_temp.refused(pg_temp.sample('1, ''2024-01-05 00:00:01'', true, 5, ''infer'', 7, 1, -3'), '23514', 'energy_mwh = -3|at least 0', 'milliwatt');
+SELECT pg_temp.refused('UPDATE telemetry SET latency_ms = -1 WHERE node_id = 1', '23514', 'telemetry cannot|latency_ms = -1', 'milliseconds');
+SELECT pg_temp.refused('INSERT INTO swarm_reward_internal.telemetry_20231231 (node_id, sampled_at, ok, latency_ms) VALUES (1, ''2024-01-05 00:00:01'', true, -1)', '23514', 'telemetry cannot|latency_ms = -1', 'milliseconds');
 
 -- what is wanted
 SELECT pg_temp.refused($$ INSERT INTO resource_demand VALUES ('eu', 'gpu', 7, '[2025-05-01,)') $$, '23P01', 'eu|gpu|2025-05-01', 'UPDATE swarm_reward.resource_demand');
@@ -147,7 +161,13 @@ SELECT pg_temp.mended($$ UPDATE epoch SET budget = 5 WHERE epoch_id = 1 $$, fals
 SELECT pg_temp.refused($$ UPDATE node SET location = 'POINT(2 2)' WHERE node_id = 2 $$, '23001', 'node 2|2024-02-01', 'replace_node(2');
 SELECT pg_temp.mended($$ DELETE FROM node WHERE node_id = 2 $$, false);
 SELECT pg_temp.mended($$ DELETE FROM region WHERE code = 'us' $$, false);
--- the engine's own words are not drowned in its statements
+-- what was asked for in vain is not drowned in the statements of functions that nobody called
+SELECT is((pg_temp.told(statement)).context, (pg_temp.told('SELECT swarm_reward_internal.raise_plainly(''P0002'', ''x'', NULL, NULL)')).context, statement || ': not a line of context')
+FROM unnest(ARRAY['SELECT * FROM explain_reward(4711, 1)', 'SELECT * FROM explain_reward(1, 4711)', 'SELECT * FROM explain_reward(1, NULL)', 'SELECT * FROM simulate_node(''POINT(1 1)'', 1, ''{}'', 4711)',
+	'SELECT reward_map(4711, 1, ''{}'')', 'SELECT * FROM verify_epoch(4711)', 'SELECT * FROM check_epoch(4711)', 'SELECT * FROM payout_csv(4711)', 'SELECT * FROM payout_proof(4711, ''x'')',
+	'SELECT release_payout(4711)', 'SELECT archive_epoch(4711, ''x'')', 'SELECT reopen_epoch(4711, ''x'')', 'SELECT hold_epoch(4711, ''x'')', 'SELECT set_node_resource(4711, ''gpu'', 1)', 'CALL run_epoch(4711)']) statement;
+SELECT pg_temp.refused($$ SELECT release_epoch(1, 'x') $$, '55000', 'epoch 1 is not held', 'held_reason');
+SELECT pg_temp.refused($$ CALL roll_telemetry() $$, '25001', 'roll_telemetry()|transaction block', 'on its own');
 SAVEPOINT gone;
 ALTER TABLE telemetry DETACH PARTITION swarm_reward_internal.telemetry_20231231;
 SELECT pg_temp.refused('SELECT * FROM restate_epoch(1, ''x'')', '55000', 'hour 2024-01-01|partition', 'Attach');
