@@ -34,9 +34,9 @@ BEGIN
 		RAISE EXCEPTION 'cannot keep telemetry for %', CASE WHEN retention >= interval '0' THEN hour_retention ELSE retention END
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a time that is not negative, for example ''90 days''.';
 	END IF;
-	-- No epoch can come to need what is before this: epochs become final in order. A restatement
-	-- may: it says so then.
-	SELECT max(upper(e.period)) INTO settled FROM epoch e
+	-- No epoch can come to need what is before this: epochs become final in order, and one looks back from its
+	-- beginning no further than its policy's heartbeat_timeout. A restatement may: it says so then.
+	SELECT date_bin('1 hour', max(upper(e.period)) - (SELECT coalesce(max(p.heartbeat_timeout), '0') FROM policy p), timestamptz '2000-01-01 00:00+00') INTO settled FROM epoch e
 	WHERE e.status = 'final'
 		AND NOT EXISTS (SELECT FROM epoch o WHERE o.status <> 'final' AND lower(o.period) < upper(e.period));
 	FOR past IN
@@ -47,7 +47,7 @@ BEGIN
 		ORDER BY p.period, k.relname
 	LOOP
 		IF past.is_settled IS NOT TRUE THEN
-			RAISE NOTICE '% is kept: not every epoch up to its end, %, is final', past.partition, upper(past.period);
+			RAISE NOTICE '% is kept: an epoch that is not final may need it', past.partition;
 			CONTINUE;
 		END IF;
 		BEGIN
@@ -64,7 +64,7 @@ BEGIN
 	RETURN gone;
 END $$;
 COMMENT ON FUNCTION drop_telemetry_partitions(interval, interval) IS
-'drops the partitions of telemetry that ended longer than retention ago, and those of telemetry_hour that ended longer than hour_retention ago (NULL: none), of which every epoch up to their end is final; returns how many, and writes each to telemetry_dropped. Partitions whose epochs are not final are kept, with a notice; one that is in use is left to the next call, with a warning. Errors: a retention that is NULL or negative';
+'drops the partitions of telemetry that ended longer than retention ago, and those of telemetry_hour that ended longer than hour_retention ago (NULL: none), which no epoch that is not final can need: each looks back by its policy''s heartbeat_timeout; returns how many, and writes each to telemetry_dropped. Partitions that one may need are kept, with a notice; one that is in use is left to the next call, with a warning. Errors: a retention that is NULL or negative';
 
 CREATE FUNCTION swarm_reward.keep_telemetry_partitions(ahead interval DEFAULT '7 days', retention interval DEFAULT NULL, hour_retention interval DEFAULT NULL,
 	OUT made int, OUT dropped int) RETURNS record

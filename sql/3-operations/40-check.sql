@@ -141,7 +141,7 @@ BEGIN
 		UNION ALL
 		(SELECT 'finalize', e.epoch_id, e.first_computed_at + p.challenge_window FROM epoch e JOIN policy p ON p.policy_id = e.policy_id WHERE e.status = 'computed' ORDER BY e.period LIMIT 1)
 	)
-	SELECT 'epoch failed', CASE WHEN f.epoch_id IS NULL THEN 'ok' ELSE 'critical' END, coalesce(format('epoch %s, attempt %s: %s', f.epoch_id, f.attempts, f.message), 'none'), f.first_failed_at,
+	SELECT 'epoch failed', CASE WHEN f.epoch_id IS NULL THEN 'ok' ELSE 'critical' END, CASE WHEN f.epoch_id IS NULL THEN 'none' ELSE format('epoch %s, attempt %s: %s', f.epoch_id, f.attempts, f.message) END, f.first_failed_at,
 		'The error says what to mend; the next run_due_epochs tries again. Its hint is in swarm_reward.epoch_failure.'
 	FROM (SELECT) o LEFT JOIN (SELECT x.epoch_id, x.attempts, x.message, x.first_failed_at FROM epoch_failure x WHERE x.mended_at IS NULL ORDER BY x.first_failed_at LIMIT 1) f ON true
 	UNION ALL

@@ -9,6 +9,7 @@ DELETE FROM swarm_reward_internal.telemetry_dirty;
 
 SELECT is((SELECT count(*) FROM health), 12::bigint, 'twelve alarms');
 SELECT is_empty('SELECT FROM health WHERE what_to_do IS NULL OR value IS NULL OR severity NOT IN (''ok'', ''warning'', ''critical'')', 'each with a severity, a value and what to do');
+SELECT is(severity || ' ' || value, 'ok none', 'no epoch failed') FROM health WHERE "check" = 'epoch failed';
 SELECT is(pg_temp.rings('epoch overdue'), 'critical', 'epochs are overdue');
 SELECT is((SELECT since FROM health WHERE "check" = 'epoch overdue'), '2024-02-01 01:00+00'::timestamptz, 'since the first was due');
 SELECT is(pg_temp.rings('telemetry arrives'), 'critical', 'no telemetry came');

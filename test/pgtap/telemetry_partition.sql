@@ -6,7 +6,7 @@ SET LOCAL search_path = public, swarm_reward, swarm_reward_internal;
 -- days are those of UTC, wherever one is
 SET LOCAL timezone = 'Pacific/Auckland';
 SET LOCAL datestyle = 'German';
-SELECT plan(42);
+SELECT plan(43);
 
 -- All partitions of both.
 CREATE VIEW pg_temp.part AS
@@ -89,13 +89,14 @@ DELETE FROM epoch WHERE epoch_id = 9000;
 SET LOCAL session_replication_role = origin;
 SELECT is(drop_telemetry_partitions(now() - '2024-03-30 12:00+00'), 2, 'a final epoch lets go what is older than the retention');
 SELECT is((pg_temp.days('telemetry'))[1], '2024-03-30..2024-03-31', 'from the oldest on');
-SELECT is(drop_telemetry_partitions('0 days'), 1, 'without retention: all of it');
-SELECT is((pg_temp.days('telemetry'))[1], '2024-03-31..2024-04-01', 'but nothing of the next epoch, which is computed');
-SELECT results_eq($$ SELECT min(sampled_at), count(*) FROM telemetry WHERE sampled_at < '2024-12-01' $$, $$ VALUES (timestamptz '2024-03-31 00:00+00', 216::bigint) $$, 'all of whose rows are there');
+SELECT is(drop_telemetry_partitions('0 days'), 0, 'without retention: nothing of the next epoch, which is computed, nor of the day before, whose last minutes it looks back at');
+SELECT is((pg_temp.days('telemetry'))[1], '2024-03-30..2024-03-31', 'which is there');
+SELECT results_eq($$ SELECT min(sampled_at), count(*) FROM telemetry WHERE sampled_at < '2024-12-01' $$, $$ VALUES (timestamptz '2024-03-30 00:00+00', 288::bigint) $$, 'with all rows');
+SELECT lives_ok('CALL run_epoch(9002)', 'and the epoch can be computed again');
 SELECT is_empty($$ SELECT check_name FROM verify_epoch(9001) WHERE NOT ok UNION ALL SELECT check_name FROM verify_epoch(9002) WHERE NOT ok $$, 'both epochs verify without the raw rows');
 UPDATE epoch SET first_computed_at = now() WHERE epoch_id = 9002;
 CALL finalize_epoch(9002);
-SELECT is(drop_telemetry_partitions('0 days'), 1, 'of a day that two epochs share');
+SELECT is(drop_telemetry_partitions('0 days'), 2, 'of a day that two epochs share');
 SELECT is((pg_temp.days('telemetry'))[1], '2024-04-01..2024-04-02', 'only the whole can go');
 SELECT is((pg_temp.days('telemetry_hour'))[1], '2024-03-01..2024-03-29', 'hours are kept unless asked');
 SELECT is(drop_telemetry_partitions('0 days', '0 days'), 4, 'and go when asked');
