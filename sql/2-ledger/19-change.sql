@@ -157,6 +157,16 @@ BEGIN
 		changes := jsonb_build_object('new_regions_price_max', day_price, 'geographic_gaps_price_max', day_price * made.supply_target,
 			'resource_gaps_price_max', day_price / 2, 'network_capacity_price_max', day_price / 2, 'resource_types_price_max', day_price / 4) || changes;
 	END IF;
+	SELECT u.key INTO wrong FROM jsonb_each(unit_values) u WHERE NOT EXISTS (SELECT FROM resource_type r WHERE r.code = u.key) ORDER BY u.key LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION 'there is no kind of resource % to give a value', quote_literal(wrong)
+			USING ERRCODE = 'no_data_found', HINT = format('There are: %s. More go into swarm_reward.resource_type.', coalesce((SELECT string_agg(quote_literal(r.code), ', ' ORDER BY r.code) FROM resource_type r), 'none yet'));
+	END IF;
+	SELECT u.key INTO wrong FROM jsonb_each(unit_values) u WHERE jsonb_typeof(u.value) <> 'number' ORDER BY u.key LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION 'the value of a unit of % cannot be %', wrong, unit_values -> wrong
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'unit_values has a number for each kind of resource, as in {"gpu": 5}.';
+	END IF;
 	made := jsonb_populate_record(t, changes || jsonb_build_object('name', name, 'effective_from', effective_from, 'is_builtin', false,
 		'policy_id', nextval('policy_policy_id_seq'), 'note', changes -> 'note'));
 	INSERT INTO policy SELECT made.*;
