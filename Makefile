@@ -11,8 +11,10 @@
 #   make accuracy                           measures the figures of doc/accuracy.md
 #   make sim                                simulated growth against what other networks pay, SIM=large for all of it
 #   make fuzz                               libFuzzer on what reads bytes from outside, half an hour
+#   make psql                               psql on an empty database of a throwaway cluster, to try the extension
 #   make demo-psql                          the demo, then psql on its database
 #   make explorer                           the demo, then a page to look at it
+#   make pictures                           the pictures of that page in doc, by Chromium
 #   make setup                              only installs the packages that make test needs
 #   make check-c                            the unit tests of the pure C, which need no server
 EXTENSION = swarm_reward
@@ -54,7 +56,7 @@ PG_CPPFLAGS += -I$(CURDIR)/src
 .DEFAULT_GOAL = all
 
 # What needs no server's makefiles: these also run where none is installed yet.
-SELF_CONTAINED = demo demo-psql explorer digests bench bench-epoch accuracy fuzz sim test test-slow test-versions setup check-c print-pure-c
+SELF_CONTAINED = demo psql demo-psql explorer pictures digests bench bench-epoch accuracy fuzz sim test test-slow test-versions setup check-c print-pure-c
 NEEDS_PGXS = $(filter-out $(SELF_CONTAINED),$(or $(MAKECMDGOALS),all))
 
 ifneq ($(NEEDS_PGXS),)
@@ -121,13 +123,17 @@ check-c: $(C_TESTS)
 print-pure-c:
 	@echo $(PURE_C)
 
-demo demo-psql explorer digests bench bench-epoch accuracy fuzz sim test test-slow setup: export SR_PG_CONFIG = $(if $(filter file,$(origin PG_CONFIG)),,$(PG_CONFIG))
+demo psql demo-psql explorer pictures digests bench bench-epoch accuracy fuzz sim test test-slow setup: export SR_PG_CONFIG = $(if $(filter file,$(origin PG_CONFIG)),,$(PG_CONFIG))
 demo:
 	@tools/run-demo
+psql:
+	@tools/run-demo empty
 demo-psql:
 	@tools/run-demo psql
 explorer:
 	@tools/run-demo explorer
+pictures:
+	@tools/run-demo pictures
 digests:
 	@tools/run-demo digests
 bench:
@@ -149,4 +155,4 @@ test-versions:
 setup:
 	@tools/setup test
 
-.PHONY: demo demo-psql explorer digests bench bench-epoch accuracy fuzz sim test test-slow test-versions setup check-c print-pure-c
+.PHONY: demo psql demo-psql explorer pictures digests bench bench-epoch accuracy fuzz sim test test-slow test-versions setup check-c print-pure-c

@@ -50,29 +50,31 @@ need_pg_config()
 	export PG_CONFIG
 }
 
-# node_package DIR NAME@VERSION...: has packages of Node.js in DIR/node_modules, by npm the first time: from its
-# cache, or else from its registry. False where they are not to be had; a registry that does not answer is
+# node_package DIR [NAME@VERSION...]: has packages of Node.js in DIR/node_modules, without names those of DIR/package.json, by
+# npm the first time: from its cache, or else from its registry. False where they are not to be had; a registry that does not answer is
 # found out in seconds, and for ten minutes is not asked again.
 node_package()
 {
-	local dir=$1 package missing=() silent=tmp_check/npm-silent
+	local dir=$1 package missing=() silent=tmp_check/npm-silent log=tmp_check/npm-${1//\//-}.log
 	local npm=(npm --no-audit --no-fund --no-package-lock --no-update-notifier)
 
 	shift
 	for package; do
 		[ -e "$dir/node_modules/${package%@*}" ] || missing+=("$package")
 	done
-	[ ${#missing[@]} -gt 0 ] || return 0
+	# npm writes this file when all that it was asked for is there
+	if [ $# -gt 0 ]; then [ ${#missing[@]} -gt 0 ] || return 0
+	else [ ! -e "$dir/node_modules/.package-lock.json" ] || return 0; fi
 	command -v npm >/dev/null || return 1
-	mkdir -p "$dir"
-	timeout 60 "${npm[@]}" install --prefix "$dir" --offline "${missing[@]}" >"$dir/npm.log" 2>&1 && return
+	mkdir -p "$dir" tmp_check
+	timeout 60 "${npm[@]}" install --prefix "$dir" --offline "${missing[@]}" >"$log" 2>&1 && return
 	[ -z "$(find $silent -mmin -10 2>/dev/null)" ] || return 1
-	if ! timeout 15 "${npm[@]}" view --fetch-retries=0 --fetch-timeout=5000 "${missing[0]}" version >>"$dir/npm.log" 2>&1; then
+	if ! timeout 15 "${npm[@]}" view --fetch-retries=0 --fetch-timeout=5000 "${missing[0]:-pg}" version >>"$log" 2>&1; then
 		touch $silent
 		return 1
 	fi
 	rm -f $silent
-	timeout 120 "${npm[@]}" install --prefix "$dir" "${missing[@]}" >>"$dir/npm.log" 2>&1
+	timeout 120 "${npm[@]}" install --prefix "$dir" "${missing[@]}" >>"$log" 2>&1
 }
 
 # Builds and installs, the first as the user who owns the tree. "$@" goes to make.

@@ -61,7 +61,8 @@ async function measured (field) { // classes for a legend: the least, quantiles,
   return { field, cells: r.cells, classes: [...new Set(r.classes ?? [])] }
 }
 function wanted (query) {
-  const resources = JSON.parse(query.resources || '{}')
+  let resources
+  try { resources = JSON.parse(query.resources || '{}') } catch { throw bad('resources are no JSON') }
   return { radius: number(query.radius_m, 1, 5e6, 'radius_m'), resources: JSON.stringify(resources) }
 }
 async function fieldOf (digest, layer, query) {
@@ -131,7 +132,13 @@ app.get('/api/providers/:id', async (request) => {
       WHERE n.provider_id = $1 AND n.epoch_id = (SELECT e.epoch_id FROM explorer.epoch e WHERE e.digest IS NOT NULL ORDER BY e.starts_at DESC LIMIT 1) ORDER BY n.node_id LIMIT 500`, [id])])
   return { provider, balance: balance[0]?.b, statement, nodes }
 })
-app.get('/api/explain/:epoch/:node', (request) => rows('SELECT component, term, value, formula, hint FROM explain_reward($1, $2)', [whole(request.params.node, 'node'), whole(request.params.epoch, 'epoch')]))
+app.get('/api/explain/:epoch/:node', async (request) => {
+  const values = [whole(request.params.node, 'node'), whole(request.params.epoch, 'epoch')]
+  const [[node], terms] = await Promise.all([
+    rows('SELECT n.name, n.region, n.lon, n.lat, n.provider_id, p.name AS provider FROM explorer.node n JOIN explorer.provider p USING (provider_id) WHERE n.node_id = $1 AND n.epoch_id = $2', values),
+    rows('SELECT component, term, value, formula, hint FROM explain_reward($1, $2)', values)])
+  return { node, terms }
+})
 
 // ---- live ----
 const pages = new Set()
@@ -142,14 +149,21 @@ app.get('/api/events', (request, reply) => {
   pages.add(reply.raw)
   request.raw.on('close', () => pages.delete(reply.raw))
 })
-async function listen () { // again and again, should the connection be lost
+const tell = (text) => { for (const page of pages) page.write(`data: ${text}\n\n`) }
+async function listen (anew = false) { // again and again, should the connection be lost
   const client = new pg.Client({ user: 'explorer', application_name: 'explorer events' })
-  const again = () => { client.removeAllListeners(); client.on('error', () => {}); setTimeout(listen, 2000).unref() }
+  const again = () => {
+    client.removeAllListeners()
+    client.on('error', () => {})
+    client.end().catch(() => {})
+    setTimeout(listen, 2000, true).unref()
+  }
   client.once('error', again)
-  client.on('notification', ({ payload }) => { for (const page of pages) page.write(`data: ${payload}\n\n`) })
+  client.on('notification', ({ payload }) => tell(payload))
   try {
     await client.connect()
     await client.query('LISTEN swarm_reward')
+    if (anew) tell('{"event":"connected"}') // what was said meanwhile is lost: pages read anew
   } catch { again() }
 }
 pool.on('error', () => {}) // a connection that was lost is replaced by the next question

@@ -6,6 +6,10 @@ BEGIN;
 SET search_path = swarm_reward, public;
 DO $$
 BEGIN
+	IF NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'swarm_reward') THEN
+		RAISE EXCEPTION 'database % has no extension swarm_reward', quote_ident(current_database())
+			USING HINT = 'PGDATABASE names the database to look at; make explorer makes one with the demo in it.';
+	END IF;
 	IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'explorer') THEN
 		CREATE ROLE explorer LOGIN;
 	END IF;

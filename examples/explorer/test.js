@@ -1,19 +1,14 @@
-// What the explorer does, in headless Chromium, in TAP. Needs a database by PGHOST and the rest; skips where there is no Chromium.
-import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { delimiter } from 'node:path'
+// What the explorer does, in headless Chromium, in TAP. Needs a database by PGHOST and the rest, with an epoch that is computed and not
+// final, and in OWNER who may hold it; skips where there is no Chromium. REQUESTS: how many; SHOTS: a directory for pictures.
+import { readFileSync } from 'node:fs'
+import pg from 'pg'
+import { chromium, launch, start } from './drive.js'
 
-const chromium = process.env.PATH.split(delimiter).flatMap((d) => ['chromium', 'chromium-browser', 'google-chrome'].map((n) => `${d}/${n}`)).find(existsSync)
 let count = 0
 let failed = 0
 function ok (passed, what) { console.log(`${passed ? '' : 'not '}ok ${++count} - ${what}`); failed += !passed }
 
-const service = spawn(process.execPath, ['server.js'], { env: { ...process.env, PORT: '0' }, stdio: ['ignore', 'pipe', 'inherit'] })
-const url = await new Promise((resolve, reject) => {
-  service.stdout.on('data', (d) => { const m = /(http\S+)/.exec(d); if (m) resolve(m[1]) })
-  service.on('exit', () => reject(new Error('the service ended')))
-})
-process.on('exit', () => service.kill())
+const { service, url } = await start()
 
 // ---- the service ----
 const get = async (path) => { const r = await fetch(url + path); return { status: r.status, headers: r.headers, body: r.headers.get('content-type')?.includes('json') ? await r.json() : await r.arrayBuffer() } }
@@ -26,26 +21,42 @@ const there = (await get(`api/simulate?lon=2.3&lat=48.8&epoch=${last.epoch_id}&$
 ok(there.length === 7 && BigInt(there[0].total) === there.reduce((s, p) => s + BigInt(p.amount), 0n), 'a place is simulated, by component')
 for (const [path, status] of [['api/epochs/999999', 404], ['api/epochs/1;2', 400], ['api/providers/x', 400], [`api/simulate?lon=2&lat=95&epoch=1&${what}`, 400],
   [`api/simulate?lon=2&lat=5&epoch=${last.epoch_id}&radius_m=10&resources={"no such thing":1}`, 404], [`tiles/${last.digest}/served/3/9/0`, 400], [`tiles/${last.digest}/node/0/0/0`, 400],
-  [`tiles/${'0'.repeat(64)}/served/0/0/0`, 400], ['maplibre/..%2f..%2fpackage.json', 404]]) {
+  [`tiles/${'0'.repeat(64)}/served/0/0/0`, 400], ['maplibre/..%2f..%2fpackage.json', 404], [`api/simulate?lon=2&lat=5&epoch=1&radius_m=10&resources={`, 400]]) {
   const { status: got } = await get(path)
   ok(got === status, `${path.slice(0, 40)}: ${got}`)
 }
 const tile = await get(`tiles/${last.digest}/served/0/0/0`)
 ok(tile.body.byteLength > 100 && tile.headers.get('cache-control').includes('immutable'), 'a tile, kept by its digest')
 ok(tile.headers.get('content-type') === 'application/vnd.mapbox-vector-tile', 'of vectors')
-const requests = Number(process.env.REQUESTS ?? 1000)
-const memory = async () => Number((await import('node:fs')).readFileSync(`/proc/${service.pid}/status`, 'utf8').match(/VmRSS:\s+(\d+)/)[1])
-for (let i = 0; i < 200; i++) await get(`tiles/${last.digest}/served/0/0/0`)
-const before = await memory()
-for (let i = 0; i < requests; i += 10) await Promise.all(Array.from({ length: 10 }, (_, k) => get((i + k) % 2 ? `tiles/${last.digest}/served/0/0/0` : 'api/epochs')))
-const grown = (await memory()) - before
-ok(grown < 60000, `${requests} requests: ${Math.round(grown / 1024)} MB more memory`)
+// many of all kinds: neither the service grows, nor the number of its connections
+const requests = Number(process.env.REQUESTS ?? 300)
+const memory = () => Number(readFileSync(`/proc/${service.pid}/status`, 'utf8').match(/VmRSS:\s+(\d+)/)[1]) / 1024
+const provider = (await get('api/providers')).body[0].provider_id
+const kinds = [`tiles/${last.digest}/served/0/0/0`, 'api/epochs', `tiles/${last.digest}/gap/1/1/0`, `api/providers/${provider}`, `api/epochs/${last.epoch_id}/nodes`, 'api/providers/x', 'api/events',
+  `tiles/${last.digest}/served/1/0/0`, 'app.js', `api/simulate?lon=29&lat=41&epoch=${last.epoch_id}&${what}`]
+async function batch () {
+  await Promise.all(kinds.map(async (path) => {
+    if (path !== 'api/events') return (await fetch(url + path)).arrayBuffer()
+    const gone = new AbortController() // a page that is opened and closed
+    await fetch(url + path, { signal: gone.signal })
+    gone.abort()
+  }))
+}
+for (let i = 0; i < 100; i += kinds.length) await batch()
+const before = memory()
+for (let i = 0; i < requests; i += kinds.length) await batch()
+const grown = memory() - before
+ok(grown < 48, `${requests} requests: ${before.toFixed(0)} MB of memory, and ${grown.toFixed(0)} MB more`)
+const owner = new pg.Client({ user: process.env.OWNER })
+await owner.connect()
+const one = async (text, values) => (await owner.query(text, values)).rows[0]
+const connections = "SELECT count(*)::int AS n FROM pg_stat_activity WHERE application_name LIKE 'explorer%' AND datname = current_database()"
+ok((await one(connections)).n <= 7, 'six connections for all of them, and one that listens')
 
 // ---- the page ----
-if (!chromium) console.log(`ok ${++count} - # skip no Chromium`)
+if (!chromium) console.log(`ok ${++count} - # skip Chromium is not installed`)
 else {
-  const { default: puppeteer } = await import('puppeteer-core')
-  const browser = await puppeteer.launch({ executablePath: chromium, args: ['--no-sandbox', '--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader', '--ignore-gpu-blocklist'], protocolTimeout: 300000 })
+  const browser = await launch()
   const page = await browser.newPage()
   const wrong = []
   const others = new Set()
@@ -75,6 +86,14 @@ else {
   await page.waitForSelector('#total')
   ok((await page.$$('#page tbody tr')).length === 7 && /base units/.test(await said('#total')), `a click simulates a node there: ${await said('#total')}`)
   await shot('click')
+  await page.$eval('#lon', (e) => { e.value = 29 })
+  await page.$eval('#lat', (e) => { e.value = 41 })
+  await page.$eval('#total', (e) => { e.textContent = '' })
+  await page.click('#node button')
+  await page.waitForFunction(() => document.querySelector('#total')?.textContent)
+  const asked = BigInt((await said('#total')).replace(/\D/g, ''))
+  const [inDatabase] = (await get(`api/simulate?lon=29&lat=41&epoch=${last.epoch_id}&${what}`)).body
+  ok(asked === BigInt(inDatabase.total), `as the form does, with the digits of the database: ${asked}`)
   await page.$eval('#page', (e) => e.replaceChildren())
   await page.focus('#map canvas')
   await page.keyboard.press('ArrowRight')
@@ -90,24 +109,40 @@ else {
   await page.waitForSelector('#page td.of')
   ok((await page.$$('#page td.of')).length === 7, 'the epoch has seven pools')
   await shot('epoch')
+  const held = (text) => page.waitForFunction((t) => document.querySelector('#page').textContent.includes('held: a look') === t, { timeout: 30000 }, text).then(() => true, () => false)
+  await owner.query("SELECT swarm_reward.hold_epoch($1, 'a look')", [last.epoch_id])
+  ok(await held(true), 'an open page hears that the epoch was held')
+  // the connection that listens is lost, and with it what is said then
+  await owner.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'explorer%' AND datname = current_database()")
+  await owner.query("SELECT swarm_reward.release_epoch($1, 'looked')", [last.epoch_id])
+  ok(await held(false), 'and, when the database has cut it off meanwhile, that it was released')
   await page.evaluate(() => { location.hash = '#/providers' })
   await page.waitForSelector('#page li a')
   await page.click('#page li a')
   await page.waitForSelector('#page a[href^="#/explain/"]')
+  ok(await page.evaluate(() => JSON.stringify(window.explorer.map.getPaintProperty('nodes', 'circle-radius'))).then((r) => r.includes('provider')), 'the nodes of a provider stand out on the map')
   await shot('provider')
   await page.click('#page a[href^="#/explain/"]')
   await page.waitForFunction(() => /came about/.test(document.querySelector('#page').textContent))
   ok((await page.$$('#page tbody tr')).length > 25, 'a provider, and each amount of a node of it explained')
   await shot('explain')
+  await page.evaluate(() => { location.hash = '#/no/such/page' })
+  await page.waitForFunction(() => /no such page/.test(document.querySelector('#page').textContent))
+  ok(true, 'an address that is none says so')
   await page.setViewport({ width: 360, height: 640 })
   await page.evaluate(() => { location.hash = '#/' })
   await new Promise((resolve) => setTimeout(resolve, 1500))
   ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'nothing is wider than a narrow screen')
   await shot('narrow')
+  await page.evaluate(() => { location.hash = '#/epoch' })
+  await page.waitForSelector('#page td.of')
+  ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'nor is the epoch')
+  ok(await page.evaluate(() => document.querySelector('footer').getBoundingClientRect().top < document.querySelector('#side').getBoundingClientRect().top), 'and the legend is below the map')
   ok(wrong.length === 0, `no error in the console ${wrong.join(' | ')}`)
   ok(others.size === 0, `nothing from another host ${[...others].join(' ')}`)
   await browser.close()
 }
+await owner.end()
 console.log(`1..${count}`)
 process.exitCode = failed ? 1 : 0
 service.removeAllListeners('exit')

@@ -99,15 +99,27 @@ const draw = tried(async () => {
   }
   const nodes = await ask(`/api/epochs/${epoch.epoch_id}/nodes`)
   if (mine !== drawn) return
-  const data = { type: 'FeatureCollection', features: nodes.map((n) => ({ type: 'Feature', properties: { provider: n.provider_id }, geometry: { type: 'Point', coordinates: [n.lon, n.lat] } })) }
+  const data = { type: 'FeatureCollection', features: nodes.map((n) => ({ type: 'Feature', properties: { provider: n.provider_id, node: n.node_id }, geometry: { type: 'Point', coordinates: [n.lon, n.lat] } })) }
   if (map.getSource('nodes')) map.getSource('nodes').setData(data)
   else map.addSource('nodes', { type: 'geojson', data })
   map.addLayer({ id: 'nodes', type: 'circle', source: 'nodes', paint: { 'circle-radius': 2.2, 'circle-color': '#14213d', 'circle-stroke-color': '#fff', 'circle-stroke-width': 0.7 } })
+  mark()
   $('legend').setAttribute('aria-label', `${says[layer]}, from ${brief(classes[0])} to ${brief(classes.at(-1))}`)
   $('legend').replaceChildren(tag('span', {}, `${says[layer]}: ${brief(classes[0])}\u2002`), ...colors[layer].slice(0, Math.max(1, steps.length)).map((c) => { const i = tag('i'); i.style.background = c; return i }), tag('span', {}, `\u2002${brief(classes.at(-1))}`))
   say(`${cells.toLocaleString('en')} cells, ${nodes.length.toLocaleString('en')} nodes`)
   map.once('idle', () => { window.explorer.ready = true })
 })
+
+// Nodes of which a page tells stand out on the map: those whose property key has this value.
+let marked
+function mark (key, value) {
+  if (arguments.length > 0) marked = [key, value]
+  if (!map.getLayer('nodes')) return
+  const those = (yes, no) => marked?.[0] ? ['case', ['==', ['get', marked[0]], marked[1]], yes, no] : no
+  map.setLayoutProperty('nodes', 'circle-sort-key', those(1, 0))
+  map.setPaintProperty('nodes', 'circle-radius', those(5, 2.2))
+  map.setPaintProperty('nodes', 'circle-color', those('#d97706', '#14213d'))
+}
 
 // ---- pages ----
 const simulate = tried(async (lon, lat) => {
@@ -143,14 +155,17 @@ const pages = {
   },
   async provider (id) {
     const { provider, balance, statement, nodes } = await ask(`/api/providers/${id}`)
+    mark('provider', provider.provider_id)
     show(tag('h2', {}, provider.name), balance ? tag('p', {}, tag('span', { class: 'big' }, `${money(balance.balance_text)} base units`), ` open${balance.waits_for ? `; waits for ${balance.waits_for}` : ''}`) : tag('p', {}, 'nothing was credited yet'),
-      tag('h3', {}, 'Statement'), table(['epoch', 'earned'], statement.map((s) => [tag('a', { href: `#/epoch/${s.epoch_id}` }, `${s.epoch_id}, from ${s.starts_at.slice(0, 10)}`), right(money(s.total))])),
+      tag('h3', {}, 'Statement'), statement.length === 0 ? tag('p', {}, 'nothing was earned yet') : table(['epoch', 'earned'], statement.map((s) => [tag('a', { href: `#/epoch/${s.epoch_id}` }, `${s.epoch_id}, from ${s.starts_at.slice(0, 10)}`), right(money(s.total))])),
       tag('h3', {}, 'Nodes, and their quality'), table(['node', 'availability', 'performance', 'place', 'earned'], nodes.map((n) => [tag('a', { href: `#/explain/${n.epoch_id}/${n.node_id}` }, n.name ?? `node ${n.node_id}`), right(brief(n.availability)), right(brief(n.performance)), right(brief(n.place_trust)), right(money(n.total ?? '0'))])))
   },
   async explain (epochId, node) {
-    const terms = await ask(`/api/explain/${epochId}/${node}`)
+    const { node: n, terms } = await ask(`/api/explain/${epochId}/${node}`)
     const better = terms.filter((t) => t.hint)
-    show(tag('h2', {}, `Node ${node} in epoch ${epochId}`), tag('h3', {}, 'What would have raised it'), better.length ? tag('ul', {}, better.map((t) => tag('li', { class: 'hint' }, `${t.component}, ${t.term}: ${t.hint}`))) : tag('p', {}, 'nothing that is known here'),
+    mark('node', node)
+    if (n && !map.getBounds().contains([n.lon, n.lat])) map.easeTo({ center: [n.lon, n.lat] })
+    show(tag('h2', {}, `${n?.name ?? `Node ${node}`} in epoch ${epochId}`), n ? tag('p', {}, tag('a', { href: `#/provider/${n.provider_id}` }, n.provider), n.region ? `, in region ${n.region}` : '') : '', tag('h3', {}, 'What would have raised it'), better.length ? tag('ul', {}, better.map((t) => tag('li', { class: 'hint' }, `${t.component}, ${t.term}: ${t.hint}`))) : tag('p', {}, 'nothing that is known here'),
       tag('h3', {}, 'How each amount came about'), table(['of', 'term', 'value', 'how'], terms.map((t) => [t.component, t.term, right(t.term === 'amount' ? money(t.value) : t.value), t.formula])))
   }
 }
@@ -162,6 +177,8 @@ function current () {
 const route = tried(async () => {
   const [, page, ...args] = location.hash.split('/')
   current()
+  mark(null)
+  marker.remove()
   if (!page) return show(tag('p', {}, 'Click the map, or give a place.'))
   if (!Object.hasOwn(pages, page)) return show(tag('p', {}, 'There is no such page.'))
   await pages[page](...args)
@@ -183,7 +200,12 @@ for (const id of ['units', 'resource', 'radius']) $(id).addEventListener('change
 $('layers').addEventListener('change', draw)
 $('epoch').addEventListener('change', () => { epoch = epochs.find((e) => e.epoch_id === $('epoch').value); draw(); route() })
 addEventListener('hashchange', route)
-new EventSource('/api/events').addEventListener('message', async () => { await load(); draw(); route() })
+new EventSource('/api/events').addEventListener('message', async () => {
+  await load()
+  draw()
+  if (location.hash.split('/')[1] || !$('total')) route()
+  else asked() // what was asked of the map is asked again
+})
 
 await Promise.all([load(), ask('/api/resources').then((list) => $('resource').replaceChildren(...list.map((r) => tag('option', { value: r.code }, `${r.name ?? r.code} (${r.unit})`)))), new Promise((resolve) => map.once('load', resolve))])
 route()
