@@ -1,5 +1,5 @@
 // pictures.js DIRECTORY: the page in headless Chromium, as explorer.webp (what a node would earn, and one in Istanbul) and
-// explorer-narrow.webp (a provider, on a telephone). `make pictures` writes those of doc/ from the demo.
+// explorer-narrow.webp (a provider, on a telephone). `make pictures` writes those of doc/, of the README's network.
 import { launch, start } from './drive.js'
 
 const { service, url } = await start()
@@ -11,7 +11,7 @@ const shot = async (name) => {
   await page.waitForFunction('window.explorer.map.loaded()')
   await page.screenshot({ path: `${process.argv[2]}/${name}.webp`, type: 'webp', quality: 70 })
 }
-await page.setViewport({ width: 1200, height: 680 })
+await page.setViewport({ width: 1280, height: 700 })
 await page.goto(url, { waitUntil: 'domcontentloaded' })
 await page.waitForFunction('window.explorer?.ready')
 await page.click('[name=layer][value=reward]')

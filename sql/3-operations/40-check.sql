@@ -10,9 +10,8 @@ END;
 COMMENT ON FUNCTION swarm_reward_internal.crosses_itself(geography) IS 'does a boundary touch or cross itself, in the plane of longitude and latitude? NULL for NULL';
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.internal_path'), true);
 
--- ST_IsValid gives notices of what it finds, which are not for whoever asks about an epoch.
 CREATE FUNCTION swarm_reward.check_epoch(epoch_id bigint) RETURNS TABLE ("check" text, severity text, value text, hint text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT SET jit = off SET client_min_messages = warning AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch := known_epoch(check_epoch.epoch_id);
