@@ -134,6 +134,10 @@ BEGIN
 		RAISE EXCEPTION 'there is no policy %', coalesce(quote_literal(template), 'NULL')
 			USING ERRCODE = 'no_data_found', HINT = format('There are: %s.', (SELECT string_agg(quote_literal(p.name), ', ' ORDER BY p.policy_id) FROM policy p));
 	END IF;
+	IF jsonb_typeof(changes) <> 'object' OR jsonb_typeof(unit_values) <> 'object' THEN
+		RAISE EXCEPTION 'changes and unit_values of a policy are no JSON objects: %, %', changes, unit_values
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'For example {"supply_target": 2} and {"gpu": 5}.';
+	END IF;
 	SELECT k INTO wrong FROM jsonb_object_keys(changes) k
 	WHERE NOT to_jsonb(t) ? k OR k IN ('policy_id', 'name', 'effective_from', 'is_builtin') LIMIT 1;
 	IF FOUND THEN

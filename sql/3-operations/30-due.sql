@@ -476,6 +476,10 @@ BEGIN
 		INSERT INTO epoch (period, budget) VALUES (tstzrange(at + made * length, at + (made + 1) * length), plan_epochs.budget);
 		made := made + 1;
 	END LOOP;
+	IF made = 0 AND start IS NULL AND NOT EXISTS (SELECT FROM epoch e WHERE upper(e.period) >= until) THEN
+		RAISE NOTICE 'no epoch is planned until %, which is past', until
+			USING HINT = 'With start => a time, the past is planned from there, or from the end of the last epoch.';
+	END IF;
 	RETURN made;
 END $$;
 COMMENT ON FUNCTION swarm_reward.plan_epochs(timestamptz, interval, numeric, timestamptz) IS

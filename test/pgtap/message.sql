@@ -129,6 +129,8 @@ SELECT pg_temp.refused($$ SELECT new_policy('starter', 'n', NULL, '{"target_frac
 SELECT pg_temp.refused($$ SELECT new_policy('starter', 'n', NULL, '{"target_fraction": "abc"}') $$, '22023', 'target_fraction|abc', 'share');
 SELECT pg_temp.refused($$ SELECT new_policy('starter', 'n', NULL, '{"target": 1}') $$, '42703', 'target', '\d+');
 SELECT pg_temp.refused($$ SELECT new_policy('starter', 'n', NULL, day_price => -1) $$, '22023', 'day_price|-1', 'base units');
+SELECT pg_temp.refused($$ SELECT new_policy('starter', 'n', NULL, '[1]') $$, '22023', '[1]', 'gpu');
+SELECT pg_temp.refused($$ SELECT new_policy('starter', 'n', NULL, '{}', '3') $$, '22023', '3', 'gpu');
 SELECT pg_temp.refused($$ SELECT new_policy('starter', 'n', NULL, '{}', '{"no such": 1}') $$, 'P0002', 'no such', 'resource_type');
 SELECT pg_temp.refused($$ SELECT new_policy('starter', 'n', NULL, '{}', '{"gpu": "many"}') $$, '22023', 'gpu|many', 'number');
 SELECT pg_temp.refused($$ SELECT new_policy('nobody', 'n', NULL) $$, 'P0002', 'nobody', 'starter');
