@@ -36,7 +36,8 @@ is_large(Datum field)
 	if (!VARATT_IS_EXTERNAL_ONDISK(value))
 		return false;
 	VARATT_EXTERNAL_GET_POINTER(toast, value);
-	return toast.va_rawsize > WHOLE && !VARATT_EXTERNAL_IS_COMPRESSED(toast);
+	/* VARATT_EXTERNAL_IS_COMPRESSED says it too, but compares numbers with and without a sign, of which compilers warn */
+	return toast.va_rawsize > WHOLE && (int32) VARATT_EXTERNAL_GET_EXTSIZE(toast) >= toast.va_rawsize - VARHDRSZ;
 }
 
 /* The first bytes of a field that is large, into a field without values. */

@@ -83,6 +83,8 @@ coverage_support(PG_FUNCTION_ARGS)
 
 	if (IsA(request, SupportRequestSimplify))
 		coverage_type = exprType(linitial(((SupportRequestSimplify *) request)->fcall->args));
+#else
+	(void) fcinfo;
 #endif
 	PG_RETURN_POINTER(NULL);
 }
