@@ -69,8 +69,9 @@ $(error no PostgreSQL development files found through '$(PG_CONFIG)': install po
 endif
 include $(PGXS)
 
-# The just-in-time compiler may inline the bitcode into a query: same bits there too.
-BITCODE_CFLAGS += $(SAME_BITS)
+# The just-in-time compiler may inline the bitcode into a query: same bits there too. Clang makes it: with WERROR
+# there is no warning of either compiler.
+BITCODE_CFLAGS += $(SAME_BITS) $(if $(WERROR),$(WARNINGS))
 
 $(OBJS) $(OBJS:.o=.bc): $(SOURCE_HEADERS) .build-id
 
