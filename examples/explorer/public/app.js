@@ -83,7 +83,7 @@ const draw = tried(async () => {
   const layer = document.querySelector('[name=layer]:checked').value
   const mine = ++drawn
   window.explorer.ready = false
-  if (!epoch?.digest) { $('legend').replaceChildren(); return say('no epoch is computed yet') }
+  if (!epoch?.digest) { $('legend').replaceChildren(); return say(none) }
   const query = layer === 'reward' ? `?${wanted()}` : ''
   say('drawing …')
   const { classes, cells } = await ask(`/api/field/${epoch.digest}/${layer}${query}`)
@@ -122,7 +122,9 @@ function mark (key, value) {
 }
 
 // ---- pages ----
+const none = 'no epoch is computed yet'
 const simulate = tried(async (lon, lat) => {
+  if (!epoch) return say(none)
   $('lon').value = lon.toFixed(3)
   $('lat').value = lat.toFixed(3)
   if (!location.hash.match(/^#?\/?$/)) history.replaceState(null, '', '#/')
@@ -140,6 +142,7 @@ const asked = () => simulate(Number($('lon').value), Number($('lat').value))
 
 const pages = {
   async epoch (id = epoch?.epoch_id) {
+    if (!id) return show(tag('p', {}, none))
     const { epoch: e, pools, checks, health } = await ask(`/api/epochs/${id}`)
     show(tag('h2', {}, `Epoch ${e.epoch_id}`), tag('p', {}, `${e.starts_at.slice(0, 16).replace('T', ' ')} to ${e.ends_at.slice(0, 16).replace('T', ' ')} UTC, ${e.status}${e.held_reason ? `, held: ${e.held_reason}` : ''}; policy ${e.policy ?? ''}, budget ${money(e.budget)}`),
       tag('h3', {}, 'Pools'), table(['had', 'ceiling', 'paid'], pools.flatMap((p) => [
