@@ -19,6 +19,10 @@ const money = (digits) => text(digits).replace(/\B(?=(\d{3})+(?!\d))/g, '\u202f'
 const brief = (x) => x === null || x === undefined ? '' : Number(x).toLocaleString('en', { maximumSignificantDigits: 4 })
 const table = (heads, lines) => tag('table', {}, tag('thead', {}, tag('tr', {}, heads.map((h) => tag('th', { scope: 'col' }, h)))),
   tag('tbody', {}, lines.map((l) => tag('tr', {}, l.map((c) => c instanceof Node && c.tagName === 'TD' ? c : tag('td', {}, c))))))
+// what is odd, the worst first, and what to do about it
+const ranks = ['critical', 'error', 'warning', 'note']
+const alarms = (list) => tag('ul', { class: 'alarms' }, list.map((a) => [(ranks.indexOf(a[0]) + 5) % 5, ...a]).sort((a, b) => a[0] - b[0])
+  .map(([, severity, what, value, hint]) => tag('li', { class: severity }, tag('b', {}, what), `: ${severity}, ${text(value)}`, hint ? [tag('br'), tag('small', {}, hint)] : '')))
 const right = (c) => tag('td', { class: 'n' }, c)
 
 async function ask (url) {
@@ -148,8 +152,8 @@ const pages = {
       tag('h3', {}, 'Pools'), table(['had', 'ceiling', 'paid'], pools.flatMap((p) => [
         [tag('td', { colspan: 3, class: 'of' }, tag('b', {}, p.component), tag('br'), tag('small', {}, p.reason))],
         [money(BigInt(p.budget) + BigInt(p.carried_in)), p.price_max === null ? 'none' : [p.price_max, tag('br'), tag('small', {}, `per ${p.unit}`)], right(money(p.paid))]])),
-      tag('h3', {}, 'Checks'), checks.length ? table(['check', 'found', 'what to do'], checks.map((c) => [`${c.severity}: ${c.check}`, c.value, c.hint])) : tag('p', {}, 'nothing is odd'),
-      tag('h3', {}, 'Health'), health.length ? table(['alarm', 'value', 'what to do'], health.map((h) => [`${h.severity}: ${h.check}`, h.value, h.what_to_do])) : tag('p', {}, 'no alarm'),
+      tag('h3', {}, 'Checks'), checks.length ? alarms(checks.map((c) => [c.severity, c.check, c.value, c.hint])) : tag('p', {}, 'nothing is odd'),
+      tag('h3', {}, 'Health'), health.length ? alarms(health.map((h) => [h.severity, h.check, h.value, h.severity === 'ok' ? '' : h.what_to_do])) : tag('p', {}, 'no alarm'),
       tag('p', {}, tag('small', {}, `digest ${e.digest ?? 'none'}`)))
   },
   async providers () {
@@ -169,7 +173,7 @@ const pages = {
     mark('node', node)
     if (n && !map.getBounds().contains([n.lon, n.lat])) map.easeTo({ center: [n.lon, n.lat] })
     show(tag('h2', {}, `${n?.name ?? `Node ${node}`} in epoch ${epochId}`), n ? tag('p', {}, tag('a', { href: `#/provider/${n.provider_id}` }, n.provider), n.region ? `, in region ${n.region}` : '') : '', tag('h3', {}, 'What would have raised it'), better.length ? tag('ul', {}, better.map((t) => tag('li', { class: 'hint' }, `${t.component}, ${t.term}: ${t.hint}`))) : tag('p', {}, 'nothing that is known here'),
-      tag('h3', {}, 'How each amount came about'), table(['of', 'term', 'value', 'how'], terms.map((t) => [t.component, t.term, right(t.term === 'amount' ? money(t.value) : t.value), t.formula])))
+      tag('h3', {}, 'How each amount came about'), table(['term, and how', 'value'], terms.map((t) => [[`${t.component}: ${t.term}`, tag('br'), tag('small', {}, t.formula)], tag('td', { class: 'v' }, t.term === 'amount' ? money(t.value) : t.value)])))
   }
 }
 function current () {
