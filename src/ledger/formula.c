@@ -56,6 +56,95 @@ sr_ramp(PG_FUNCTION_ARGS)
 	PG_RETURN_FLOAT8(a < b ? (x - a) / (b - a) : (a - x) / (a - b));
 }
 
+/* 2^-x for x at least 0, of + - * / only, to a few units in the last place. */
+static double
+half_to_the(double x)
+{
+	double		k,
+				r,
+				sum = 1;
+
+	if (x > 1100)
+		return 0;
+	k = floor(x + 0.5);
+	r = (k - x) * 0.69314718055994530942;
+	for (int i = 16; i > 0; i--)
+		sum = 1 + sum * r / i;
+	return ldexp(sum, -(int) k);
+}
+
+/* Mean of 2^-x, and of x / to times it, while x goes from 0 to to. */
+static void
+mean_decay(double to, double *plain, double *rising)
+{
+	double		u = to * 0.69314718055994530942;
+
+	if (u < 1)
+	{
+		/* sums of (-u)^n / (n + 1)! and (-u)^n / (n! (n + 2)) */
+		double		term = 1;
+
+		*plain = 0;
+		*rising = 0;
+		for (int n = 0; n < 20; n++)
+		{
+			*plain += term / (n + 1);
+			*rising += term / (n + 2);
+			term *= -u / (n + 1);
+		}
+	}
+	else
+	{
+		double		left = half_to_the(to);
+
+		*plain = (1 - left) / u;
+		*rising = (1 - left * (1 + u)) / (u * u);
+	}
+}
+
+/*
+ * Tenure: the mean of min(1, age / maturity) over a time within an epoch, each moment weighted by
+ * 2^(-t / half_life), t being the time since the growth came or the epoch began, over the mean of that
+ * weight over the epoch. All in days. 1 for what is mature for a whole epoch.
+ */
+SR_FUNCTION(sr_mean_tenure);
+Datum
+sr_mean_tenure(PG_FUNCTION_ARGS)
+{
+	double		age = PG_GETARG_FLOAT8(0);
+	double		since = PG_GETARG_FLOAT8(1);
+	double		length = PG_GETARG_FLOAT8(2);
+	double		epoch = PG_GETARG_FLOAT8(3);
+	double		maturity = PG_GETARG_FLOAT8(4);
+	double		half_life = PG_GETARG_FLOAT8(5);
+	double		rising = Min(length, Max(0.0, maturity - age));
+	double		plain,
+				growing,
+				all,
+				ignored,
+				sum = 0;
+
+	if (!(age >= 0 && since >= 0 && length > 0 && epoch > 0 && maturity > 0 && half_life > 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("no tenure from age %s, %s days after it came, over %s of %s days, maturity %s, half-life %s",
+						float8_text(age), float8_text(since), float8_text(length), float8_text(epoch),
+						float8_text(maturity), float8_text(half_life)),
+				 errhint("Ages are at least 0, lengths above 0.")));
+	mean_decay(epoch / half_life, &all, &ignored);
+	if (rising > 0)
+	{
+		mean_decay(rising / half_life, &plain, &growing);
+		sum = (age / maturity * plain + rising / maturity * growing) * (rising / length) * half_to_the(since / half_life);
+	}
+	if (rising < length)
+	{
+		mean_decay((length - rising) / half_life, &plain, &growing);
+		sum += plain * ((length - rising) / length) * half_to_the((since + rising) / half_life);
+	}
+	PG_RETURN_FLOAT8(sum / all);
+}
+
 /* The shortest decimal that stands for a float8 and no other, as a numeric. */
 SR_FUNCTION(sr_exact_numeric);
 Datum
