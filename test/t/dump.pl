@@ -139,6 +139,24 @@ same_statements('a payout');
 $service->safe_psql('postgres', 'DROP SUBSCRIPTION statements');
 $service->stop;
 
+# A physical standby serves what only reads.
+$node->backup('copy');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($node, 'copy', has_streaming => 1);
+$standby->start;
+$node->wait_for_catchup($standby);
+is($standby->safe_psql('ledger', $contents), rows_of('ledger', $contents), 'a standby has every row');
+for my $read (
+	(map { "SELECT * FROM swarm_reward.$_" } split /\n/, rows_of('ledger', q{SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'swarm_reward'::regnamespace AND c.relkind = 'v' ORDER BY 1})),
+	'SELECT * FROM swarm_reward.check_epoch(3)', 'SELECT * FROM swarm_reward.explain_reward(2, 3)', 'SELECT swarm_reward.payout_csv(1)',
+	q{SELECT * FROM swarm_reward.simulate_node('POINT(10 50)', 100000, '{"gpu": 1}', 3)}, q{SELECT md5(swarm_reward.reward_map(3, 100000, '{"gpu": 1}')::text)})
+{
+	my ($code, $out, $err) = $standby->psql('ledger', $read);
+	is($code, 0, "on a standby: $read") or diag($err);
+	is($out, rows_of('ledger', $read), 'which finds the same') unless $read =~ /\.(health|epoch_progress)$/;
+}
+$standby->stop;
+
 # DROP EXTENSION: as many rows in every catalogue as before CREATE EXTENSION.
 my $catalogues = q{
 	CREATE FUNCTION pg_temp.rows_of(t regclass) RETURNS bigint LANGUAGE plpgsql AS $$
