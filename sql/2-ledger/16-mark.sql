@@ -158,8 +158,8 @@ CREATE TRIGGER refuse_foreign_rows BEFORE INSERT OR UPDATE OR DELETE ON telemetr
 CREATE TRIGGER refuse_foreign_truncate BEFORE TRUNCATE ON telemetry FOR EACH STATEMENT EXECUTE FUNCTION refuse_foreign_rows();
 
 -- Rows that break a rule are refused in words, as in other tables. What the server finds before a row's triggers, a day
--- without a partition, and after them, keys, it says in its own, with the value: looking each node up here, too, would
--- cost a fifth of what inserting costs.
+-- without a partition, and after them, keys, it says in its own, with the value: to look each node up here, too, would be
+-- the work of the foreign key once more.
 CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON telemetry FOR EACH ROW EXECUTE FUNCTION check_row();
 
 CREATE FUNCTION mark_telemetry_hours(period tstzrange) RETURNS bigint

@@ -195,6 +195,8 @@ DECLARE
 	prior epoch;
 	one bigint;
 	todo bigint[];
+	e_detail text;
+	e_hint text;
 BEGIN
 	IF reason = '' THEN
 		RAISE EXCEPTION 'the reason for computing epoch % is empty', epoch_id
@@ -220,9 +222,18 @@ BEGIN
 	-- the epochs after it that were computed start from its closing state
 	SELECT array_agg(l.epoch_id ORDER BY l.period) INTO todo FROM epoch l
 	WHERE l.epoch_id = epoch_id OR (l.status IN ('open', 'computed') AND lower(l.period) >= upper(e.period));
-	FOREACH one IN ARRAY todo LOOP
-		PERFORM compute_epoch(one, CASE WHEN one = epoch_id THEN reason ELSE concat_ws(': ', format('epoch %s before it was computed again', epoch_id), reason) END);
-	END LOOP;
+	BEGIN
+		FOREACH one IN ARRAY todo LOOP
+			PERFORM compute_epoch(one, CASE WHEN one = epoch_id THEN reason ELSE concat_ws(': ', format('epoch %s before it was computed again', epoch_id), reason) END);
+		END LOOP;
+	EXCEPTION WHEN OTHERS THEN
+		-- what is wrong with the facts is told without the statements of the computation
+		GET STACKED DIAGNOSTICS e_detail = PG_EXCEPTION_DETAIL, e_hint = PG_EXCEPTION_HINT;
+		IF SQLSTATE LIKE 'XX%' THEN
+			RAISE;
+		END IF;
+		PERFORM raise_plainly(SQLSTATE, SQLERRM, e_detail, e_hint);
+	END;
 END $$;
 COMMENT ON PROCEDURE swarm_reward.run_epoch(bigint, text) IS
 'computes an epoch that has ended, in one transaction and from one snapshot: freezes its facts, draws its fields, apportions its pools, seals the result. A computed epoch is computed again from the facts as they are now, and with it every computed epoch after it. Each computation is recorded in epoch_computation with the reason, which is found out where none is given. While it runs nobody can write facts (but telemetry), unless the transaction is REPEATABLE READ. Errors: no such epoch, final, not ended, an earlier one not computed, another session computing, no policy or budget, an empty reason, raw telemetry is needed that was dropped';

@@ -175,6 +175,9 @@ SELECT pg_temp.refused($$ CALL roll_telemetry() $$, '25001', 'roll_telemetry()|t
 SAVEPOINT gone;
 ALTER TABLE telemetry DETACH PARTITION swarm_reward_internal.telemetry_20231231;
 SELECT pg_temp.refused('SELECT * FROM restate_epoch(1, ''x'')', '55000', 'hour 2024-01-01|partition', 'Attach');
+UPDATE demand SET weight = 1e11;
+SELECT matches(t.said, '2\^37', 'weights beyond what is exact') FROM pg_temp.told('CALL run_epoch(3)') t;
+SELECT is(t.context, '', 'which run_epoch says without a context') FROM pg_temp.told('CALL run_epoch(3)') t;
 SELECT ok(length(t.context) < 600, 'what restate_epoch says has no pages of context') FROM pg_temp.told('SELECT * FROM restate_epoch(1, ''x'')') t;
 ROLLBACK TO gone;
 
