@@ -149,6 +149,11 @@ COMMENT ON FUNCTION watch_telemetry_partition(regclass) IS
 'puts the triggers on a partition of telemetry that mark hours when it is written to directly, not by way of telemetry; make_telemetry_partitions does it, a partition made or attached by hand should have it too: without, its hours are read from raw rows alone. Safe to repeat';
 SELECT watch_telemetry_partition('telemetry');
 
+CREATE FUNCTION last_bound(parent regclass) RETURNS timestamptz
+AS 'MODULE_PATHNAME', 'sr_last_bound' LANGUAGE C STABLE STRICT;
+COMMENT ON FUNCTION last_bound(regclass) IS
+'end of the last partition of telemetry, or of any table partitioned by one timestamptz: infinity where it has none; NULL for NULL, and where there is no partition but perhaps a default one';
+
 -- Partitions inherit the one for rows, also those that are attached later.
 CREATE FUNCTION refuse_foreign_rows() RETURNS trigger
 AS 'MODULE_PATHNAME', 'sr_refuse_foreign_rows' LANGUAGE C;

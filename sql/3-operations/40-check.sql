@@ -177,7 +177,7 @@ BEGIN
 	UNION ALL
 	SELECT 'telemetry partitions', CASE WHEN t.until IS NULL OR t.until < now() + interval '1 day' THEN 'critical' WHEN t.until < now() + interval '3 days' THEN 'warning' ELSE 'ok' END,
 		coalesce('until ' || t.until, 'none'), NULL, 'SELECT swarm_reward.keep_telemetry_partitions().'
-	FROM (SELECT max(upper(p.period)) AS until FROM telemetry_partition('telemetry') p) t
+	FROM (SELECT last_bound('telemetry') AS until) t
 	UNION ALL
 	SELECT 'hours rolled up', CASE WHEN h.hour < now() - interval '6 hours' THEN 'warning' ELSE 'ok' END, coalesce('until ' || (h.hour + interval '1 hour'), 'none'), h.hour,
 		'CALL swarm_reward.roll_telemetry(). No epoch depends on it, but it reads raw rows until then.'

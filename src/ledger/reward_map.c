@@ -53,7 +53,9 @@ field_of_row(uint64 row, int column)
 	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &is_null);
 
 	if (is_null)
-		elog(ERROR, "column %d of a computed epoch is null", column);
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("column %d of a computed epoch is null", column)));
 	return SPI_datumTransfer(value, false, -1);
 }
 
@@ -71,7 +73,9 @@ read_epoch(int64 epoch_id, Datum codes)
 	SPI_connect();
 	sr_execute("SELECT supply, mature_supply, reference FROM swarm_reward.epoch WHERE epoch_id = $1", params, NULL, SPI_OK_SELECT);
 	if (SPI_processed != 1)
-		elog(ERROR, "epoch " INT64_FORMAT " does not exist", epoch_id);
+		ereport(ERROR,
+				(errcode(ERRCODE_NO_DATA_FOUND),
+				 errmsg("epoch %lld does not exist", (long long) epoch_id)));
 	f.supply = field_of_row(0, 1);
 	f.mature = field_of_row(0, 2);
 	f.reference = field_of_row(0, 3);
@@ -163,7 +167,9 @@ static int32
 region_at(const EpochFields *f, double position)
 {
 	if (!(position >= 0 && position <= f->nregions))
-		elog(ERROR, "there are %d regions, and no number %g", f->nregions, position);
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("there are %d regions, and no number %g", f->nregions, position)));
 	return (int32) position - 1;
 }
 
@@ -249,7 +255,9 @@ float8_array(Datum datum, int least, int *count)
 	int			n = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
 
 	if (ARR_ELEMTYPE(array) != FLOAT8OID || array_contains_nulls(array) || n < least)
-		elog(ERROR, "array of %d numbers is none of at least %d", n, least);
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("array of %d numbers is none of at least %d", n, least)));
 	if (count)
 		*count = n;
 	return (const double *) ARR_DATA_PTR(array);

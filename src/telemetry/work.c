@@ -39,7 +39,9 @@ sr_work_summary(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	if (slot->month != 0 || pg_mul_s64_overflow(slot->day, USECS_PER_DAY, &slot_us) ||
 		pg_add_s64_overflow(slot_us, slot->time, &slot_us) || slot_us <= 0)
-		elog(ERROR, "slot of a work summary has no fixed length");
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("slot of a work summary is not above 0 or has no fixed length")));
 	if (timed)
 	{
 		latency = PG_GETARG_FLOAT8(0);
