@@ -55,9 +55,10 @@ function keep (key, make) {
   if (kept.size > FIELDS_KEPT) kept.delete(kept.keys().next().value)
   return value
 }
-async function measured (field) { // classes for a legend: the least, quantiles, the greatest
-  const [r] = await rows(`SELECT count(*)::int AS cells, percentile_disc(ARRAY[0, 0.2, 0.4, 0.6, 0.8, 0.95, 1]::float8[]) WITHIN GROUP (ORDER BY c.value) AS classes
-    FROM coverage_cells($1::coverage) c`, [field])
+async function measured (field) { // classes for a legend: the least, quantiles of the values that there are, the greatest
+  const [r] = await rows(`WITH c AS MATERIALIZED (SELECT c.value FROM coverage_cells($1::coverage) c)
+    SELECT count(*)::int AS cells, (SELECT percentile_disc(ARRAY[0, 0.2, 0.4, 0.6, 0.8, 0.95, 1]::float8[]) WITHIN GROUP (ORDER BY d.value) FROM (SELECT DISTINCT value FROM c) d) AS classes
+    FROM c`, [field])
   return { field, cells: r.cells, classes: [...new Set(r.classes ?? [])] }
 }
 function wanted (query) {

@@ -31,7 +31,8 @@ ok(tile.headers.get('content-type') === 'application/vnd.mapbox-vector-tile', 'o
 // many of all kinds: neither the service grows, nor the number of its connections
 const requests = Number(process.env.REQUESTS ?? 300)
 const memory = () => Number(readFileSync(`/proc/${service.pid}/status`, 'utf8').match(/VmRSS:\s+(\d+)/)[1]) / 1024
-const provider = (await get('api/providers')).body[0].provider_id
+const nodes = (await get(`api/epochs/${last.epoch_id}/nodes`)).body
+const provider = nodes[0].provider_id
 const kinds = [`tiles/${last.digest}/served/0/0/0`, 'api/epochs', `tiles/${last.digest}/gap/1/1/0`, `api/providers/${provider}`, `api/epochs/${last.epoch_id}/nodes`, 'api/providers/x', 'api/events',
   `tiles/${last.digest}/served/1/0/0`, 'app.js', `api/simulate?lon=29&lat=41&epoch=${last.epoch_id}&${what}`]
 async function batch () {
@@ -118,7 +119,7 @@ else {
   ok(await held(false), 'and, when the database has cut it off meanwhile, that it was released')
   await page.evaluate(() => { location.hash = '#/providers' })
   await page.waitForSelector('#page li a')
-  await page.click('#page li a')
+  await page.click(`#page li a[href="#/provider/${nodes[0].provider_id}"]`)
   await page.waitForSelector('#page a[href^="#/explain/"]')
   ok(await page.evaluate(() => JSON.stringify(window.explorer.map.getPaintProperty('nodes', 'circle-radius'))).then((r) => r.includes('provider')), 'the nodes of a provider stand out on the map')
   await shot('provider')

@@ -165,7 +165,7 @@ const pages = {
     mark('provider', provider.provider_id)
     show(tag('h2', {}, provider.name), balance ? tag('p', {}, tag('span', { class: 'big' }, `${money(balance.balance_text)} base units`), ` open${balance.waits_for ? `; waits for ${balance.waits_for}` : ''}`) : tag('p', {}, 'nothing was credited yet'),
       tag('h3', {}, 'Statement'), statement.length === 0 ? tag('p', {}, 'nothing was earned yet') : table(['epoch', 'earned'], statement.map((s) => [tag('a', { href: `#/epoch/${s.epoch_id}` }, `${s.epoch_id}, from ${s.starts_at.slice(0, 10)}`), right(money(s.total))])),
-      tag('h3', {}, 'Nodes, and their quality'), table(['node', 'availability', 'performance', 'place', 'earned'], nodes.map((n) => [tag('a', { href: `#/explain/${n.epoch_id}/${n.node_id}` }, n.name ?? `node ${n.node_id}`), right(brief(n.availability)), right(brief(n.performance)), right(brief(n.place_trust)), right(money(n.total ?? '0'))])))
+      tag('h3', {}, 'Nodes, and their quality'), nodes.length === 0 ? tag('p', {}, 'none in the last epoch') : table(['node', 'availability', 'performance', 'place', 'earned'], nodes.map((n) => [tag('a', { href: `#/explain/${n.epoch_id}/${n.node_id}` }, n.name ?? `node ${n.node_id}`), right(brief(n.availability)), right(brief(n.performance)), right(brief(n.place_trust)), right(money(n.total ?? '0'))])))
   },
   async explain (epochId, node) {
     const { node: n, terms } = await ask(`/api/explain/${epochId}/${node}`)
