@@ -116,8 +116,7 @@ CREATE TABLE epoch_node (
 	demand_in_reach double precision NOT NULL,
 	supply double precision NOT NULL,
 	tenure double precision NOT NULL,
-	freshness double precision NOT NULL,
-	region_demand_in_reach double precision NOT NULL
+	freshness double precision NOT NULL
 ) PARTITION BY LIST (epoch_id);
 COMMENT ON TABLE epoch_node IS 'every node that was a member during an epoch, as it was then';
 COMMENT ON COLUMN epoch_node.epoch_id IS 'the epoch';
@@ -146,9 +145,8 @@ COMMENT ON COLUMN epoch_node.value IS 'sum over its resources of unit_value * un
 COMMENT ON COLUMN epoch_node.contribution IS 'x = quality * value';
 COMMENT ON COLUMN epoch_node.demand_in_reach IS 'W: demand in its disc';
 COMMENT ON COLUMN epoch_node.supply IS 's = contribution * place_trust / demand_in_reach: what it adds to the supply field over its disc';
-COMMENT ON COLUMN epoch_node.tenure IS 'mean, over its time in the epoch, of min(1, time of its owner at this place / maturity), weighted by what of growth is not yet taken for given: 2 ^ (-t / vesting_half_life) / kappa, t since it came or the epoch began; at most 1';
+COMMENT ON COLUMN epoch_node.tenure IS 'mean, over its time in the epoch, of min(1, time of its owner at this place / maturity)';
 COMMENT ON COLUMN epoch_node.freshness IS 'mean, over its time in the epoch, of max(0, 1 - time since its owner''s first stay in the region / freshness)';
-COMMENT ON COLUMN epoch_node.region_demand_in_reach IS 'demand in its disc that belongs to its region; 0 where it has none';
 
 CREATE TABLE epoch_node_resource (
 	epoch_id bigint NOT NULL,
@@ -254,7 +252,7 @@ COMMENT ON COLUMN epoch_region.served IS 'Srv: what of it is served, to the degr
 COMMENT ON COLUMN epoch_region.given IS 'Given: what of it is taken for served, mean over the epoch';
 COMMENT ON COLUMN epoch_region.multiplier IS 'm = 1 + (M - 1) * max(0, 1 - (given / demand) / target_fraction); 1 without demand';
 COMMENT ON COLUMN epoch_region.need IS 'contribution wanted: T * max(0, target_fraction * demand - given)';
-COMMENT ON COLUMN epoch_region.fresh IS 'sum over its nodes of z = supply * region_demand_in_reach * tenure * freshness: what of their contribution reaches demand of the region';
+COMMENT ON COLUMN epoch_region.fresh IS 'sum over its nodes of z = contribution * place_trust * tenure * freshness';
 COMMENT ON COLUMN epoch_region.pot IS 'score that they share in proportion to z: (m - 1) * min(fresh, need) * days';
 
 CREATE TABLE epoch_region_resource (

@@ -118,12 +118,6 @@ END;
 COMMENT ON FUNCTION mean_ramp(double precision, double precision, double precision) IS
 'mean of min(1, age / full) while age goes from age_days to age_days + length_days; age_days at least 0. NULL for NULL';
 
-CREATE FUNCTION mean_tenure(age_days double precision, since_days double precision, length_days double precision, epoch_days double precision,
-	maturity_days double precision, half_life_days double precision) RETURNS double precision
-AS 'MODULE_PATHNAME', 'sr_mean_tenure' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;
-COMMENT ON FUNCTION mean_tenure(double precision, double precision, double precision, double precision, double precision, double precision) IS
-'mean of min(1, age / maturity) while the age goes from age_days to age_days + length_days, each moment weighted by 2 ^ (-t / half_life), t going from since_days on, over the mean of that weight over the epoch: with kappa of the epoch it gives the mean of the product. 1 for what is mature over the whole epoch, above 1 at most for what is there in a part of it. NULL for NULL; errors: a negative age, a length that is not above 0';
-
 CREATE FUNCTION region_multiplier(given double precision, demand double precision, target_fraction double precision, multiplier_max double precision) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC

@@ -293,21 +293,19 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 				FROM node x WHERE x.joined_at < %3$L AND x.provider_id IN (SELECT s.provider_id FROM raised w JOIN stay s ON s.presence = w.presence)) k
 			GROUP BY k.provider_id, k.region
 		)
-		SELECT v.node_id, (sum(v.value * exact(v.length * mean_tenure(v.age, v.since, v.length, %12$L::double precision, %6$L::double precision, %13$L::double precision))) / sum(v.value * exact(v.length)))::double precision AS tenure,
+		SELECT v.node_id, (sum(v.value * exact(v.length * mean_ramp(v.age, v.length, %6$L::double precision))) / sum(v.value * exact(v.length)))::double precision AS tenure,
 			(sum(v.value * exact(v.length * (1 - mean_ramp(v.region_age, v.length, %8$L::double precision)))) / sum(v.value * exact(v.length)))::double precision AS freshness
 		FROM (SELECT s.node_id, y.unit_value * t.units AS value, days(lower(t.times), lower(t.times * s.span)) AS age, days(t.times * s.span) AS length,
-				days(greatest(lower(t.times), %4$L), greatest(lower(t.times), s.joined_at, %4$L)) AS since,
 				days(CASE WHEN lower(t.times) > s.present_since THEN least(k.since, s.region_since) ELSE s.region_since END, lower(t.times * s.span)) AS region_age
 			FROM part t JOIN stay s ON s.presence = t.presence AND s.span && t.times
 				LEFT JOIN kin k ON k.provider_id = s.provider_id AND k.region = s.region
 				JOIN policy_resource y ON y.policy_id = %7$s AND y.resource_type = t.resource_type AND y.unit_value > 0) v
 		GROUP BY v.node_id $q$,
 		epoch_table('member', epoch_id), epoch_table('past', epoch_id), upper(period), lower(period), p.maturity, days(p.maturity), p.policy_id,	-- 7
-		days(p.freshness), region_codes(lower(period)), region_boundaries(lower(period)), p.region_snap_m,
-		days(period), days(p.vesting_half_life))
+		days(p.freshness), region_codes(lower(period)), region_boundaries(lower(period)), p.region_snap_m)
 $f$;
 COMMENT ON FUNCTION tenure_query(bigint, tstzrange, policy) IS
-'query for the tenure of members whose units have changed within policy.maturity: the mean, over their units by value and over their time in the period, of min(1, time since the presence has had as many units without a break / maturity), weighted as mean_tenure has it. Of all others the units are as old as their presence. freshness is the mean of max(0, 1 - age / policy.freshness) alike, the age of what came later than the presence counting from the first stay of its provider in the region. NULL for NULL';
+'query for the tenure of members whose units have changed within policy.maturity: the mean, over their units by value and over their time in the period, of min(1, time since the presence has had as many units without a break / maturity). Of all others the units are as old as their presence. freshness is the mean of max(0, 1 - age / policy.freshness) alike, the age of what came later than the presence counting from the first stay of its provider in the region. NULL for NULL';
 
 CREATE FUNCTION lead_query(epoch_id bigint, period tstzrange, p policy) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $f$
@@ -335,8 +333,8 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 			m.uptime, m.response_ms, m.error_rate_upper, m.availability, m.performance, m.beacons, m.suspicions, m.violations, m.uncertainty_m, m.place_trust,
 			m.quality, m.value, m.quality * m.value AS contribution, m.demand_in_reach,
 			CASE WHEN m.demand_in_reach > 0 THEN m.quality * m.value * m.place_trust / m.demand_in_reach ELSE 0 END AS supply,
-			least(1, coalesce(m.unit_tenure, mean_tenure(m.present_days, m.since_days, m.span_days, %29$L::double precision, %1$L::double precision, %28$L::double precision))) AS tenure,
-			coalesce(m.unit_freshness, 1 - mean_ramp(m.region_days, m.span_days, %2$L::double precision)) AS freshness, m.region_demand_in_reach
+			coalesce(m.unit_tenure, mean_ramp(m.present_days, m.span_days, %1$L::double precision)) AS tenure,
+			coalesce(m.unit_freshness, 1 - mean_ramp(m.region_days, m.span_days, %2$L::double precision)) AS freshness
 		FROM (SELECT m.*, CASE WHEN m.counts AND m.violations < %3$s THEN m.availability * m.performance ELSE 0 END AS quality
 			FROM (SELECT m.*, ramp(m.uptime, %4$L::double precision, %5$L::double precision) AS availability,
 					performance(m.response_ms, m.error_rate_upper, %7$L::double precision, %6$L::double precision, %8$L::double precision, %9$L::double precision) AS performance,
@@ -347,8 +345,6 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 						uptime_within(ARRAY[m.heartbeat, l.summary] || m.summaries, tstzmultirange(m.machine_span) - coalesce(o.times, '{}'), %14$L) AS uptime,
 						response_time(coalesce(m.heartbeat, (SELECT rollup(x) FROM unnest(m.summaries) x)), %15$L::double precision, %7$L::double precision) AS response_ms,
 						coverage_sum((SELECT e.demand FROM epoch e WHERE e.epoch_id = %17$s), m.location, m.reach_m) AS demand_in_reach,
-						coalesce(coverage_sum(g.demand, m.location, m.reach_m), 0) AS region_demand_in_reach,
-						days(greatest(coalesce(q.present_since, m.joined_at), %30$L), greatest(m.joined_at, %30$L)) AS since_days,
 						days(m.span) AS span_days, days(coalesce(q.present_since, m.joined_at), lower(m.span)) AS present_days,
 						days(least(q.region_since, m.joined_at), lower(m.span)) AS region_days, a.tenure AS unit_tenure, a.freshness AS unit_freshness,
 						coalesce(u.value, 0) AS value, coalesce(b.beacons, 0) AS beacons, coalesce(b.suspicions, 0) AS suspicions, coalesce(b.violations, 0) AS violations, b.uncertainty_m
@@ -361,14 +357,12 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 						LEFT JOIN %24$s b ON b.node_id = m.node_id
 						LEFT JOIN %25$s q ON q.node_id = m.node_id
 						LEFT JOIN %27$s a ON a.node_id = m.node_id
-						LEFT JOIN epoch_region_demand g ON g.epoch_id = %17$s AND g.region = m.region
 						LEFT JOIN %26$s o ON o.region = coalesce(m.region, '')) m) m) m $q$,
 		days(p.maturity), days(p.freshness), p.min_violations, p.uptime_floor, p.uptime_target,	-- 5
 		p.response_target_ms, p.response_limit_ms, p.error_limit, p.error_target, p.min_beacons, p.location_limit_m, p.location_target_m,	-- 12
 		p.telemetry_slot, p.heartbeat_timeout, p.response_quantile, p.error_confidence, epoch_id,	-- 17
 		epoch_table('member', epoch_id), epoch_table('heartbeat', epoch_id), epoch_table('machine', epoch_id), epoch_table('lead', epoch_id), epoch_table('evidence', epoch_id),	-- 22
-		epoch_table('worth', epoch_id), epoch_table('trust', epoch_id), epoch_table('past', epoch_id), epoch_table('outage', epoch_id), epoch_table('tenure', epoch_id),	-- 27
-		days(p.vesting_half_life), days(period), lower(period))
+		epoch_table('worth', epoch_id), epoch_table('trust', epoch_id), epoch_table('past', epoch_id), epoch_table('outage', epoch_id), epoch_table('tenure', epoch_id))
 $f$;
 COMMENT ON FUNCTION frozen_query(bigint, tstzrange, policy) IS 'query for the rows of epoch_node of an epoch. NULL for NULL';
 

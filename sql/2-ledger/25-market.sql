@@ -93,7 +93,7 @@ BEGIN
 				LEFT JOIN policy_region t ON t.policy_id = p.policy_id AND t.region = g.code
 				LEFT JOIN epoch_region_demand f ON f.epoch_id = e.epoch_id AND f.region = g.code
 			WHERE g.valid @> lower(e.period)) d
-			LEFT JOIN (SELECT n.region, sum(exact(n.supply * n.region_demand_in_reach * n.tenure * n.freshness))::double precision AS fresh
+			LEFT JOIN (SELECT n.region, sum(exact(n.contribution * n.place_trust * n.tenure * n.freshness))::double precision AS fresh
 				FROM epoch_node n WHERE n.epoch_id = e.epoch_id GROUP BY n.region) z ON z.region = d.code) m;
 END $$;
 COMMENT ON FUNCTION region_rows(epoch, policy) IS 'epoch_region of an epoch: demand of regions, what of it is served and taken for given, and what new nodes share';

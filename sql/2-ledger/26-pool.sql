@@ -12,7 +12,7 @@ BEGIN
 		SELECT s.component::code AS component, s.lot::code AS lot, s.node_id, s.provider_id, s.score
 		FROM (
 			SELECT 'new_regions' AS component, 'new_regions' AS lot, n.node_id, n.provider_id,
-				r.pot * (n.supply * n.region_demand_in_reach * n.tenure * n.freshness / r.fresh) AS score
+				r.pot * (n.contribution * n.place_trust * n.tenure * n.freshness / r.fresh) AS score
 			FROM %2$s n JOIN epoch_region r ON r.epoch_id = %1$s AND r.region = n.region
 			WHERE r.fresh > 0 AND r.pot > 0
 			UNION ALL

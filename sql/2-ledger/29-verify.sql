@@ -46,12 +46,11 @@ BEGIN
 	-- nodes: each row by itself
 	EXECUTE format($q$
 		SELECT count(*) FROM %s n
-		WHERE (n.availability, n.performance, n.quality, n.contribution, n.supply, n.demand_in_reach, n.region_demand_in_reach) IS DISTINCT FROM (
+		WHERE (n.availability, n.performance, n.quality, n.contribution, n.supply, n.demand_in_reach) IS DISTINCT FROM (
 			ramp(n.uptime, $1.uptime_floor::double precision, $1.uptime_target::double precision), performance(n.response_ms, n.error_rate_upper, $1.response_limit_ms::double precision, $1.response_target_ms::double precision, $1.error_limit::double precision, $1.error_target::double precision),
 			CASE WHEN n.counts AND n.violations < $1.min_violations THEN n.availability * n.performance ELSE 0 END, n.quality * n.value,
-			CASE WHEN n.demand_in_reach > 0 THEN n.contribution * n.place_trust / n.demand_in_reach ELSE 0 END, coverage_sum($2, n.location, n.reach_m),
-			coalesce(coverage_sum((SELECT d.demand FROM epoch_region_demand d WHERE d.epoch_id = $3 AND d.region = n.region), n.location, n.reach_m), 0)) $q$, node)
-	INTO bad USING p, e.demand, e.epoch_id;
+			CASE WHEN n.demand_in_reach > 0 THEN n.contribution * n.place_trust / n.demand_in_reach ELSE 0 END, coverage_sum($2, n.location, n.reach_m)) $q$, node)
+	INTO bad USING p, e.demand;
 	RETURN QUERY SELECT 'quality and contribution of nodes', bad = 0, format('%s nodes differ', bad);
 
 	-- fields

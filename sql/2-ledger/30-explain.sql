@@ -93,7 +93,7 @@ BEGIN
 		('node', 'supply', brief(n.supply), format('%s * %s / %s: its contribution shared by the demand in its disc of %s m', brief(n.contribution), brief(n.place_trust), brief(n.demand_in_reach), brief(n.reach_m)),
 			jsonb_build_object('contribution', n.contribution, 'place_trust', n.place_trust, 'demand_in_reach', n.demand_in_reach, 'reach_m', n.reach_m, 'supply', n.supply),
 			CASE WHEN n.demand_in_reach = 0 THEN 'Nobody is in its reach.' END),
-		('node', 'tenure', brief(n.tenure), format('mean of min(1, time of its owner at this place / %s days), early moments weighing more', brief(days(p.maturity))), jsonb_build_object('tenure', n.tenure, 'maturity_days', days(p.maturity)),
+		('node', 'tenure', brief(n.tenure), format('mean of min(1, time of its owner at this place / %s days)', brief(days(p.maturity))), jsonb_build_object('tenure', n.tenure, 'maturity_days', days(p.maturity)),
 			CASE WHEN n.tenure < 1 THEN 'It grows by staying.' END),
 		('node', 'freshness', brief(n.freshness), format('mean of max(0, 1 - time since its owner''s first stay in the region / %s days)', brief(days(p.freshness))),
 			jsonb_build_object('freshness', n.freshness, 'freshness_days', days(p.freshness)), NULL);
@@ -108,10 +108,10 @@ BEGIN
 			('new_regions', 'pot of ' || g.region, brief(g.pot), format('(%s - 1) * min(%s, %s) * %s days', brief(g.multiplier), brief(g.fresh), brief(g.need), brief(days)),
 				jsonb_build_object('multiplier', g.multiplier, 'fresh', g.fresh, 'need', g.need, 'supply_target', p.supply_target, 'target_fraction', g.target_fraction, 'demand', g.demand, 'given', g.given, 'days', days, 'pot', g.pot),
 				CASE WHEN g.need = 0 THEN 'No more is wanted there than is taken for given.' END),
-			('new_regions', 'score', brief(CASE WHEN g.fresh > 0 THEN g.pot * (n.supply * n.region_demand_in_reach * n.tenure * n.freshness / g.fresh) ELSE 0 END),
-				format('%s * (%s * %s * %s * %s) / %s', brief(g.pot), brief(n.supply), brief(n.region_demand_in_reach), brief(n.tenure), brief(n.freshness), brief(g.fresh)),
-				jsonb_build_object('pot', g.pot, 'z', n.supply * n.region_demand_in_reach * n.tenure * n.freshness, 'fresh', g.fresh, 'supply', n.supply, 'region_demand_in_reach', n.region_demand_in_reach, 'tenure', n.tenure, 'freshness', n.freshness),
-				CASE WHEN n.region_demand_in_reach = 0 THEN 'In its reach there is no demand of its region.' WHEN n.freshness = 0 THEN 'Its owner is not new in this region any more.' END);
+			('new_regions', 'score', brief(CASE WHEN g.fresh > 0 THEN g.pot * (n.contribution * n.place_trust * n.tenure * n.freshness / g.fresh) ELSE 0 END),
+				format('%s * (%s * %s * %s * %s) / %s', brief(g.pot), brief(n.contribution), brief(n.place_trust), brief(n.tenure), brief(n.freshness), brief(g.fresh)),
+				jsonb_build_object('pot', g.pot, 'z', n.contribution * n.place_trust * n.tenure * n.freshness, 'fresh', g.fresh),
+				CASE WHEN n.freshness = 0 THEN 'Its owner is not new in this region any more.' END);
 	END IF;
 	gap := coverage_sum(gap_value_field(e.demand, e.supply, e.reference, p.supply_target::double precision, kept), n.location, n.reach_m);
 	RETURN QUERY VALUES

@@ -64,7 +64,7 @@ BEGIN
 	SELECT coalesce(sum(y.unit_value * (resources ->> y.resource_type)::numeric), 0)::double precision INTO n.contribution
 	FROM policy_resource y WHERE y.policy_id = p.policy_id AND resources ? y.resource_type;
 	n.days := days(e.period);
-	n.tenure := mean_tenure(0, 0, n.days, n.days, days(p.maturity), days(p.vesting_half_life));
+	n.tenure := mean_ramp(0, n.days, days(p.maturity));
 	n.freshness := 1 - mean_ramp(0, n.days, days(p.freshness));
 	n.supply_target := p.supply_target;
 	n.kept := kappa(n.days, p.vesting_half_life);

@@ -51,7 +51,6 @@ typedef struct Field
 	char		head[HEAD_SIZE];	/* its first bytes, to tell it from others */
 	bool		external;
 	struct varatt_external toast;
-	struct Field *next;			/* asked for before it */
 	FieldKind	kind;
 	int			shift;			/* a value v counts as v * 2^shift */
 

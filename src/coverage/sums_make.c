@@ -14,10 +14,6 @@
 #define SHORT_RUN 6
 #define BY_CELLS_MAX_BYTES (256 * 1024 * 1024)
 
-/* Fields that are kept beside each other: so many, and new ones while they take less than this. */
-#define KEPT_FIELDS 512
-#define KEPT_FIELDS_BYTES ((Size) 32 * 1024 * 1024)
-
 /* Is this datum the cached field? Reads the datum's header at most. */
 static bool
 is_cached(const Field *field, struct varlena *value)
@@ -145,70 +141,7 @@ build_by_cells(Field *field, const Coverage *c)
 	return true;
 }
 
-/* Moves the field behind another one, or the first, to the front. */
-static Field *
-to_front(FunctionCallInfo fcinfo, Field *before)
-{
-	Field	   *first = fcinfo->flinfo->fn_extra;
-	Field	   *field = before->next;
-
-	before->next = field->next;
-	field->next = first;
-	fcinfo->flinfo->fn_extra = field;
-	return field;
-}
-
-/* Is this datum one of the fields behind the first? Then it is the first now. */
-static bool
-recall_field(FunctionCallInfo fcinfo, struct varlena *value)
-{
-	Field	   *before = fcinfo->flinfo->fn_extra;
-
-	for (; before != NULL && before->next != NULL; before = before->next)
-		if (is_cached(before->next, value))
-		{
-			to_front(fcinfo, before);
-			return true;
-		}
-	return false;
-}
-
-/*
- * The first field, for another value: a new one while the others are small, as where each
- * row asks the field of its region, or else the one that nobody has asked for longest.
- */
-static Field *
-room_for_field(FunctionCallInfo fcinfo, FieldKind kind)
-{
-	Field	   *field = fcinfo->flinfo->fn_extra;
-	Size		used = 0;
-	int			count = 0;
-
-	for (Field *f = field; f != NULL; f = f->next)
-	{
-		used += MemoryContextMemAllocated(f->context, false);
-		count++;
-	}
-	if (count > 0 && (used > KEPT_FIELDS_BYTES || count >= KEPT_FIELDS))
-	{
-		Field	   *before = field;
-
-		if (count == 1)
-			return field;
-		while (before->next->next != NULL)
-			before = before->next;
-		return to_front(fcinfo, before);
-	}
-	field = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(Field));
-	field->context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt,
-										   "coverage field", ALLOCSET_DEFAULT_SIZES);
-	field->kind = kind;
-	field->next = fcinfo->flinfo->fn_extra;
-	fcinfo->flinfo->fn_extra = field;
-	return field;
-}
-
-/* The coverage argument with its prefix sums, made once for each of a few values. */
+/* The coverage argument with its prefix sums, made once for a run of equal values. */
 Field *
 field_argument(FunctionCallInfo fcinfo, int argno, FieldKind kind)
 {
@@ -217,11 +150,16 @@ field_argument(FunctionCallInfo fcinfo, int argno, FieldKind kind)
 	Coverage   *c;
 	MemoryContext old;
 
-	if (field != NULL && is_cached(field, value))
+	if (field == NULL)
+	{
+		field = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(Field));
+		field->context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt,
+											   "coverage field", ALLOCSET_DEFAULT_SIZES);
+		field->kind = kind;
+		fcinfo->flinfo->fn_extra = field;
+	}
+	if (is_cached(field, value))
 		return field;
-	if (recall_field(fcinfo, value))
-		return fcinfo->flinfo->fn_extra;
-	field = room_for_field(fcinfo, kind);
 
 	/* make room before the new value is unpacked */
 	if (!VARATT_IS_4B_U(value) && VARATT_IS_EXTERNAL(value))

@@ -392,26 +392,6 @@ demand_in(const NewcomerDemand *d, const EntrySpan *spans, int32 count)
 	return sum;
 }
 
-/* The part of it that is a region's. */
-static double
-demand_of_region(const NewcomerDemand *d, const EntrySpan *spans, int32 count, int32 region)
-{
-	double		sum = 0;
-
-	for (int32 i = 0; i < count; i++)
-	{
-		uint32		to;
-
-		for (uint32 from = spans[i].from; from < spans[i].to; from = to)
-		{
-			to = Min(d->until[from], spans[i].to);
-			if (d->region[from] == region)
-				sum += d->sum[to] - d->sum[from];
-		}
-	}
-	return sum;
-}
-
 /*
  * What a node at a place, in a region (-1: none), would score, and by how much the
  * scores of all would rise. Its disc lies in the cells that were read.
@@ -424,7 +404,7 @@ newcomer_scores(const NewcomerDemand *d, const NewcomerRules *rules, const Newco
 	DiscScan	scan;
 	LaneSums	sums = {0};
 	NewcomerScores scores = {0};
-	double		fresh = 0;
+	double		fresh = node->contribution * node->tenure * node->freshness;
 	double		supply;
 	double		gap;
 	int32		count;
@@ -438,8 +418,6 @@ newcomer_scores(const NewcomerDemand *d, const NewcomerRules *rules, const Newco
 		supply = node->contribution / scores.in_reach;
 		if (supply > 0)
 		{
-			if (own_region >= 0)
-				fresh = supply * demand_of_region(d, work->spans, count, own_region) * node->tenure * node->freshness;
 			touched = sum_disc(d, rules, supply, count, &sums, work);
 			gap = lanes_total(sums.gap);
 			scores.gap = rules->days * node->tenure * supply * gap;

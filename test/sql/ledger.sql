@@ -45,7 +45,7 @@ RESET client_min_messages;
 
 -- node 2 was there for half of the second epoch: half of its units, all of its uptime; node 3 has no hardware_id and was not
 -- there from the beginning of the first
-SELECT e.epoch_no AS no, node_id, region, active_days, counts, uptime, round(quality::numeric, 6) AS quality, value, round(contribution::numeric, 6) AS contribution, demand_in_reach AS w, round(tenure::numeric, 6) AS tenure, freshness
+SELECT e.epoch_no AS no, node_id, region, active_days, counts, uptime, round(quality::numeric, 6) AS quality, value, round(contribution::numeric, 6) AS contribution, demand_in_reach AS w, tenure, freshness
 FROM epoch_node JOIN epoch e USING (epoch_id) ORDER BY 1, 2;
 SELECT e.epoch_no AS no, node_id, resource_type, declared, units, round(growth::numeric, 6) AS growth FROM epoch_node_resource JOIN epoch e USING (epoch_id) ORDER BY 1, 2, 3;
 SELECT e.epoch_no AS no, region, r.demand, round(served::numeric, 6) AS served, round(given::numeric, 6) AS given, round(multiplier::numeric, 6) AS multiplier, round(need::numeric, 6) AS need, round(fresh::numeric, 6) AS fresh, round(pot::numeric, 6) AS pot
