@@ -1,6 +1,6 @@
 -- Epochs, what they froze, what they paid.
 --
--- The rows of an epoch in epoch_node, epoch_node_resource, epoch_node_service, epoch_owner and
+-- The rows of an epoch in epoch_node, epoch_node_resource, epoch_node_service, epoch_owner_rest and
 -- reward are a partition of their own each, in swarm_reward_internal: made whole by one query,
 -- keyed, then attached; computing again makes another one. What comes once a region or kind of
 -- resource is in plain tables. No foreign keys: their price is per row, and verify_epoch sees
@@ -88,35 +88,36 @@ COMMENT ON COLUMN epoch.first_computed_at IS 'when it was first computed: the ch
 COMMENT ON COLUMN epoch.computed_at IS 'when it was last computed; not an input';
 COMMENT ON COLUMN epoch.final_at IS 'when it became final; not an input';
 
+-- What is always there and of one size comes first, what most steps read before the rest: rows are smaller so and faster read.
 CREATE TABLE epoch_node (
 	epoch_id bigint NOT NULL,
 	node_id bigint NOT NULL,
 	provider_id bigint NOT NULL,
-	hardware_id code,
-	location geography(Point,4326) NOT NULL,
+	quality double precision NOT NULL,
+	place_trust double precision NOT NULL,
+	tenure double precision NOT NULL,
+	freshness double precision NOT NULL,
+	supply double precision NOT NULL,
+	contribution double precision NOT NULL,
+	value double precision NOT NULL,
+	demand_in_reach double precision NOT NULL,
 	reach_m double precision NOT NULL,
-	region code,
-	active_days double precision NOT NULL,
-	counts boolean NOT NULL,
-	samples bigint NOT NULL,
-	errors bigint NOT NULL,
-	uptime double precision NOT NULL,
-	response_ms double precision,
-	error_rate_upper double precision,
 	availability double precision NOT NULL,
 	performance double precision NOT NULL,
+	uptime double precision NOT NULL,
+	active_days double precision NOT NULL,
+	samples bigint NOT NULL,
+	errors bigint NOT NULL,
 	beacons int NOT NULL,
 	suspicions int NOT NULL,
 	violations int NOT NULL,
-	uncertainty_m double precision,
-	place_trust double precision NOT NULL,
-	quality double precision NOT NULL,
-	value double precision NOT NULL,
-	contribution double precision NOT NULL,
-	demand_in_reach double precision NOT NULL,
-	supply double precision NOT NULL,
-	tenure double precision NOT NULL,
-	freshness double precision NOT NULL
+	counts boolean NOT NULL,
+	location geography(Point,4326) NOT NULL,
+	region code,
+	hardware_id code,
+	response_ms double precision,
+	error_rate_upper double precision,
+	uncertainty_m double precision
 ) PARTITION BY LIST (epoch_id);
 COMMENT ON TABLE epoch_node IS 'every node that was a member during an epoch, as it was then';
 COMMENT ON COLUMN epoch_node.epoch_id IS 'the epoch';
@@ -151,10 +152,12 @@ COMMENT ON COLUMN epoch_node.freshness IS 'mean, over its time in the epoch, of 
 CREATE TABLE epoch_node_resource (
 	epoch_id bigint NOT NULL,
 	node_id bigint NOT NULL,
-	resource_type code NOT NULL,
 	declared double precision NOT NULL,
 	units double precision NOT NULL,
-	growth double precision NOT NULL
+	growth double precision NOT NULL,
+	reference double precision,
+	-- last, where it takes no more than it needs
+	resource_type code NOT NULL
 ) PARTITION BY LIST (epoch_id);
 COMMENT ON TABLE epoch_node_resource IS 'resources of each node of an epoch';
 COMMENT ON COLUMN epoch_node_resource.epoch_id IS 'the epoch';
@@ -162,21 +165,22 @@ COMMENT ON COLUMN epoch_node_resource.node_id IS 'the node';
 COMMENT ON COLUMN epoch_node_resource.resource_type IS 'the kind of resource';
 COMMENT ON COLUMN epoch_node_resource.declared IS 'units declared, averaged by time over the period, absent being 0';
 COMMENT ON COLUMN epoch_node_resource.units IS 'units that count: at most those that checks found, and unchecked_units of the unchecked ones';
+COMMENT ON COLUMN epoch_node_resource.reference IS 'R of its hardware when the epoch begins, where this is its only stay in the epoch; NULL: it shares its reference with others, see epoch_owner';
 COMMENT ON COLUMN epoch_node_resource.growth IS 'part of quality * units that is above its owner''s reference; of all without a hardware_id together not above the reference of that, and of a provider''s not above the provider''s';
 
 CREATE TABLE epoch_node_service (
 	epoch_id bigint NOT NULL,
 	node_id bigint NOT NULL,
-	service_type code NOT NULL,
 	samples bigint NOT NULL,
-	work_done numeric NOT NULL,
 	work double precision NOT NULL,
-	fee numeric NOT NULL,
-	energy_per_work double precision,
+	error_rate_upper double precision,
 	p50_latency_ms double precision,
 	p95_latency_ms double precision,
 	p99_latency_ms double precision,
-	error_rate_upper double precision
+	energy_per_work double precision,
+	service_type code NOT NULL,
+	work_done numeric NOT NULL,
+	fee numeric NOT NULL
 ) PARTITION BY LIST (epoch_id);
 COMMENT ON TABLE epoch_node_service IS 'work of each node of an epoch by service';
 COMMENT ON COLUMN epoch_node_service.epoch_id IS 'the epoch';
@@ -192,30 +196,32 @@ COMMENT ON COLUMN epoch_node_service.p95_latency_ms IS '0.95 quantile, ms';
 COMMENT ON COLUMN epoch_node_service.p99_latency_ms IS '0.99 quantile, ms';
 COMMENT ON COLUMN epoch_node_service.error_rate_upper IS 'upper bound of the error rate of this service';
 
-CREATE TABLE epoch_owner (
+-- In swarm_reward_internal, read through the view epoch_owner: of most owners there is one node, and what
+-- is taken for given of it is in epoch_node_resource.
+CREATE TABLE swarm_reward_internal.epoch_owner_rest (
 	epoch_id bigint NOT NULL,
-	kind text NOT NULL,
-	owner text COLLATE "C" NOT NULL,
-	resource_type code NOT NULL,
 	units double precision NOT NULL,
 	reference double precision NOT NULL,
-	next_reference double precision NOT NULL
+	next_reference double precision NOT NULL,
+	kind text NOT NULL,
+	owner text COLLATE "C" NOT NULL,
+	resource_type code NOT NULL
 ) PARTITION BY LIST (epoch_id);
-COMMENT ON TABLE epoch_owner IS 'units of each owner and kind of resource in an epoch, and what is taken for given of them';
-COMMENT ON COLUMN epoch_owner.epoch_id IS 'the epoch';
-COMMENT ON COLUMN epoch_owner.kind IS 'hardware: what has this hardware_id; unattested: all that a provider has without a hardware_id, and as owner all, what everybody has so; provider: all that a provider has';
-COMMENT ON COLUMN epoch_owner.owner IS 'the hardware_id, or the provider_id as text';
-COMMENT ON COLUMN epoch_owner.resource_type IS 'the kind of resource';
-COMMENT ON COLUMN epoch_owner.units IS 'V: quality * units';
-COMMENT ON COLUMN epoch_owner.reference IS 'R when the epoch begins';
-COMMENT ON COLUMN epoch_owner.next_reference IS 'R when it ends';
+COMMENT ON TABLE swarm_reward_internal.epoch_owner_rest IS 'owners of an epoch and kinds of resources whose reference is not in epoch_node_resource: providers, hardware with several stays, and what has gone and is not forgotten yet; see epoch_owner';
+COMMENT ON COLUMN swarm_reward_internal.epoch_owner_rest.epoch_id IS 'the epoch';
+COMMENT ON COLUMN swarm_reward_internal.epoch_owner_rest.units IS 'V: quality * units';
+COMMENT ON COLUMN swarm_reward_internal.epoch_owner_rest.reference IS 'R when the epoch begins';
+COMMENT ON COLUMN swarm_reward_internal.epoch_owner_rest.next_reference IS 'R when it ends';
+COMMENT ON COLUMN swarm_reward_internal.epoch_owner_rest.kind IS 'hardware: what has this hardware_id; unattested: all that a provider has without a hardware_id, and as owner all, what everybody has so; provider: all that a provider has';
+COMMENT ON COLUMN swarm_reward_internal.epoch_owner_rest.owner IS 'the hardware_id, or the provider_id as text';
+COMMENT ON COLUMN swarm_reward_internal.epoch_owner_rest.resource_type IS 'the kind of resource';
 
 CREATE TABLE reward (
 	epoch_id bigint NOT NULL,
 	node_id bigint NOT NULL,
 	provider_id bigint NOT NULL,
-	component code NOT NULL,
 	score double precision NOT NULL,
+	component code NOT NULL,
 	amount numeric NOT NULL
 ) PARTITION BY LIST (epoch_id);
 COMMENT ON TABLE reward IS 'what each node of an epoch earned by component; nodes without a score have no row';

@@ -17,6 +17,41 @@ AS 'MODULE_PATHNAME', 'sr_exact_numeric' LANGUAGE c IMMUTABLE STRICT PARALLEL SA
 COMMENT ON FUNCTION exact(double precision) IS
 'the shortest decimal that stands for this float8 and no other (a plain cast keeps 15 digits only); NULL for NULL; errors: NaN, infinite';
 
+CREATE FUNCTION exact_sum_transfn(internal, double precision) RETURNS internal
+AS 'MODULE_PATHNAME', 'sr_exact_sum_transfn' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION exact_sum_transfn(internal, double precision) IS 'aggregate support: adds a row';
+CREATE FUNCTION exact_sum_finalfn(internal) RETURNS numeric
+AS 'MODULE_PATHNAME', 'sr_exact_sum_finalfn' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION exact_sum_finalfn(internal) IS 'aggregate support: the result';
+CREATE FUNCTION exact_sum_combine(internal, internal) RETURNS internal
+AS 'MODULE_PATHNAME', 'sr_exact_sum_combine' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION exact_sum_combine(internal, internal) IS 'aggregate support: adds two states';
+CREATE FUNCTION exact_sum_serialize(internal) RETURNS bytea
+AS 'MODULE_PATHNAME', 'sr_exact_sum_serialize' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION exact_sum_serialize(internal) IS 'aggregate support: writes a state';
+CREATE FUNCTION exact_sum_deserialize(bytea, internal) RETURNS internal
+AS 'MODULE_PATHNAME', 'sr_exact_sum_deserialize' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION exact_sum_deserialize(bytea, internal) IS 'aggregate support: reads a state';
+CREATE AGGREGATE exact_sum(x double precision) (
+	SFUNC = exact_sum_transfn, STYPE = internal, SSPACE = 64,
+	FINALFUNC = exact_sum_finalfn, COMBINEFUNC = exact_sum_combine,
+	SERIALFUNC = exact_sum_serialize, DESERIALFUNC = exact_sum_deserialize,
+	PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE exact_sum(double precision) IS
+'sum(exact(x)), faster: the sum of the shortest decimals that stand for these float8s, in whatever order they come. NULL is skipped; no row gives NULL. Errors: NaN, infinite';
+
+CREATE FUNCTION exact_total_finalfn(internal) RETURNS double precision
+AS 'MODULE_PATHNAME', 'sr_exact_total_finalfn' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION exact_total_finalfn(internal) IS 'aggregate support: the result';
+CREATE AGGREGATE exact_total(x double precision) (
+	SFUNC = exact_sum_transfn, STYPE = internal, SSPACE = 64,
+	FINALFUNC = exact_total_finalfn, COMBINEFUNC = exact_sum_combine,
+	SERIALFUNC = exact_sum_serialize, DESERIALFUNC = exact_sum_deserialize,
+	PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE exact_total(double precision) IS 'exact_sum(x)::double precision, faster where there is one row';
+
 CREATE FUNCTION seconds(times tstzmultirange) RETURNS numeric
 AS 'MODULE_PATHNAME', 'sr_seconds' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION seconds(tstzmultirange) IS 'length of bounded times, seconds, exact to the microsecond; NULL for NULL, or where a bound is missing';

@@ -18,6 +18,18 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION swarm_reward_internal.region_boundaries(timestamptz) IS 'their boundaries in the same order. NULL for NULL';
 
+CREATE TYPE swarm_reward_internal.region_list AS (codes code[], boundaries geography[]);
+COMMENT ON TYPE swarm_reward_internal.region_list IS 'region_codes and region_boundaries of a time, for a query that takes both as one parameter';
+COMMENT ON COLUMN swarm_reward_internal.region_list.codes IS 'codes';
+COMMENT ON COLUMN swarm_reward_internal.region_list.boundaries IS 'boundaries';
+
+CREATE FUNCTION swarm_reward_internal.regions_at(at timestamptz) RETURNS swarm_reward_internal.region_list
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT ROW(swarm_reward_internal.region_codes(at), swarm_reward_internal.region_boundaries(at))::swarm_reward_internal.region_list;
+END;
+COMMENT ON FUNCTION swarm_reward_internal.regions_at(timestamptz) IS 'codes and boundaries of the regions in force at a time. NULL for NULL';
+
 -- For many places codes and boundaries are best constants of the query: others are compared for each
 -- place, which takes longer than to find its region.
 CREATE FUNCTION swarm_reward_internal.region_among(codes code[], boundaries geography[], location geography, within_m double precision) RETURNS code
@@ -85,15 +97,15 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 		SELECT m.node_id, m.provider_id, m.hardware_id, m.location, least(m.service_radius_m, %4$L::double precision) AS reach_m, m.joined_at, m.left_at, m.active,
 			owner_key(m.hardware_id, m.provider_id) AS owner, range_merge(m.active) AS span, seconds(m.active) AS active_seconds,
 			m.hardware_id IS NOT NULL OR m.active = tstzmultirange(%1$L::tstzrange) AS counts,
-			region_among(%6$L, %7$L, m.location, %5$L) AS region
+			region_among(($1).codes, ($1).boundaries, m.location, %5$L) AS region
 		FROM (SELECT n.*, tstzmultirange(tstzrange(n.joined_at, n.left_at) * %1$L::tstzrange) - coalesce(s.times, '{}') AS active
 			FROM node n LEFT JOIN (SELECT u.node_id, range_agg(u.valid) AS times FROM node_suspension u WHERE u.valid && %1$L::tstzrange GROUP BY u.node_id) s ON s.node_id = n.node_id
 			WHERE n.joined_at < %3$L AND (n.left_at IS NULL OR n.left_at > %2$L)) m
 		WHERE NOT isempty(m.active) $q$,
-		period, lower(period), upper(period), p.max_radius_m, p.region_snap_m, region_codes(lower(period)), region_boundaries(lower(period)))
+		period, lower(period), upper(period), p.max_radius_m, p.region_snap_m)
 $f$;
 COMMENT ON FUNCTION member_query(tstzrange, policy) IS
-'query for the nodes that are members within a bounded period: what node says of them; active, the times of the period in which they are members and not suspended, and span, from the first to the last of them; owner; region; whether they count. NULL for NULL';
+'query, with the regions of its start as $1, for the nodes that are members within a bounded period: what node says of them; active, the times of the period in which they are members and not suspended, and span, from the first to the last of them; owner; region; whether they count. NULL for NULL';
 
 CREATE FUNCTION machine_query(epoch_id bigint, period tstzrange) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $f$
@@ -237,23 +249,23 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 				FROM (SELECT o.*, max(o.left_at) OVER (PARTITION BY o.owner, o.cell, o.region ORDER BY o.joined_at, o.node_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS left_before
 					FROM (SELECT n.node_id, owner_key(n.hardware_id, n.provider_id) AS owner, n.joined_at, coalesce(n.left_at, 'infinity') AS left_at,
 							place_cell(n.location, %2$s) AS cell,
-							region_among(%3$L, %4$L, n.location, %5$L) AS region
-						FROM node n
+							CASE WHEN m.node_id IS NULL THEN region_among(($1).codes, ($1).boundaries, n.location, %3$L) ELSE m.region END AS region
+						FROM node n LEFT JOIN %4$s m ON m.node_id = n.node_id
 						WHERE n.joined_at < %1$L AND owner_key(n.hardware_id, n.provider_id) IN (
 							SELECT owner_key(h.hardware_id, h.provider_id) FROM node h WHERE h.joined_at < %1$L GROUP BY 1 HAVING count(*) > 1)) o) q) s
 			WINDOW here AS (PARTITION BY s.owner, s.cell, s.region, s.part)
 			UNION ALL
 			SELECT m.node_id, NULL, NULL, min(d.joined_at)
-			FROM %6$s m JOIN node d ON place_cell(d.location, %2$s) = place_cell(m.location, %2$s) AND d.node_id <> m.node_id
+			FROM %4$s m JOIN node d ON place_cell(d.location, %2$s) = place_cell(m.location, %2$s) AND d.node_id <> m.node_id
 				AND (d.provider_id = m.provider_id OR (d.hardware_id IS NULL AND m.hardware_id IS NULL))
-			WHERE m.joined_at > timestamptz %7$L - interval %8$L AND d.left_at > timestamptz %7$L - 2 * interval %8$L
-				AND d.left_at <= %1$L AND d.left_at > m.joined_at - interval %8$L
+			WHERE m.joined_at > timestamptz %5$L - interval %6$L AND d.left_at > timestamptz %5$L - 2 * interval %6$L
+				AND d.left_at <= %1$L AND d.left_at > m.joined_at - interval %6$L
 			GROUP BY m.node_id) u
 		GROUP BY u.node_id $q$,
-		upper(period), p.grid_order, region_codes(lower(period)), region_boundaries(lower(period)), p.region_snap_m, epoch_table('member', epoch_id), lower(period), p.freshness)
+		upper(period), p.grid_order, p.region_snap_m, epoch_table('member', epoch_id), lower(period), p.freshness)
 $f$;
 COMMENT ON FUNCTION past_query(bigint, tstzrange, policy) IS
-'query for the past of nodes that have another one than their own: since when the owner of a stay has been at its place, its cell and region, without a break (present_since; presence names the stays that are one so), and when it first joined in its region, or in its cell (region_since). Who takes a place within policy.freshness of its being left, by the same provider or both without a hardware_id, is there as long as who left it. NULL for NULL';
+'query, with the regions of the start of the period as $1, for the past of nodes that have another one than their own: since when the owner of a stay has been at its place, its cell and region, without a break (present_since; presence names the stays that are one so), and when it first joined in its region, or in its cell (region_since). Who takes a place within policy.freshness of its being left, by the same provider or both without a hardware_id, is there as long as who left it. NULL for NULL';
 
 -- Units that were added are as old as they are, not as old as the node: units of a presence are a
 -- pile, of which the last that came go first. And they are as new in a region as their provider, who may
@@ -289,8 +301,9 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 			GROUP BY t.presence, t.resource_type, t.top, t.units
 		), kin AS (
 			SELECT k.provider_id, k.region, min(k.joined_at) AS since
-			FROM (SELECT x.provider_id, x.joined_at, region_among(%9$L, %10$L, x.location, %11$L) AS region
-				FROM node x WHERE x.joined_at < %3$L AND x.provider_id IN (SELECT s.provider_id FROM raised w JOIN stay s ON s.presence = w.presence)) k
+			FROM (SELECT x.provider_id, x.joined_at, CASE WHEN m.node_id IS NULL THEN region_among(($1).codes, ($1).boundaries, x.location, %9$L) ELSE m.region END AS region
+				FROM node x LEFT JOIN %1$s m ON m.node_id = x.node_id
+				WHERE x.joined_at < %3$L AND x.provider_id IN (SELECT s.provider_id FROM raised w JOIN stay s ON s.presence = w.presence)) k
 			GROUP BY k.provider_id, k.region
 		)
 		SELECT v.node_id, (sum(v.value * exact(v.length * mean_ramp(v.age, v.length, %6$L::double precision))) / sum(v.value * exact(v.length)))::double precision AS tenure,
@@ -302,10 +315,10 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 				JOIN policy_resource y ON y.policy_id = %7$s AND y.resource_type = t.resource_type AND y.unit_value > 0) v
 		GROUP BY v.node_id $q$,
 		epoch_table('member', epoch_id), epoch_table('past', epoch_id), upper(period), lower(period), p.maturity, days(p.maturity), p.policy_id,	-- 7
-		days(p.freshness), region_codes(lower(period)), region_boundaries(lower(period)), p.region_snap_m)
+		days(p.freshness), p.region_snap_m)
 $f$;
 COMMENT ON FUNCTION tenure_query(bigint, tstzrange, policy) IS
-'query for the tenure of members whose units have changed within policy.maturity: the mean, over their units by value and over their time in the period, of min(1, time since the presence has had as many units without a break / maturity). Of all others the units are as old as their presence. freshness is the mean of max(0, 1 - age / policy.freshness) alike, the age of what came later than the presence counting from the first stay of its provider in the region. NULL for NULL';
+'query, with the regions of the start of the period as $1, for the tenure of members whose units have changed within policy.maturity: the mean, over their units by value and over their time in the period, of min(1, time since the presence has had as many units without a break / maturity). Of all others the units are as old as their presence. freshness is the mean of max(0, 1 - age / policy.freshness) alike, the age of what came later than the presence counting from the first stay of its provider in the region. NULL for NULL';
 
 CREATE FUNCTION lead_query(epoch_id bigint, period tstzrange, p policy) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $f$
@@ -328,13 +341,14 @@ COMMENT ON FUNCTION outage_query(bigint, tstzrange) IS 'query for the times of a
 
 CREATE FUNCTION frozen_query(epoch_id bigint, period tstzrange, p policy) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $f$
+	-- OFFSET 0 keeps a subquery one: else what it computes is computed again wherever it is named
 	SELECT format($q$
-		SELECT %17$s::bigint AS epoch_id, m.node_id, m.provider_id, m.hardware_id, m.location, m.reach_m, m.region, m.active_days, m.counts, m.samples, m.errors,
-			m.uptime, m.response_ms, m.error_rate_upper, m.availability, m.performance, m.beacons, m.suspicions, m.violations, m.uncertainty_m, m.place_trust,
-			m.quality, m.value, m.quality * m.value AS contribution, m.demand_in_reach,
-			CASE WHEN m.demand_in_reach > 0 THEN m.quality * m.value * m.place_trust / m.demand_in_reach ELSE 0 END AS supply,
+		SELECT %17$s::bigint AS epoch_id, m.node_id, m.provider_id, m.quality, m.place_trust,
 			coalesce(m.unit_tenure, mean_ramp(m.present_days, m.span_days, %1$L::double precision)) AS tenure,
-			coalesce(m.unit_freshness, 1 - mean_ramp(m.region_days, m.span_days, %2$L::double precision)) AS freshness
+			coalesce(m.unit_freshness, 1 - mean_ramp(m.region_days, m.span_days, %2$L::double precision)) AS freshness,
+			CASE WHEN m.demand_in_reach > 0 THEN m.quality * m.value * m.place_trust / m.demand_in_reach ELSE 0 END AS supply,
+			m.quality * m.value AS contribution, m.value, m.demand_in_reach, m.reach_m, m.availability, m.performance, m.uptime, m.active_days, m.samples, m.errors,
+			m.beacons, m.suspicions, m.violations, m.counts, m.location, m.region, m.hardware_id, m.response_ms, m.error_rate_upper, m.uncertainty_m
 		FROM (SELECT m.*, CASE WHEN m.counts AND m.violations < %3$s THEN m.availability * m.performance ELSE 0 END AS quality
 			FROM (SELECT m.*, ramp(m.uptime, %4$L::double precision, %5$L::double precision) AS availability,
 					performance(m.response_ms, m.error_rate_upper, %7$L::double precision, %6$L::double precision, %8$L::double precision, %9$L::double precision) AS performance,
@@ -357,7 +371,8 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 						LEFT JOIN %24$s b ON b.node_id = m.node_id
 						LEFT JOIN %25$s q ON q.node_id = m.node_id
 						LEFT JOIN %27$s a ON a.node_id = m.node_id
-						LEFT JOIN %26$s o ON o.region = coalesce(m.region, '')) m) m) m $q$,
+						LEFT JOIN %26$s o ON o.region = coalesce(m.region, '')
+					OFFSET 0) m OFFSET 0) m) m $q$,
 		days(p.maturity), days(p.freshness), p.min_violations, p.uptime_floor, p.uptime_target,	-- 5
 		p.response_target_ms, p.response_limit_ms, p.error_limit, p.error_target, p.min_beacons, p.location_limit_m, p.location_target_m,	-- 12
 		p.telemetry_slot, p.heartbeat_timeout, p.response_quantile, p.error_confidence, epoch_id,	-- 17
@@ -371,8 +386,9 @@ LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
 	nodes bigint;
 	t text;
+	regions region_list := regions_at(lower(e.period));
 BEGIN
-	PERFORM make_epoch_table('member', e.epoch_id, member_query(e.period, p));
+	PERFORM make_epoch_table('member', e.epoch_id, member_query(e.period, p), regions);
 	PERFORM make_epoch_table('machine', e.epoch_id, machine_query(e.epoch_id, e.period));
 	PERFORM make_epoch_table('heartbeat', e.epoch_id, heartbeat_query(e.epoch_id, e.period, p));
 	PERFORM make_epoch_table('work', e.epoch_id, work_query(e.epoch_id, e.period, p));
@@ -383,8 +399,8 @@ BEGIN
 	PERFORM make_epoch_table('rtt', e.epoch_id, rtt_query(e.epoch_id, e.period));
 	PERFORM make_epoch_table('sight', e.epoch_id, sight_query(e.epoch_id));
 	PERFORM make_epoch_table('trust', e.epoch_id, trust_query(e.epoch_id, p));
-	PERFORM make_epoch_table('past', e.epoch_id, past_query(e.epoch_id, e.period, p));
-	PERFORM make_epoch_table('tenure', e.epoch_id, tenure_query(e.epoch_id, e.period, p));
+	PERFORM make_epoch_table('past', e.epoch_id, past_query(e.epoch_id, e.period, p), regions);
+	PERFORM make_epoch_table('tenure', e.epoch_id, tenure_query(e.epoch_id, e.period, p), regions);
 	PERFORM make_epoch_table('outage', e.epoch_id, outage_query(e.epoch_id, e.period));
 	nodes := make_epoch_table('epoch_node', e.epoch_id, frozen_query(e.epoch_id, e.period, p));
 	FOREACH t IN ARRAY ARRAY['member', 'machine', 'heartbeat', 'evidence', 'lead', 'worth', 'rtt', 'trust', 'past', 'tenure', 'outage'] LOOP

@@ -25,7 +25,7 @@ END $$;
 COMMENT ON FUNCTION is_attached(text, bigint) IS 'is the table of a relation for an epoch a partition that others read? NULL for NULL';
 
 -- A few thousand rows say enough for the plans of the steps that follow.
-CREATE FUNCTION make_epoch_table(relation text, epoch_id bigint, query text) RETURNS bigint
+CREATE FUNCTION make_epoch_table(relation text, epoch_id bigint, query text, regions region_list DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql SET search_path FROM CURRENT SET default_statistics_target = 10 AS $$
 DECLARE
 	again boolean := is_attached(relation, epoch_id);
@@ -36,7 +36,7 @@ BEGIN
 	PERFORM drop_epoch_table(CASE WHEN again THEN relation || '_again' ELSE relation END, epoch_id);
 	-- A query that makes a table is shared by parallel workers, one that fills a table is not. Not UNLOGGED: after a crash soon
 	-- after a rollback a server would not start, as its recovery meets files that the rollback left.
-	EXECUTE format('CREATE TABLE %s AS %s', child, query);
+	EXECUTE format('CREATE TABLE %s AS %s', child, query) USING regions;
 	GET DIAGNOSTICS made = ROW_COUNT;
 	IF again THEN
 		-- Its rows take the place of those that an earlier computation left, which others read until
@@ -54,10 +54,10 @@ BEGIN
 	EXECUTE format('ANALYZE %s (%s)', child, columns);
 	RETURN made;
 END $$;
-COMMENT ON FUNCTION make_epoch_table(text, bigint, text) IS
-'makes the table of a relation for an epoch, or one of the steps to it, from a query, in the place of one that is there; in a partition that others read it replaces the rows. Returns their number';
+COMMENT ON FUNCTION make_epoch_table(text, bigint, text, region_list) IS
+'makes the table of a relation for an epoch, or one of the steps to it, from a query, in which $1 is regions, in the place of one that is there; in a partition that others read it replaces the rows. Returns their number';
 
-CREATE FUNCTION attach_epoch_table(relation text, epoch_id bigint, key text) RETURNS void
+CREATE FUNCTION attach_epoch_table(relation text, epoch_id bigint, key text, is_unique boolean) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
 	child text := epoch_table(relation, epoch_id);
@@ -69,18 +69,24 @@ BEGIN
 	-- what the parent demands of its partitions; the check spares ATTACH a look at every row
 	SELECT string_agg(format('ALTER COLUMN %I SET NOT NULL', a.attname), ', ') INTO not_null
 	FROM pg_attribute a WHERE a.attrelid = relation::regclass AND a.attnum > 0 AND a.attnotnull AND NOT a.attisdropped;
-	EXECUTE format('ALTER TABLE %s %s, ADD PRIMARY KEY (%s), ADD CONSTRAINT epoch CHECK (epoch_id = %s)', child, not_null, key, epoch_id);
+	-- pages are filled: no row comes later
+	EXECUTE format('ALTER TABLE %s %s, ADD CONSTRAINT epoch CHECK (epoch_id = %s) %s', child, not_null, epoch_id, CASE WHEN is_unique THEN format(', ADD PRIMARY KEY (%s) WITH (fillfactor = 100)', key) END);
+	IF NOT is_unique THEN
+		EXECUTE format('CREATE INDEX ON %s (%s) WITH (fillfactor = 100)', child, key);
+	END IF;
 	EXECUTE format('ALTER TABLE %I ATTACH PARTITION %s FOR VALUES IN (%s)', relation, child, epoch_id);
 	EXECUTE format('ALTER TABLE %s DROP CONSTRAINT epoch', child);
 END $$;
-COMMENT ON FUNCTION attach_epoch_table(text, bigint, text) IS 'gives the table of a relation for an epoch its key and attaches it, unless it is attached';
+COMMENT ON FUNCTION attach_epoch_table(text, bigint, text, boolean) IS 'gives the table of a relation for an epoch its key and attaches it, unless it is attached';
 
-CREATE FUNCTION epoch_relation() RETURNS TABLE (relation text, key text)
+-- Where a node has several rows its number alone is the key: an index that holds it once for all of them takes a
+-- third of one with the kind of each. That a node has one row for each kind comes from how they are made, by GROUP BY.
+CREATE FUNCTION epoch_relation() RETURNS TABLE (relation text, key text, is_unique boolean)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT * FROM (VALUES ('epoch_node', 'node_id'), ('epoch_node_resource', 'node_id, resource_type'), ('epoch_node_service', 'node_id, service_type'),
-		('epoch_owner', 'owner, resource_type, kind'), ('reward', 'node_id, component')) v (relation, key);
+	SELECT * FROM (VALUES ('epoch_node', 'node_id', true), ('epoch_node_resource', 'node_id', false), ('epoch_node_service', 'node_id', false),
+		('epoch_owner_rest', 'owner, resource_type, kind', true), ('reward', 'node_id', false)) v (relation, key, is_unique);
 END;
-COMMENT ON FUNCTION epoch_relation() IS 'the relations of which each epoch has a partition, with the key of that';
+COMMENT ON FUNCTION epoch_relation() IS 'the relations of which each epoch has a partition, with the key of that, and whether it is unique';
 
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.script_path'), true);

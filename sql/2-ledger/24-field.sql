@@ -39,13 +39,13 @@ SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_re
 CREATE FUNCTION demand_query(period tstzrange, region_snap_m double precision) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $f$
 	SELECT format($q$
-		SELECT coalesce(region_among(%1$L, %2$L, d.location, %3$L), '') AS region, d.location, d.radius_m,
-			(round(d.weight * seconds(tstzmultirange(d.valid * %4$L::tstzrange)), 24) / %5$L::numeric)::double precision AS weight
-		FROM demand d WHERE d.valid && %4$L::tstzrange $q$,
-		region_codes(lower(period)), region_boundaries(lower(period)), region_snap_m, period, seconds(tstzmultirange(period)))
+		SELECT coalesce(region_among(($1).codes, ($1).boundaries, d.location, %1$L), '') AS region, d.location, d.radius_m,
+			(round(d.weight * seconds(tstzmultirange(d.valid * %2$L::tstzrange)), 24) / %3$L::numeric)::double precision AS weight
+		FROM demand d WHERE d.valid && %2$L::tstzrange $q$,
+		region_snap_m, period, seconds(tstzmultirange(period)))
 $f$;
 COMMENT ON FUNCTION demand_query(tstzrange, double precision) IS
-'query for the points of demand in a bounded period with the region that each belongs to, empty where there is none, weights averaged by time. The one place where an epoch reads demand. NULL for NULL';
+'query, with the regions of its start as $1, for the points of demand in a bounded period with the region that each belongs to, empty where there is none, weights averaged by time. The one place where an epoch reads demand. NULL for NULL';
 
 CREATE FUNCTION demand_fields(period tstzrange, grid_order int, region_snap_m double precision) RETURNS TABLE (region text, demand coverage)
 LANGUAGE plpgsql STABLE STRICT SET search_path FROM CURRENT AS $$
@@ -53,11 +53,11 @@ BEGIN
 	RETURN QUERY EXECUTE format($q$
 		WITH point AS MATERIALIZED (%s)
 		SELECT f.region, sum(f.part)
-		FROM (SELECT p.region, density_agg(p.location, p.weight, $1) AS part FROM point p WHERE p.radius_m IS NULL GROUP BY p.region
+		FROM (SELECT p.region, density_agg(p.location, p.weight, $2) AS part FROM point p WHERE p.radius_m IS NULL GROUP BY p.region
 			UNION ALL
-			SELECT p.region, density_agg(p.location, p.weight, $1, p.radius_m) FROM point p WHERE p.radius_m IS NOT NULL GROUP BY p.region) f
+			SELECT p.region, density_agg(p.location, p.weight, $2, p.radius_m) FROM point p WHERE p.radius_m IS NOT NULL GROUP BY p.region) f
 		GROUP BY f.region $q$, demand_query(period, region_snap_m))
-	USING grid_order;
+	USING regions_at(lower(period)), grid_order;
 END $$;
 COMMENT ON FUNCTION demand_fields(tstzrange, int, double precision) IS
 'the demand field of each region in a period; region is empty for points that belong to none. Reads the table demand as it is now. No row for NULL';
@@ -69,7 +69,7 @@ DECLARE
 	scale double precision := 1;
 	field coverage;
 BEGIN
-	SELECT sum(exact(n.supply)) INTO total FROM epoch_node n WHERE n.epoch_id = supply_field.epoch_id AND n.supply > 0;
+	SELECT exact_sum(n.supply) INTO total FROM epoch_node n WHERE n.epoch_id = supply_field.epoch_id AND n.supply > 0;
 	IF total IS NULL THEN
 		RETURN zero_coverage(grid_order);
 	END IF;

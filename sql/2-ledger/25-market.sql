@@ -1,47 +1,98 @@
 -- Regions, kinds of resources and services, owners: what is there, what is wanted, what is taken
 -- for given. Sums over nodes are numeric, so that no order of rows matters.
+CREATE VIEW epoch_owner AS
+SELECT o.epoch_id, lower(e.period) AS starts_at, upper(e.period) AS ends_at, o.kind, o.owner, o.resource_type, o.units, o.reference, o.next_reference
+FROM swarm_reward_internal.epoch_owner_rest o JOIN epoch e ON e.epoch_id = o.epoch_id
+UNION ALL
+SELECT r.epoch_id, lower(d.period), upper(d.period), 'hardware', n.hardware_id::text COLLATE "C", r.resource_type, n.quality * r.units, r.reference,
+	swarm_reward_internal.follow(r.reference, n.quality * r.units, d.up, d.down)
+FROM epoch_node_resource r JOIN epoch_node n ON n.epoch_id = r.epoch_id AND n.node_id = r.node_id
+	-- DISTINCT, for these to be computed once and not for each row
+	JOIN (SELECT DISTINCT e.epoch_id, e.period, swarm_reward_internal.decay(swarm_reward_internal.days(e.period), p.vesting_half_life) AS up,
+			swarm_reward_internal.decay(swarm_reward_internal.days(e.period), p.memory_half_life) AS down
+		FROM epoch e JOIN policy p ON p.policy_id = e.policy_id) d ON d.epoch_id = r.epoch_id
+WHERE r.reference IS NOT NULL;
+COMMENT ON VIEW epoch_owner IS 'units of each owner and kind of resource in an epoch, and what is taken for given of them';
+COMMENT ON COLUMN epoch_owner.epoch_id IS 'the epoch';
+COMMENT ON COLUMN epoch_owner.starts_at IS 'when it starts';
+COMMENT ON COLUMN epoch_owner.ends_at IS 'when it ends';
+COMMENT ON COLUMN epoch_owner.kind IS 'hardware: what has this hardware_id; unattested: all that a provider has without a hardware_id, and as owner all, what everybody has so; provider: all that a provider has';
+COMMENT ON COLUMN epoch_owner.owner IS 'the hardware_id, or the provider_id as text';
+COMMENT ON COLUMN epoch_owner.resource_type IS 'the kind of resource';
+COMMENT ON COLUMN epoch_owner.units IS 'V: quality * units';
+COMMENT ON COLUMN epoch_owner.reference IS 'R when the epoch begins';
+COMMENT ON COLUMN epoch_owner.next_reference IS 'R when it ends';
+
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.internal_path'), true);
+
+CREATE FUNCTION stock_query(e epoch, p policy) RETURNS text
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $f$
+	-- what is left of a reference is forgotten below a billionth of a unit, of which nothing can be declared
+	SELECT format($q$
+		SELECT v.node_id, v.provider_id, coalesce(v.hardware_id, b.owner::code) AS hardware_id, v.lone IS NOT NULL AS is_lone, coalesce(v.resource_type, b.resource_type) AS resource_type,
+			v.declared, v.units, v.held, coalesce(b.next_reference, 0) AS reference
+		FROM (SELECT n.node_id, n.provider_id, n.hardware_id, u.resource_type, u.declared::double precision AS declared, u.units::double precision AS units, n.quality * u.units::double precision AS held,
+				CASE WHEN n.hardware_id NOT IN (SELECT x.hardware_id FROM %1$s x WHERE x.hardware_id IS NOT NULL GROUP BY x.hardware_id HAVING count(*) > 1)
+					THEN n.hardware_id::text END COLLATE "C" AS lone
+			FROM %1$s n JOIN %2$s u ON u.node_id = n.node_id) v
+			FULL JOIN (SELECT x.owner, x.resource_type, x.next_reference FROM epoch_owner x
+				WHERE x.epoch_id = %3$L AND x.kind = 'hardware' AND x.next_reference >= 1e-9) b ON b.owner = v.lone AND b.resource_type = v.resource_type $q$,
+		epoch_table('epoch_node', e.epoch_id), epoch_table('unit', e.epoch_id), e.previous_epoch_id)
+$f$;
+COMMENT ON FUNCTION stock_query(epoch, policy) IS
+'query for the resources of each member of an epoch, held: quality * units, and with what is taken for given of its hardware where that has no other stay in it (is_lone); and, without a node, what is still taken for given of other hardware';
 
 CREATE FUNCTION freeze_owner(e epoch, p policy) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
 	up double precision := decay(days(e.period), p.vesting_half_life);
 	down double precision := decay(days(e.period), p.memory_half_life);
+	is_baseline boolean := e.previous_epoch_id IS NULL AND e.baseline;
 BEGIN
-	-- what is left of a reference is forgotten below a billionth of a unit, of which nothing can be declared
-	PERFORM make_epoch_table('epoch_owner', e.epoch_id, format($q$
-		SELECT %1$s::bigint AS epoch_id, o.*, follow(o.reference, o.units, %2$L::double precision, %3$L::double precision) AS next_reference
-		FROM (SELECT kind, owner, resource_type, coalesce(v.units, 0) AS units, %4$s AS reference
-			FROM (SELECT u.kind, u.owner COLLATE "C" AS owner, u.resource_type, sum(exact(u.units))::double precision AS units
-				FROM (SELECT k.kind, k.owner, r.resource_type, n.quality * r.units::double precision AS units
-					FROM %5$s n JOIN %7$s r ON r.node_id = n.node_id,
-						LATERAL (VALUES (CASE WHEN n.hardware_id IS NULL THEN 'unattested' ELSE 'hardware' END, coalesce(n.hardware_id, n.provider_id::text)),
-							('provider', n.provider_id::text), (CASE WHEN n.hardware_id IS NULL THEN 'unattested' END, 'all')) k (kind, owner)
-					WHERE k.kind IS NOT NULL) u
-				GROUP BY u.kind, u.owner, u.resource_type) v
-				FULL JOIN (SELECT x.kind, x.owner, x.resource_type, x.next_reference FROM epoch_owner x
-					WHERE x.epoch_id = %6$L AND x.next_reference >= 1e-9) b USING (kind, owner, resource_type)) o $q$,
-		e.epoch_id, up, down,
-		CASE WHEN e.previous_epoch_id IS NULL AND e.baseline THEN 'coalesce(v.units, 0)' ELSE 'coalesce(b.next_reference, 0)' END,
-		epoch_table('epoch_node', e.epoch_id), e.previous_epoch_id, epoch_table('unit', e.epoch_id)));
+	PERFORM make_epoch_table('stock', e.epoch_id, stock_query(e, p));
+	PERFORM make_epoch_table('epoch_owner_rest', e.epoch_id, format($q$
+		WITH part AS (SELECT s.provider_id, s.hardware_id IS NULL AS unattested, s.resource_type, exact_sum(s.held) AS units
+			FROM %5$s s WHERE s.node_id IS NOT NULL GROUP BY 1, 2, 3)
+		SELECT %1$s::bigint AS epoch_id, o.units, o.reference, follow(o.reference, o.units, %2$L::double precision, %3$L::double precision) AS next_reference, o.kind, o.owner, o.resource_type
+		FROM (SELECT 'hardware' AS kind, s.hardware_id::text COLLATE "C" AS owner, s.resource_type, coalesce(exact_total(s.held), 0) AS units,
+				CASE WHEN %4$L THEN coalesce(exact_total(s.held), 0) ELSE max(s.reference) END AS reference
+			FROM %5$s s WHERE s.hardware_id IS NOT NULL AND NOT s.is_lone GROUP BY s.hardware_id, s.resource_type
+			UNION ALL
+			SELECT kind, owner, resource_type, coalesce(v.units, 0), CASE WHEN %4$L THEN coalesce(v.units, 0) ELSE coalesce(b.next_reference, 0) END
+			FROM (SELECT 'provider' AS kind, x.provider_id::text COLLATE "C" AS owner, x.resource_type, sum(x.units)::double precision AS units FROM part x GROUP BY x.provider_id, x.resource_type
+					UNION ALL SELECT 'unattested', x.provider_id::text, x.resource_type, x.units::double precision FROM part x WHERE x.unattested
+					UNION ALL SELECT 'unattested', 'all', x.resource_type, sum(x.units)::double precision FROM part x WHERE x.unattested GROUP BY x.resource_type) v
+				FULL JOIN (SELECT x.kind, x.owner, x.resource_type, x.next_reference FROM epoch_owner_rest x
+					WHERE x.epoch_id = %6$L AND x.kind <> 'hardware' AND x.next_reference >= 1e-9) b USING (kind, owner, resource_type)) o $q$,
+		e.epoch_id, up, down, is_baseline, epoch_table('stock', e.epoch_id), e.previous_epoch_id));
 END $$;
-COMMENT ON FUNCTION freeze_owner(epoch, policy) IS 'run_epoch step: units of each owner and what is taken for given of them';
+COMMENT ON FUNCTION freeze_owner(epoch, policy) IS 'run_epoch step: units of owners that have not just one node, and what is taken for given of them. Leaves the table stock to the step that follows';
 
 CREATE FUNCTION freeze_resource_of_node(e epoch) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+	is_baseline boolean := e.previous_epoch_id IS NULL AND e.baseline;
 BEGIN
 	PERFORM make_epoch_table('epoch_node_resource', e.epoch_id, format($q$
-		SELECT %1$s::bigint AS epoch_id, g.node_id, g.resource_type, g.declared, g.units,
-			CASE WHEN g.growth > 0 THEN g.growth * least(1, greatest(t.units - t.reference, 0) / sum(exact(g.growth)) OVER w) ELSE 0 END AS growth
-		FROM (SELECT r.*, CASE WHEN r.own > 0 AND a.units IS NOT NULL THEN r.own * least(1, greatest(a.units - a.reference, 0) / sum(exact(r.own)) OVER (PARTITION BY a.units IS NULL, r.resource_type)) ELSE r.own END AS growth
-			FROM (SELECT n.node_id, n.provider_id, n.hardware_id, u.resource_type, u.declared::double precision AS declared, u.units::double precision AS units,
-					CASE WHEN o.units > o.reference THEN (o.units - o.reference) * (n.quality * u.units::double precision / o.units) ELSE 0 END AS own
-				FROM %2$s n JOIN %4$s u ON u.node_id = n.node_id
-					JOIN %3$s o ON o.kind = CASE WHEN n.hardware_id IS NULL THEN 'unattested' ELSE 'hardware' END AND o.owner = coalesce(n.hardware_id, n.provider_id::text) COLLATE "C" AND o.resource_type = u.resource_type) r
-				LEFT JOIN %3$s a ON r.hardware_id IS NULL AND a.kind = 'unattested' AND a.owner = 'all' AND a.resource_type = r.resource_type) g
-			JOIN %3$s t ON t.kind = 'provider' AND t.owner = g.provider_id::text COLLATE "C" AND t.resource_type = g.resource_type
-		WINDOW w AS (PARTITION BY g.provider_id, g.resource_type) $q$,
-		e.epoch_id, epoch_table('epoch_node', e.epoch_id), epoch_table('epoch_owner', e.epoch_id), epoch_table('unit', e.epoch_id)));
+		-- own: the part in what its owner has above the owner's reference
+		WITH part AS MATERIALIZED (
+			SELECT s.node_id, s.provider_id, s.hardware_id IS NULL AS unattested, s.resource_type, s.declared, s.units, CASE WHEN s.is_lone THEN r.reference END AS reference,
+				CASE WHEN s.is_lone THEN greatest(s.held - r.reference, 0) WHEN o.units > o.reference THEN (o.units - o.reference) * (s.held / o.units) ELSE 0 END AS own
+			FROM %3$s s CROSS JOIN LATERAL (SELECT CASE WHEN %4$L THEN s.held ELSE s.reference END AS reference) r
+				LEFT JOIN %2$s o ON NOT s.is_lone AND o.kind = CASE WHEN s.hardware_id IS NULL THEN 'unattested' ELSE 'hardware' END
+					AND o.owner = coalesce(s.hardware_id, s.provider_id::text) COLLATE "C" AND o.resource_type = s.resource_type
+			WHERE s.node_id IS NOT NULL
+		), grown AS MATERIALIZED (
+			SELECT q.*, CASE WHEN q.own > 0 AND a.units IS NOT NULL THEN q.own * least(1, greatest(a.units - a.reference, 0) / w.own) ELSE q.own END AS growth
+			FROM part q LEFT JOIN %2$s a ON q.unattested AND a.kind = 'unattested' AND a.owner = 'all' AND a.resource_type = q.resource_type
+				LEFT JOIN (SELECT x.resource_type, exact_sum(x.own) AS own FROM part x WHERE x.unattested GROUP BY x.resource_type) w ON q.unattested AND w.resource_type = q.resource_type
+		)
+		SELECT %1$s::bigint AS epoch_id, g.node_id, g.declared, g.units,
+			CASE WHEN g.growth > 0 THEN g.growth * least(1, greatest(t.units - t.reference, 0) / h.growth) ELSE 0 END AS growth, g.reference, g.resource_type
+		FROM grown g LEFT JOIN (SELECT x.provider_id, x.resource_type, exact_sum(x.growth) AS growth FROM grown x WHERE x.growth > 0 GROUP BY x.provider_id, x.resource_type) h
+				ON h.provider_id = g.provider_id AND h.resource_type = g.resource_type
+			LEFT JOIN %2$s t ON g.growth > 0 AND t.kind = 'provider' AND t.owner = g.provider_id::text COLLATE "C" AND t.resource_type = g.resource_type $q$,
+		e.epoch_id, epoch_table('epoch_owner_rest', e.epoch_id), epoch_table('stock', e.epoch_id), is_baseline));
 END $$;
 COMMENT ON FUNCTION freeze_resource_of_node(epoch) IS 'run_epoch step: resources of each node, with its part in its owner''s growth';
 
@@ -49,10 +100,11 @@ CREATE FUNCTION freeze_service_of_node(e epoch, p policy) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
 	PERFORM make_epoch_table('epoch_node_service', e.epoch_id, format($q$
-		SELECT %1$s::bigint AS epoch_id, n.node_id, s.service_type, s.samples, s.work AS work_done,
+		SELECT %1$s::bigint AS epoch_id, n.node_id, s.samples,
 			(CASE WHEN y.max_work_per_hour IS NULL THEN s.work ELSE least(s.work, coalesce(u.units, 0) * y.max_work_per_hour * %2$L::numeric) END)::double precision AS work,
-			s.fee, CASE WHEN s.work > 0 AND s.metered_work = s.work THEN (s.energy_mwh / s.work)::double precision END AS energy_per_work,
-			s.p50_latency_ms, s.p95_latency_ms, s.p99_latency_ms, s.error_rate_upper
+			s.error_rate_upper, s.p50_latency_ms, s.p95_latency_ms, s.p99_latency_ms,
+			CASE WHEN s.work > 0 AND s.metered_work = s.work THEN (s.energy_mwh / s.work)::double precision END AS energy_per_work,
+			s.service_type, s.work AS work_done, s.fee
 		FROM %3$s n JOIN %5$s s ON s.node_id = n.node_id LEFT JOIN policy_service y ON y.policy_id = %4$s AND y.service_type = s.service_type
 			LEFT JOIN %6$s u ON u.node_id = n.node_id AND u.resource_type = y.resource_type $q$,
 		e.epoch_id, extract(epoch FROM upper(e.period) - lower(e.period)) / 3600, epoch_table('epoch_node', e.epoch_id), p.policy_id,
@@ -71,6 +123,23 @@ BEGIN
 	USING e.epoch_id, p.location_slack_m::double precision;
 END $$;
 COMMENT ON FUNCTION freeze_beacon(epoch, policy) IS 'run_epoch step: the beacons that measured nodes of the epoch';
+
+CREATE FUNCTION freeze_market(e epoch) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+	PERFORM make_epoch_table('market', e.epoch_id, format($q$
+		SELECT n.region, r.resource_type, exact_sum(n.quality * n.place_trust * r.units) AS placed_units, exact_sum(n.quality * n.place_trust * r.units * n.tenure) AS mature_units,
+			exact_sum(n.quality * r.units) AS units, exact_sum(r.growth) AS growth, exact_sum(r.growth * n.tenure) AS mature_growth
+		FROM %1$s n JOIN %2$s r ON r.node_id = n.node_id GROUP BY n.region, r.resource_type $q$, epoch_table('epoch_node', e.epoch_id), epoch_table('epoch_node_resource', e.epoch_id)));
+END $$;
+COMMENT ON FUNCTION freeze_market(epoch) IS 'run_epoch step: sums over the nodes of each region (NULL: of none) for each kind of resource, exact. Leaves the table market to the steps that follow';
+
+CREATE FUNCTION market(epoch_id bigint) RETURNS TABLE (region code, resource_type code, placed_units numeric, mature_units numeric, units numeric, growth numeric, mature_growth numeric)
+LANGUAGE plpgsql STABLE STRICT SET search_path FROM CURRENT AS $$
+BEGIN
+	RETURN QUERY EXECUTE format('SELECT * FROM %s', epoch_table('market', epoch_id));
+END $$;
+COMMENT ON FUNCTION market(bigint) IS 'what freeze_market made. No row for NULL';
 
 CREATE FUNCTION region_rows(e epoch, p policy) RETURNS SETOF epoch_region
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
@@ -93,7 +162,7 @@ BEGIN
 				LEFT JOIN policy_region t ON t.policy_id = p.policy_id AND t.region = g.code
 				LEFT JOIN epoch_region_demand f ON f.epoch_id = e.epoch_id AND f.region = g.code
 			WHERE g.valid @> lower(e.period)) d
-			LEFT JOIN (SELECT n.region, sum(exact(n.contribution * n.place_trust * n.tenure * n.freshness))::double precision AS fresh
+			LEFT JOIN (SELECT n.region, exact_total(n.contribution * n.place_trust * n.tenure * n.freshness) AS fresh
 				FROM epoch_node n WHERE n.epoch_id = e.epoch_id GROUP BY n.region) z ON z.region = d.code) m;
 END $$;
 COMMENT ON FUNCTION region_rows(epoch, policy) IS 'epoch_region of an epoch: demand of regions, what of it is served and taken for given, and what new nodes share';
@@ -121,13 +190,10 @@ BEGIN
 				ELSE coalesce(b.reference, 0) END AS reference
 		FROM (SELECT x.region, x.resource_type, round(sum(x.units * seconds(tstzmultirange(x.valid * e.period))) / length_seconds, 20) AS demand
 				FROM resource_demand x WHERE x.valid && e.period GROUP BY x.region, x.resource_type) d
-			FULL JOIN (SELECT n.region, r.resource_type, sum(exact(n.quality * n.place_trust * r.units)) AS units,
-					sum(exact(n.quality * n.place_trust * r.units * n.tenure)) AS mature_units
-				FROM epoch_node n JOIN epoch_node_resource r ON r.epoch_id = e.epoch_id AND r.node_id = n.node_id
-				WHERE n.epoch_id = e.epoch_id AND n.region IS NOT NULL GROUP BY n.region, r.resource_type) v USING (region, resource_type)
+			FULL JOIN (SELECT k.region, k.resource_type, k.placed_units AS units, k.mature_units FROM market(e.epoch_id) k WHERE k.region IS NOT NULL) v USING (region, resource_type)
 			FULL JOIN (SELECT q.region, q.resource_type, q.next_reference AS reference FROM epoch_region_resource q
 				WHERE q.epoch_id = e.previous_epoch_id AND q.next_reference >= 1e-9) b USING (region, resource_type)
-			FULL JOIN (SELECT s.region, r.resource_type, sum(exact(s.weight * r.units)) AS units
+			FULL JOIN (SELECT s.region, r.resource_type, exact_sum(s.weight * r.units) AS units
 				FROM (SELECT n.node_id, n.quality * n.place_trust AS weight,
 						region_among((SELECT region_codes(lower(e.period))), (SELECT region_boundaries(lower(e.period))), n.location, p.region_snap_m)::code AS region
 					FROM epoch_node n WHERE n.epoch_id = e.previous_epoch_id AND redrawn IS NOT NULL) s
@@ -162,9 +228,8 @@ BEGIN
 				FULL JOIN (SELECT x.resource_type, round(sum(x.units * seconds(tstzmultirange(x.valid * e.period))) / length_seconds, 20) AS demand
 					FROM resource_demand x JOIN epoch_region g ON g.epoch_id = e.epoch_id AND g.region = x.region
 					WHERE x.valid && e.period GROUP BY x.resource_type) d USING (resource_type)
-				FULL JOIN (SELECT r.resource_type, sum(exact(n.quality * r.units)) AS units, sum(exact(r.growth)) AS growth, sum(exact(r.growth * n.tenure)) AS mature_growth
-					FROM epoch_node n JOIN epoch_node_resource r ON r.epoch_id = e.epoch_id AND r.node_id = n.node_id
-					WHERE n.epoch_id = e.epoch_id GROUP BY r.resource_type) v USING (resource_type)
+				FULL JOIN (SELECT k.resource_type, sum(k.units) AS units, sum(k.growth) AS growth, sum(k.mature_growth) AS mature_growth
+					FROM market(e.epoch_id) k GROUP BY k.resource_type) v USING (resource_type)
 				FULL JOIN (SELECT q.resource_type, q.price, q.next_reference FROM epoch_resource q WHERE q.epoch_id = e.previous_epoch_id) b USING (resource_type)) t) m;
 END $$;
 COMMENT ON FUNCTION resource_rows(epoch, policy) IS 'epoch_resource of an epoch: kinds of resources in all: supply, demand, references, prices, and what growth shares';
@@ -173,13 +238,13 @@ CREATE FUNCTION service_rows(e epoch, p policy) RETURNS SETOF epoch_service
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 BEGIN
 	RETURN QUERY SELECT e.epoch_id, s.service_type, s.premium, s.unit_value, s.work, s.good_work, s.fee, s.share::double precision, s.share::double precision * s.value_of_all, 0::numeric
-	FROM (SELECT w.*, CASE WHEN w.weight > 0 THEN w.weight / sum(exact(w.weight)) OVER () ELSE 0 END AS share,
-			(sum(exact(w.work * w.unit_value)) OVER ())::double precision AS value_of_all
+	FROM (SELECT w.*, CASE WHEN w.weight > 0 THEN w.weight / exact_sum(w.weight) OVER () ELSE 0 END AS share,
+			(exact_sum(w.work * w.unit_value) OVER ())::double precision AS value_of_all
 		FROM (SELECT x.service_type, coalesce(y.premium, 0)::double precision AS premium, coalesce(y.unit_value, 0)::double precision AS unit_value,
 				x.work, x.good_work, x.fee,
 				CASE WHEN x.good_work > 0 AND y.premium > 0 AND y.unit_value > 0
 					THEN (y.premium * power(round(exact(x.work) * y.unit_value, 40), p.service_alpha))::double precision ELSE 0 END AS weight
-			FROM (SELECT v.service_type, sum(exact(v.work))::double precision AS work, sum(exact(n.quality * v.work))::double precision AS good_work, sum(v.fee) AS fee
+			FROM (SELECT v.service_type, exact_total(v.work) AS work, exact_total(n.quality * v.work) AS good_work, sum(v.fee) AS fee
 				FROM epoch_node_service v JOIN epoch_node n ON n.epoch_id = e.epoch_id AND n.node_id = v.node_id
 				WHERE v.epoch_id = e.epoch_id GROUP BY v.service_type) x
 				LEFT JOIN policy_service y ON y.policy_id = p.policy_id AND y.service_type = x.service_type) w) s;

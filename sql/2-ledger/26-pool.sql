@@ -22,19 +22,19 @@ BEGIN
 					n.location, n.reach_m)
 			FROM %2$s n WHERE n.supply > 0 AND n.tenure > 0
 			UNION ALL
-			SELECT 'resource_gaps', 'resource_gaps', n.node_id, n.provider_id, sum(exact(n.tenure * g.pot * (n.quality * n.place_trust * r.units / g.units)))::double precision
+			SELECT 'resource_gaps', 'resource_gaps', n.node_id, n.provider_id, exact_total(n.tenure * g.pot * (n.quality * n.place_trust * r.units / g.units))
 			FROM %2$s n JOIN %3$s r ON r.node_id = n.node_id
 				JOIN epoch_region_resource g ON g.epoch_id = %1$s AND g.region = n.region AND g.resource_type = r.resource_type
 			WHERE g.pot > 0
 			GROUP BY n.node_id, n.provider_id
 			UNION ALL
-			SELECT 'resource_types', 'resource_types', n.node_id, n.provider_id, sum(exact(%5$L::double precision * n.quality * r.units * t.unit_value * t.markup))::double precision
+			SELECT 'resource_types', 'resource_types', n.node_id, n.provider_id, exact_total(%5$L::double precision * n.quality * r.units * t.unit_value * t.markup)
 			FROM %2$s n JOIN %3$s r ON r.node_id = n.node_id
 				JOIN epoch_resource t ON t.epoch_id = %1$s AND t.resource_type = r.resource_type
 			WHERE t.markup > 0
 			GROUP BY n.node_id, n.provider_id
 			UNION ALL
-			SELECT 'network_capacity', 'network_capacity', n.node_id, n.provider_id, sum(exact(n.tenure * t.pot * (r.growth / t.growth)))::double precision
+			SELECT 'network_capacity', 'network_capacity', n.node_id, n.provider_id, exact_total(n.tenure * t.pot * (r.growth / t.growth))
 			FROM %2$s n JOIN %3$s r ON r.node_id = n.node_id
 				JOIN epoch_resource t ON t.epoch_id = %1$s AND t.resource_type = r.resource_type
 			WHERE t.pot > 0 AND t.growth > 0 AND r.growth > 0
@@ -46,9 +46,9 @@ BEGIN
 			WHERE t.score > 0 AND t.good_work > 0
 			UNION ALL
 			SELECT 'specialization', 'specialization', n.node_id, n.provider_id,
-				sum(exact(k.weight::double precision * v.work * t.unit_value * n.quality * ramp(CASE k.metric WHEN 'p50_latency_ms' THEN v.p50_latency_ms WHEN 'p95_latency_ms' THEN v.p95_latency_ms
+				exact_total(k.weight::double precision * v.work * t.unit_value * n.quality * ramp(CASE k.metric WHEN 'p50_latency_ms' THEN v.p50_latency_ms WHEN 'p95_latency_ms' THEN v.p95_latency_ms
 					WHEN 'p99_latency_ms' THEN v.p99_latency_ms WHEN 'error_rate_upper' THEN v.error_rate_upper ELSE v.energy_per_work END,
-					k.bound::double precision, k.target::double precision)))::double precision
+					k.bound::double precision, k.target::double precision))
 			FROM %2$s n JOIN %4$s v ON v.node_id = n.node_id
 				JOIN epoch_service t ON t.epoch_id = %1$s AND t.service_type = v.service_type
 				JOIN specialization k ON k.policy_id = %8$s AND (k.service_type IS NULL OR k.service_type = v.service_type) AND v.samples >= k.min_samples
@@ -95,9 +95,9 @@ BEGIN
 				-- once it is final, what it carried over is what the journal has, corrections included
 				LEFT JOIN LATERAL (SELECT coalesce(sum(t.amount), 0) AS held FROM account c JOIN posting t ON t.account_id = c.account_id WHERE c.component = s.component) a ON true
 				-- the sum of reward.score, which is one number a node where there are several lots
-				LEFT JOIN (SELECT x.component, sum(exact(x.score)) AS score
+				LEFT JOIN (SELECT x.component, exact_sum(x.score) AS score
 					FROM (SELECT o.component, o.score FROM %1$s o WHERE o.lot = o.component
-						UNION ALL SELECT o.component, sum(exact(o.score))::double precision FROM %1$s o WHERE o.lot <> o.component GROUP BY o.component, o.node_id) x
+						UNION ALL SELECT o.component, exact_total(o.score) FROM %1$s o WHERE o.lot <> o.component GROUP BY o.component, o.node_id) x
 					GROUP BY x.component) t ON t.component = s.component) q $q$, scores)
 	USING e.epoch_id, e.budget, p, e.previous_epoch_id;
 
@@ -109,16 +109,16 @@ BEGIN
 	WHERE v.epoch_id = e.epoch_id AND v.service_type = a.service_type;
 
 	PERFORM make_epoch_table('reward', e.epoch_id, format($q$
-		SELECT %1$s::bigint AS epoch_id, r.node_id, r.provider_id, r.component, %5$s AS score, %6$s AS amount
+		SELECT %1$s::bigint AS epoch_id, r.node_id, r.provider_id, %5$s AS score, r.component, %6$s AS amount
 		FROM (SELECT s.node_id, s.provider_id, s.component, s.lot, s.score, allocate(s.score, s.amount) OVER (PARTITION BY s.lot %4$s ORDER BY s.node_id) AS amount
 			FROM (%3$s) s) r %7$s $q$,
 		e.epoch_id, NULL, reward_lot_query(e.epoch_id, p, scores),
 		CASE WHEN p.provider_cap_bps IS NULL THEN '' ELSE ', s.provider_id' END,
-		'sum(exact(r.score))::double precision', 'sum(r.amount)', 'GROUP BY r.node_id, r.provider_id, r.component'));
+		'exact_total(r.score)', 'sum(r.amount)', 'GROUP BY r.node_id, r.provider_id, r.component'));
 
 	EXECUTE format($q$
 		INSERT INTO epoch_provider (epoch_id, provider_id, component, nodes, score, amount)
-		SELECT $1, r.provider_id, r.component, count(*), sum(exact(r.score))::double precision, sum(r.amount) FROM %s r GROUP BY r.provider_id, r.component $q$, epoch_table('reward', e.epoch_id))
+		SELECT $1, r.provider_id, r.component, count(*), exact_total(r.score), sum(r.amount) FROM %s r GROUP BY r.provider_id, r.component $q$, epoch_table('reward', e.epoch_id))
 	USING e.epoch_id;
 
 	UPDATE epoch_pool w SET paid = a.paid, carried_out = a.carried_out, treasury = w.budget + w.carried_in - a.paid - a.carried_out,
@@ -142,7 +142,7 @@ LANGUAGE sql STABLE SET search_path FROM CURRENT AS $f$
 		ELSE format($q$
 			SELECT s.*, c.amount
 			FROM %1$s s JOIN (SELECT q.lot, q.provider_id, allocate(q.score, l.amount, floor(l.amount * %3$s / 10000)) OVER (PARTITION BY q.lot ORDER BY q.provider_id) AS amount
-				FROM (SELECT x.lot, x.provider_id, sum(exact(x.score)) AS score FROM %1$s x GROUP BY x.lot, x.provider_id) q
+				FROM (SELECT x.lot, x.provider_id, exact_sum(x.score) AS score FROM %1$s x GROUP BY x.lot, x.provider_id) q
 					JOIN (%2$s) l ON l.lot = q.lot) c ON c.lot = s.lot AND c.provider_id = s.provider_id $q$, t.scores, t.lots, p.provider_cap_bps) END
 	FROM (SELECT reward_lot_query.scores, format($q$
 		SELECT w.component AS lot, w.payable AS amount FROM epoch_pool w WHERE w.epoch_id = %1$s AND w.component <> 'service_types'

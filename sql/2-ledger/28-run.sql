@@ -145,9 +145,9 @@ BEGIN
 	PERFORM freeze_owner(e, p);
 	PERFORM freeze_resource_of_node(e);
 	PERFORM freeze_service_of_node(e, p);
-	PERFORM drop_epoch_table(t, e.epoch_id) FROM unnest(ARRAY['work', 'unit', 'sight']) t;
+	PERFORM drop_epoch_table(t, e.epoch_id) FROM unnest(ARRAY['work', 'unit', 'sight', 'stock']) t;
 	FOR r IN SELECT * FROM epoch_relation() x WHERE x.relation <> 'reward' LOOP
-		PERFORM attach_epoch_table(r.relation, e.epoch_id, r.key);
+		PERFORM attach_epoch_table(r.relation, e.epoch_id, r.key, r.is_unique);
 	END LOOP;
 	RAISE NOTICE 'epoch %: % nodes frozen', e.epoch_id, nodes;
 
@@ -155,15 +155,17 @@ BEGIN
 	PERFORM draw_supply(e, p);
 	SELECT * INTO STRICT e FROM epoch x WHERE x.epoch_id = e.epoch_id;
 	PERFORM epoch_phase(e.epoch_id, 'market');
+	PERFORM freeze_market(e);
 	INSERT INTO epoch_region SELECT * FROM region_rows(e, p);
 	INSERT INTO epoch_region_resource SELECT * FROM region_resource_rows(e, p);
 	INSERT INTO epoch_resource SELECT * FROM resource_rows(e, p);
 	INSERT INTO epoch_service SELECT * FROM service_rows(e, p);
+	PERFORM drop_epoch_table('market', e.epoch_id);
 	RAISE NOTICE 'epoch %: fields, references and prices set', e.epoch_id;
 
 	PERFORM epoch_phase(e.epoch_id, 'rewards');
 	paid := pay_epoch(e, p);
-	PERFORM attach_epoch_table(x.relation, e.epoch_id, x.key) FROM epoch_relation() x WHERE x.relation = 'reward';
+	PERFORM attach_epoch_table(x.relation, e.epoch_id, x.key, x.is_unique) FROM epoch_relation() x WHERE x.relation = 'reward';
 	PERFORM epoch_phase(e.epoch_id, 'seal');
 	SELECT count(*) FILTER (WHERE n.samples > 0) AS reported, count(*) AS members INTO r FROM epoch_node n WHERE n.epoch_id = e.epoch_id;
 	seal := seal_epoch(e.epoch_id);

@@ -62,18 +62,20 @@ BEGIN
 		'where the previous epoch ended, and where it goes';
 
 	-- owners
-	EXECUTE format('SELECT count(*) FROM %s o WHERE o.next_reference IS DISTINCT FROM follow(o.reference, o.units, $1, $2)', epoch_table('epoch_owner', e.epoch_id))
+	EXECUTE format('SELECT count(*) FROM %s o WHERE o.next_reference IS DISTINCT FROM follow(o.reference, o.units, $1, $2)', epoch_table('epoch_owner_rest', e.epoch_id))
 	INTO bad USING decay(length_days, p.vesting_half_life), decay(length_days, p.memory_half_life);
 	RETURN QUERY SELECT 'references of owners', bad = 0, format('%s differ', bad);
 	bad := count_differences(format($q$
-			SELECT u.kind, u.owner COLLATE "C", u.resource_type, sum(exact(u.units))::double precision
-			FROM (SELECT k.kind, k.owner, r.resource_type, n.quality * r.units AS units
-				FROM %s n JOIN %s r ON r.node_id = n.node_id,
-					LATERAL (VALUES (CASE WHEN n.hardware_id IS NULL THEN 'unattested' ELSE 'hardware' END, coalesce(n.hardware_id, n.provider_id::text)),
-						('provider', n.provider_id::text), (CASE WHEN n.hardware_id IS NULL THEN 'unattested' END, 'all')) k (kind, owner)
-				WHERE k.kind IS NOT NULL) u
-			GROUP BY u.kind, u.owner, u.resource_type HAVING sum(exact(u.units)) > 0 $q$, node, epoch_table('epoch_node_resource', e.epoch_id)),
-		format('SELECT o.kind, o.owner, o.resource_type, o.units FROM %s o WHERE o.units > 0', epoch_table('epoch_owner', e.epoch_id)));
+			WITH part AS (SELECT n.provider_id, n.hardware_id, r.reference IS NOT NULL AS is_lone, r.resource_type, n.quality * r.units AS held
+				FROM %1$s n JOIN %2$s r ON r.node_id = n.node_id),
+			total AS (SELECT q.provider_id, q.hardware_id IS NULL AS unattested, q.resource_type, exact_sum(q.held) AS units FROM part q GROUP BY 1, 2, 3)
+			SELECT v.kind, v.owner COLLATE "C", v.resource_type, v.units::double precision
+			FROM (SELECT 'provider' AS kind, t.provider_id::text AS owner, t.resource_type, sum(t.units) AS units FROM total t GROUP BY t.provider_id, t.resource_type
+				UNION ALL SELECT 'unattested', t.provider_id::text, t.resource_type, t.units FROM total t WHERE t.unattested
+				UNION ALL SELECT 'unattested', 'all', t.resource_type, sum(t.units) FROM total t WHERE t.unattested GROUP BY t.resource_type
+				UNION ALL SELECT 'hardware', q.hardware_id, q.resource_type, exact_sum(q.held) FROM part q WHERE q.hardware_id IS NOT NULL AND NOT q.is_lone GROUP BY q.hardware_id, q.resource_type) v
+			WHERE v.units > 0 $q$, node, epoch_table('epoch_node_resource', e.epoch_id)),
+		format('SELECT o.kind, o.owner, o.resource_type, o.units FROM %s o WHERE o.units > 0', epoch_table('epoch_owner_rest', e.epoch_id)));
 	RETURN QUERY SELECT 'units of owners', bad = 0, format('%s differ', bad);
 
 	-- regions and kinds of resources; who is not there any more cannot be read from the facts, but from the sealed rows
@@ -91,14 +93,14 @@ BEGIN
 				CASE WHEN w.score > 0 THEN least(w.budget + w.carried_in, floor(w.price_max * exact(w.score))) ELSE 0 END, coalesce(t.amount, 0)
 			FROM (SELECT s.component, allocate(s.bps::numeric, %3$L::numeric) OVER (ORDER BY s."position") AS budget FROM pool_share((SELECT y FROM policy y WHERE y.policy_id = %4$s)) s) c
 				JOIN epoch_pool w ON w.epoch_id = %1$s AND w.component = c.component AND w.budget = c.budget
-				LEFT JOIN (SELECT r.component, sum(exact(r.score)) AS score, sum(r.amount) AS amount FROM %2$s r GROUP BY r.component) t ON t.component = w.component $q$,
+				LEFT JOIN (SELECT r.component, exact_sum(r.score) AS score, sum(r.amount) AS amount FROM %2$s r GROUP BY r.component) t ON t.component = w.component $q$,
 			e.epoch_id, rewards, e.budget, p.policy_id),
 		format('SELECT w.component, w.budget, w.carried_in, w.score, w.payable, w.paid FROM epoch_pool w WHERE w.epoch_id = %s', e.epoch_id));
 	RETURN QUERY SELECT 'pools', bad = 0, format('%s differ', bad);
 	EXECUTE format($q$
 		WITH score_of_lot AS MATERIALIZED (%1$s)
 		SELECT count(*) FILTER (WHERE a.score IS DISTINCT FROM b.score) AS scores, count(*) FILTER (WHERE a.amount IS DISTINCT FROM b.amount) AS amounts
-		FROM (SELECT r.node_id, r.component, sum(exact(r.score))::double precision AS score, sum(r.amount) AS amount
+		FROM (SELECT r.node_id, r.component, exact_total(r.score) AS score, sum(r.amount) AS amount
 			FROM (SELECT s.node_id, s.component, s.score, allocate(s.score, s.amount) OVER (PARTITION BY s.lot %2$s ORDER BY s.node_id) AS amount FROM (%3$s) s) r
 			GROUP BY r.node_id, r.component) a FULL JOIN %4$s b ON b.node_id = a.node_id AND b.component = a.component $q$,
 		score_query(e, p), CASE WHEN p.provider_cap_bps IS NULL THEN '' ELSE ', s.provider_id' END,
@@ -106,7 +108,7 @@ BEGIN
 	INTO x;
 	RETURN QUERY VALUES ('scores', x.scores = 0, format('%s differ', x.scores)), ('amounts', x.amounts = 0, format('%s differ', x.amounts));
 	bad := count_differences(
-		format('SELECT r.provider_id, r.component, count(*), sum(exact(r.score))::double precision, sum(r.amount) FROM %s r GROUP BY r.provider_id, r.component', rewards),
+		format('SELECT r.provider_id, r.component, count(*), exact_total(r.score), sum(r.amount) FROM %s r GROUP BY r.provider_id, r.component', rewards),
 		format('SELECT v.provider_id, v.component, v.nodes, v.score, v.amount FROM epoch_provider v WHERE v.epoch_id = %s', e.epoch_id));
 	RETURN QUERY SELECT 'sums of providers', bad = 0, format('%s differ', bad);
 	RETURN QUERY SELECT 'balance', sum(w.budget) = e.budget AND bool_and(w.budget + w.carried_in = w.paid + w.carried_out + w.treasury),

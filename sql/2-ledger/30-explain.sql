@@ -140,15 +140,15 @@ BEGIN
 	RETURN QUERY
 	SELECT 'network_capacity', 'score for ' || u.resource_type, brief(CASE WHEN t.pot > 0 AND t.growth > 0 THEN n.tenure * t.pot * (u.growth / t.growth) ELSE 0 END),
 		format('%s * %s * %s / %s', brief(n.tenure), brief(t.pot), brief(u.growth), brief(t.growth)),
-		jsonb_build_object('tenure', n.tenure, 'pot', t.pot, 'growth', u.growth, 'growth_of_all', t.growth, 'owner_units', o.units, 'owner_reference', o.reference,
+		jsonb_build_object('tenure', n.tenure, 'pot', t.pot, 'growth', u.growth, 'growth_of_all', t.growth, 'owner_units', CASE WHEN u.reference IS NULL THEN o.units ELSE n.quality * u.units END, 'owner_reference', coalesce(u.reference, o.reference),
 			'unattested_units', a.units, 'unattested_reference', a.reference, 'provider_units', v.units, 'provider_reference', v.reference,
 			'network_units', t.units, 'network_reference', t.reference, 'need', t.need, 'days', days, 'unit_value', t.unit_value, 'kappa', kept),
 		CASE WHEN u.growth = 0 THEN 'Its owner, or its provider, has not more than is taken for given.' WHEN t.pot = 0 THEN 'The network has not more of it than is taken for given, or than is needed.' END
 	FROM epoch_node_resource u JOIN epoch_resource t ON t.epoch_id = u.epoch_id AND t.resource_type = u.resource_type
-		LEFT JOIN epoch_owner o ON o.epoch_id = u.epoch_id AND o.resource_type = u.resource_type AND o.kind = CASE WHEN n.hardware_id IS NULL THEN 'unattested' ELSE 'hardware' END
+		LEFT JOIN epoch_owner_rest o ON u.reference IS NULL AND o.epoch_id = u.epoch_id AND o.resource_type = u.resource_type AND o.kind = CASE WHEN n.hardware_id IS NULL THEN 'unattested' ELSE 'hardware' END
 			AND o.owner = coalesce(n.hardware_id, n.provider_id::text)
-		LEFT JOIN epoch_owner a ON n.hardware_id IS NULL AND a.epoch_id = u.epoch_id AND a.resource_type = u.resource_type AND a.kind = 'unattested' AND a.owner = 'all'
-		LEFT JOIN epoch_owner v ON v.epoch_id = u.epoch_id AND v.resource_type = u.resource_type AND v.kind = 'provider' AND v.owner = n.provider_id::text
+		LEFT JOIN epoch_owner_rest a ON n.hardware_id IS NULL AND a.epoch_id = u.epoch_id AND a.resource_type = u.resource_type AND a.kind = 'unattested' AND a.owner = 'all'
+		LEFT JOIN epoch_owner_rest v ON v.epoch_id = u.epoch_id AND v.resource_type = u.resource_type AND v.kind = 'provider' AND v.owner = n.provider_id::text
 	WHERE u.epoch_id = e.epoch_id AND u.node_id = n.node_id ORDER BY u.resource_type;
 	RETURN QUERY
 	SELECT 'service_types', 'score for ' || s.service_type, brief(CASE WHEN t.score > 0 AND t.good_work > 0 THEN t.score * (n.quality * s.work / t.good_work) ELSE 0 END),

@@ -76,14 +76,14 @@ BEGIN
 		EXECUTE format($q$
 			SELECT count(*) FILTER (WHERE d.region = '') AS outside, count(*) AS points, coalesce(sum(d.weight::numeric) FILTER (WHERE d.region = ''), 0) AS weight_outside,
 				coalesce(sum(d.weight::numeric), 0) AS weight
-			FROM (%s) d $q$, demand_query(e.period, p.region_snap_m)) INTO x;
+			FROM (%s) d $q$, demand_query(e.period, p.region_snap_m)) INTO x USING regions_at(lower(e.period));
 		IF x.points = 0 THEN
 			RETURN QUERY SELECT 'demand', 'error', 'none', 'Nothing that depends on place is paid without: INSERT INTO swarm_reward.demand ....';
 		ELSIF x.outside > 0 THEN
 			RETURN QUERY SELECT 'demand in no region', 'warning', format('%s of %s points, %s of the weight', x.outside, x.points, round(x.weight_outside / nullif(x.weight, 0), 4)), format('policy.region_snap_m is %s.', p.region_snap_m);
 		END IF;
-		EXECUTE format('SELECT count(*) FROM node m WHERE m.joined_at < %L AND (m.left_at IS NULL OR m.left_at > %L) AND region_among(%L, %L, m.location, %L) IS NULL',
-			upper(e.period), lower(e.period), region_codes(lower(e.period)), region_boundaries(lower(e.period)), p.region_snap_m) INTO n;
+		EXECUTE format('SELECT count(*) FROM node m WHERE m.joined_at < %L AND (m.left_at IS NULL OR m.left_at > %L) AND region_among(($1).codes, ($1).boundaries, m.location, %L) IS NULL',
+			upper(e.period), lower(e.period), p.region_snap_m) INTO n USING regions_at(lower(e.period));
 		IF n > 0 THEN
 			RETURN QUERY SELECT 'nodes in no region', 'warning', n || ' nodes', 'They earn nothing from new_regions and resource_gaps.';
 		END IF;

@@ -39,11 +39,11 @@ SELECT set_eq($$ SELECT * FROM pg_temp.relations('{r,p}') $$, $$ SELECT * FROM p
 	beacon beacon_rtt demand node node_resource node_suspension outage provider region resource_check resource_demand
 	resource_type service_type telemetry telemetry_hour telemetry_reject
 	policy policy_region policy_resource policy_service specialization component
-	epoch epoch_beacon epoch_computation epoch_event epoch_failure epoch_node epoch_node_resource epoch_node_service epoch_owner
+	epoch epoch_beacon epoch_computation epoch_event epoch_failure epoch_node epoch_node_resource epoch_node_service
 	epoch_pool epoch_provider epoch_region epoch_region_resource epoch_resource epoch_service restatement reward
 	account audit entry payout payout_line posting') $$, 'tables');
 SELECT set_eq($$ SELECT * FROM pg_temp.relations('{v,m}') $$, $$ SELECT * FROM pg_temp.words('
-	coverage_gap data_residency epoch_progress growth_metric health latency_reach location_trust node_reward provider_balance provider_statement region_status') $$, 'views');
+	coverage_gap data_residency epoch_owner epoch_progress growth_metric health latency_reach location_trust node_reward provider_balance provider_statement region_status') $$, 'views');
 
 SELECT cmp_ok(count(*), '<=', 90::bigint, 'some eighty names can be called: two screens of \df') FROM pg_temp.routines('{a,w,p,f}');
 -- what the catalogue says is a part of something else

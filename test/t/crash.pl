@@ -40,11 +40,11 @@ my $paid = $node->safe_psql('peace', $totals);
 # an epoch that are made or get their keys.
 my @doors = (
 	(map { ['nodes', $_, 'CREATE TABLE AS'] } qw(member machine heartbeat work evidence lead unit worth rtt sight trust past outage epoch_node)),
-	(map { ['owners', $_, 'CREATE TABLE AS'] } qw(epoch_owner epoch_node_resource epoch_node_service)), ['owners', 'epoch_node', 'ALTER TABLE'],
+	(map { ['owners', $_, 'CREATE TABLE AS'] } qw(stock epoch_owner_rest epoch_node_resource epoch_node_service)), ['owners', 'epoch_node', 'ALTER TABLE'],
 	['rewards', 'score', 'CREATE TABLE AS'], ['rewards', 'reward', 'CREATE TABLE AS'], ['rewards', 'reward', 'ALTER TABLE'],
 	['clear', 'epoch', 'AFTER UPDATE', 'ROW', q{OLD.status = 'planned' AND NEW.status = 'open'}],
 	['demand', 'epoch', 'BEFORE UPDATE', 'ROW', 'OLD.demand IS NULL AND NEW.demand IS NOT NULL'], ['supply', 'epoch', 'AFTER UPDATE', 'ROW', 'OLD.supply IS NULL AND NEW.supply IS NOT NULL'],
-	['market', 'epoch_region', 'AFTER INSERT', 'STATEMENT'], ['market', 'epoch_region_resource', 'BEFORE INSERT', 'STATEMENT'], ['market', 'epoch_resource', 'AFTER INSERT', 'STATEMENT'],
+	['market', 'market', 'CREATE TABLE AS'], ['market', 'epoch_region', 'AFTER INSERT', 'STATEMENT'], ['market', 'epoch_region_resource', 'BEFORE INSERT', 'STATEMENT'], ['market', 'epoch_resource', 'AFTER INSERT', 'STATEMENT'],
 	['market', 'epoch_service', 'AFTER INSERT', 'STATEMENT'], ['rewards', 'epoch_pool', 'AFTER INSERT', 'STATEMENT'], ['rewards', 'epoch_provider', 'AFTER INSERT', 'STATEMENT'],
 	['seal', 'epoch_seal', 'AFTER INSERT', 'STATEMENT'], ['seal', 'epoch', 'AFTER UPDATE', 'ROW', q{OLD.status = 'open' AND NEW.status = 'computed'}], ['seal', 'epoch_computation', 'AFTER INSERT', 'ROW'],
 	['verify', 'epoch', 'AFTER UPDATE', 'ROW', q{OLD.status = 'computed' AND NEW.status = 'final'}], ['verify', 'posting', 'AFTER INSERT', 'STATEMENT'], ['verify', 'epoch_event', 'AFTER INSERT', 'ROW'],
