@@ -14,5 +14,5 @@ extern PGDLLEXPORT void _PG_init(void);
 void
 _PG_init(void)
 {
-	plan_init();
+	sr_plan_init();
 }

@@ -85,7 +85,7 @@ new_bytea(Size size)
 }
 
 bytea *
-wkb_point(double lon, double lat, int32 srid)
+sr_wkb_point(double lon, double lat, int32 srid)
 {
 	bytea	   *out = new_bytea(header_size(srid) + POSITION_BYTES);
 	char	   *at = put_header(VARDATA(out), TYPE_POINT, srid);
@@ -96,7 +96,7 @@ wkb_point(double lon, double lat, int32 srid)
 }
 
 bytea *
-wkb_polygon(const Polygon *polygon, int32 srid)
+sr_wkb_polygon(const Polygon *polygon, int32 srid)
 {
 	bytea	   *out = new_bytea(add_size(header_size(srid), rings_size(polygon)));
 
@@ -105,7 +105,7 @@ wkb_polygon(const Polygon *polygon, int32 srid)
 }
 
 bytea *
-wkb_multipolygon(int32 npolygons, const Polygon *polygons, int32 srid)
+sr_wkb_multipolygon(int32 npolygons, const Polygon *polygons, int32 srid)
 {
 	Size		size = header_size(srid) + sizeof(uint32);
 	bytea	   *out;

@@ -13,8 +13,8 @@
 #define SRID_NONE 0
 #define SRID_WGS84 4326
 
-extern bytea *wkb_point(double lon, double lat, int32 srid);
-extern bytea *wkb_polygon(const Polygon *polygon, int32 srid);
-extern bytea *wkb_multipolygon(int32 npolygons, const Polygon *polygons, int32 srid);
+extern bytea *sr_wkb_point(double lon, double lat, int32 srid);
+extern bytea *sr_wkb_polygon(const Polygon *polygon, int32 srid);
+extern bytea *sr_wkb_multipolygon(int32 npolygons, const Polygon *polygons, int32 srid);
 
 #endif							/* SR_WKB_H */

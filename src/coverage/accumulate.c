@@ -17,14 +17,14 @@
 
 /* An empty state in the current context. */
 FieldState *
-state_create(int order, bool of_fields)
+sr_state_create(int order, bool of_fields)
 {
 	FieldState *state = palloc(sizeof(FieldState));
 
 	state->order = order;
 	state->of_fields = of_fields;
 	state->total = 0;
-	state->diff = diff_create(INT64_C(12) << (2 * order));
+	state->diff = sr_diff_create(INT64_C(12) << (2 * order));
 	state->context = CurrentMemoryContext;
 	state->pending = NULL;
 	state->npending = state->capacity = 0;
@@ -38,7 +38,7 @@ state_create(int order, bool of_fields)
 static void
 flush(FieldState *state)
 {
-	sweep_discs(hpx_grid(state->order), state->pending, state->npending, state->diff);
+	sr_sweep_discs(sr_hpx_grid(state->order), state->pending, state->npending, state->diff);
 	state->npending = 0;
 }
 
@@ -47,7 +47,7 @@ flush(FieldState *state)
  * of all cells would.
  */
 void
-state_reserve(FieldState *state, int64 more)
+sr_state_reserve(FieldState *state, int64 more)
 {
 	int64		most = Max(MIN_PENDING, Min(MAX_PENDING, INT64_C(3) << (2 * state->order)));
 	int64		wanted;
@@ -79,7 +79,7 @@ state_reserve(FieldState *state, int64 more)
  * is allowed: so an order of rows that passes cannot become one that fails.
  */
 void
-state_add_total(FieldState *state, double weight)
+sr_state_add_total(FieldState *state, double weight)
 {
 	double		limit = state->of_fields ? FIELD_LIMIT : WEIGHT_LIMIT;
 
@@ -105,12 +105,12 @@ state_add_total(FieldState *state, double weight)
 
 /* Adds the packed rows to the difference array; what the state means stays the same. */
 void
-state_unpack(FieldState *state)
+sr_state_unpack(FieldState *state)
 {
 	MemoryContext old = MemoryContextSwitchTo(state->context);
 
 	for (int i = 0; i < state->npacked; i++)
-		rows_add(state->diff, state->packed[i]);
+		sr_rows_add(state->diff, state->packed[i]);
 	state->npacked = 0;
 	MemoryContextSwitchTo(old);
 }
@@ -128,7 +128,7 @@ keep_packed(FieldState *state, PackedRows rows)
 	{
 		int			npacked = state->npacked;
 
-		state_unpack(state);
+		sr_state_unpack(state);
 		for (int i = 0; i < npacked; i++)
 			pfree((char *) state->packed[i].at);
 	}
@@ -145,14 +145,14 @@ add_discs(FieldState *state, const char *discs, int64 count)
 {
 	if (count == 0)
 		return;
-	state_reserve(state, count);
+	sr_state_reserve(state, count);
 	memcpy(state->pending + state->npending, discs, (Size) count * sizeof(WeightedDisc));
 	state->npending += count;
 }
 
 /* Adds what one state holds to another of the same order. */
 void
-state_merge(FieldState *into, const FieldState *from)
+sr_state_merge(FieldState *into, const FieldState *from)
 {
 	int64		nleaves = from->diff->nbranches << DIFF_BRANCH_BITS;
 
@@ -163,7 +163,7 @@ state_merge(FieldState *into, const FieldState *from)
 						into->order, from->order)));
 	if (into->of_fields != from->of_fields)
 		elog(ERROR, "states of different aggregates");
-	state_add_total(into, from->total);
+	sr_state_add_total(into, from->total);
 	add_discs(into, (const char *) from->pending, from->npending);
 	add_discs(into, from->received, from->nreceived);
 	for (int i = 0; i < from->npacked; i++)
@@ -176,7 +176,7 @@ state_merge(FieldState *into, const FieldState *from)
 		if (src == NULL)
 			continue;
 		CHECK_FOR_INTERRUPTS();
-		dst = diff_leaf(into->diff, i);
+		dst = sr_diff_leaf(into->diff, i);
 		for (int j = 0; j < DIFF_LEAF_SIZE; j++)
 			dst[j] += src[j];
 	}

@@ -27,11 +27,11 @@ typedef struct FieldState
 	int64		nreceived;
 } FieldState;
 
-extern FieldState *state_create(int order, bool of_fields);
-extern void state_reserve(FieldState *state, int64 more);
-extern void state_add_total(FieldState *state, double weight);
-extern void state_unpack(FieldState *state);
-extern void state_merge(FieldState *into, const FieldState *from);
+extern FieldState *sr_state_create(int order, bool of_fields);
+extern void sr_state_reserve(FieldState *state, int64 more);
+extern void sr_state_add_total(FieldState *state, double weight);
+extern void sr_state_unpack(FieldState *state);
+extern void sr_state_merge(FieldState *into, const FieldState *from);
 
 /* One more disc. */
 static inline void
@@ -40,7 +40,7 @@ state_add_disc(FieldState *state, const Disc *disc, double weight)
 	WeightedDisc *last;
 
 	if (unlikely(state->npending == state->capacity))
-		state_reserve(state, 1);
+		sr_state_reserve(state, 1);
 	last = &state->pending[state->npending++];
 	last->disc = *disc;
 	last->weight = weight;

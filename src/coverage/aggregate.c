@@ -32,7 +32,7 @@ state_for(FunctionCallInfo fcinfo, int order, bool of_fields)
 	FieldState *state = PG_ARGISNULL(0) ? NULL : (FieldState *) PG_GETARG_POINTER(0);
 
 	if (state == NULL)
-		return state_create(order, of_fields);
+		return sr_state_create(order, of_fields);
 	if (state->order != order)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -62,15 +62,15 @@ coverage_agg_transfn(PG_FUNCTION_ARGS)
 		RETURN_STATE_UNCHANGED();
 
 	prefetch_rows(PG_GETARG_DATUM(1));
-	geog_read_point(PG_GETARG_DATUM(1), &disc.lon, &disc.lat);
+	sr_geog_read_point(PG_GETARG_DATUM(1), &disc.lon, &disc.lat);
 	disc.radius = PG_GETARG_FLOAT8(2);
 	check_disc(&disc);
 	if (PG_NARGS() > 3)
 		weight = check_weight(PG_GETARG_FLOAT8(3));
 
 	old = MemoryContextSwitchTo(context);
-	state = state_for(fcinfo, order_argument(fcinfo, 4), false);
-	state_add_total(state, weight);
+	state = state_for(fcinfo, sr_order_argument(fcinfo, 4), false);
+	sr_state_add_total(state, weight);
 	if (weight > 0)
 		state_add_disc(state, &disc, weight);
 	MemoryContextSwitchTo(old);
@@ -91,15 +91,15 @@ density_agg_transfn(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
 		RETURN_STATE_UNCHANGED();
 
-	geog_read_point(PG_GETARG_DATUM(1), &lon, &lat);
+	sr_geog_read_point(PG_GETARG_DATUM(1), &lon, &lat);
 	weight = check_weight(PG_GETARG_FLOAT8(2));
 
 	old = MemoryContextSwitchTo(context);
-	state = state_for(fcinfo, order_argument(fcinfo, 3), false);
-	state_add_total(state, weight);
+	state = state_for(fcinfo, sr_order_argument(fcinfo, 3), false);
+	sr_state_add_total(state, weight);
 	if (weight > 0)
 	{
-		int64		cell = point_cell(state->order, lon, lat);
+		int64		cell = sr_point_cell(state->order, lon, lat);
 
 		diff_add(state->diff, cell, cell, weight);
 	}
@@ -120,16 +120,16 @@ density_agg_disc_transfn(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(4))
 		RETURN_STATE_UNCHANGED();
 
-	geog_read_point(PG_GETARG_DATUM(1), &disc.lon, &disc.lat);
+	sr_geog_read_point(PG_GETARG_DATUM(1), &disc.lon, &disc.lat);
 	weight = check_weight(PG_GETARG_FLOAT8(2));
 	disc.radius = PG_GETARG_FLOAT8(4);
 	check_disc(&disc);
 
 	old = MemoryContextSwitchTo(context);
-	state = state_for(fcinfo, order_argument(fcinfo, 3), false);
-	state_add_total(state, weight);
+	state = state_for(fcinfo, sr_order_argument(fcinfo, 3), false);
+	sr_state_add_total(state, weight);
 	if (weight > 0)
-		spread_disc(hpx_grid(state->order), &disc, (int64) (weight * WEIGHT_SCALE), 1 / WEIGHT_SCALE, state->diff);
+		sr_spread_disc(sr_hpx_grid(state->order), &disc, (int64) (weight * WEIGHT_SCALE), 1 / WEIGHT_SCALE, state->diff);
 	MemoryContextSwitchTo(old);
 	PG_RETURN_POINTER(state);
 }
@@ -189,7 +189,7 @@ coverage_sum_transfn(PG_FUNCTION_ARGS)
 	}
 	if (before != 0)
 		diff_add_at(state->diff, COVERAGE_NCELL(c), -before);
-	state_add_total(state, most);
+	sr_state_add_total(state, most);
 	MemoryContextSwitchTo(old);
 	PG_FREE_IF_COPY(c, 1);
 	PG_RETURN_POINTER(state);
@@ -203,7 +203,7 @@ coverage_serialize(PG_FUNCTION_ARGS)
 
 	(void) aggregate_context(fcinfo);
 	pq_begintypsend(&buf);
-	state_write(&buf, (FieldState *) PG_GETARG_POINTER(0));
+	sr_state_write(&buf, (FieldState *) PG_GETARG_POINTER(0));
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
 }
 
@@ -215,7 +215,7 @@ coverage_deserialize(PG_FUNCTION_ARGS)
 
 	(void) aggregate_context(fcinfo);
 	bytes = PG_GETARG_BYTEA_PP(0);
-	PG_RETURN_POINTER(state_read(VARDATA_ANY(bytes), VARDATA_ANY(bytes) + VARSIZE_ANY_EXHDR(bytes)));
+	PG_RETURN_POINTER(sr_state_read(VARDATA_ANY(bytes), VARDATA_ANY(bytes) + VARSIZE_ANY_EXHDR(bytes)));
 }
 
 SR_FUNCTION(coverage_combine);
@@ -231,8 +231,8 @@ coverage_combine(PG_FUNCTION_ARGS)
 		RETURN_STATE_UNCHANGED();
 	old = MemoryContextSwitchTo(context);
 	if (into == NULL)
-		into = state_create(from->order, from->of_fields);
-	state_merge(into, from);
+		into = sr_state_create(from->order, from->of_fields);
+	sr_state_merge(into, from);
 	MemoryContextSwitchTo(old);
 	PG_RETURN_POINTER(into);
 }
@@ -244,5 +244,5 @@ coverage_finalfn(PG_FUNCTION_ARGS)
 	(void) aggregate_context(fcinfo);
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	PG_RETURN_POINTER(state_finish((FieldState *) PG_GETARG_POINTER(0)));
+	PG_RETURN_POINTER(sr_state_finish((FieldState *) PG_GETARG_POINTER(0)));
 }

@@ -79,7 +79,7 @@ name(int order, const Operand *l, const Operand *r) \
 				j = 0, \
 				steps = 0; \
 	int64		at = 0; \
-	builder_init(&builder, order, Max((int64) l->nruns, (int64) r->nruns)); \
+	sr_builder_init(&builder, order, Max((int64) l->nruns, (int64) r->nruns)); \
 	for (;;) \
 	{ \
 		double		a = l->values[i]; \
@@ -105,7 +105,7 @@ name(int order, const Operand *l, const Operand *r) \
 		if (unlikely((++steps & INTERRUPT_MASK) == 0)) \
 			CHECK_FOR_INTERRUPTS(); \
 	} \
-	return builder_finish(&builder); \
+	return sr_builder_finish(&builder); \
 }
 
 DEFINE_COMBINE(combine_add, false, a + b)
@@ -200,7 +200,7 @@ coverage_round(PG_FUNCTION_ARGS)
 	const uint32 *starts = COVERAGE_STARTS(c);
 	CoverageBuilder b;
 
-	builder_init(&b, c->order, c->nruns);
+	sr_builder_init(&b, c->order, c->nruns);
 	for (uint32 i = 0; i < c->nruns; i++)
 	{
 		double		v = c->values[i];
@@ -212,5 +212,5 @@ coverage_round(PG_FUNCTION_ARGS)
 			v = rint(v * WEIGHT_SCALE) / WEIGHT_SCALE;
 		builder_add(&b, starts[i], v);
 	}
-	PG_RETURN_POINTER(builder_finish(&b));
+	PG_RETURN_POINTER(sr_builder_finish(&b));
 }

@@ -16,7 +16,7 @@
 /* ---------- pieces ---------- */
 
 void
-binary_write_head(const Coverage *c, uint8 *to)
+sr_binary_write_head(const Coverage *c, uint8 *to)
 {
 	uint32		nruns = pg_hton32(c->nruns);
 
@@ -31,7 +31,7 @@ binary_write_head(const Coverage *c, uint8 *to)
  * and then this function for one that writes nothing.
  */
 void
-binary_write_runs(const uint32 *starts, const double *values, uint32 n, uint8 *to)
+sr_binary_write_runs(const uint32 *starts, const double *values, uint32 n, uint8 *to)
 {
 	for (uint32 i = 0; i < n; i++)
 	{
@@ -56,7 +56,7 @@ binary_error(const char *what)
 
 /* Begins a field; how many runs it says there are is in nruns, and not yet believed. */
 void
-binary_read_head(BinaryReader *r, const uint8 *from)
+sr_binary_read_head(BinaryReader *r, const uint8 *from)
 {
 	uint32		nruns;
 
@@ -70,12 +70,12 @@ binary_read_head(BinaryReader *r, const uint8 *from)
 	r->last = -1;
 	if (r->nruns == 0)
 		binary_error("wrong number of runs");
-	builder_init(&r->builder, from[1], 16);
+	sr_builder_init(&r->builder, from[1], 16);
 }
 
 /* Adds n runs. */
 void
-binary_read_runs(BinaryReader *r, uint32 n, const uint8 *from)
+sr_binary_read_runs(BinaryReader *r, uint32 n, const uint8 *from)
 {
 	int64		ncell = INT64_C(12) << (2 * r->builder.order);
 
@@ -105,10 +105,10 @@ binary_read_runs(BinaryReader *r, uint32 n, const uint8 *from)
 
 /* The field, when all its runs have been added. */
 Coverage *
-binary_finish(BinaryReader *r)
+sr_binary_finish(BinaryReader *r)
 {
 	Assert(r->builder.nruns == r->nruns);
-	return builder_finish(&r->builder);
+	return sr_builder_finish(&r->builder);
 }
 
 /* ---------- SQL ---------- */
@@ -120,16 +120,16 @@ coverage_recv(PG_FUNCTION_ARGS)
 	StringInfo	buf = (StringInfo) PG_GETARG_POINTER(0);
 	BinaryReader r;
 
-	binary_read_head(&r, (const uint8 *) pq_getmsgbytes(buf, BINARY_HEAD));
+	sr_binary_read_head(&r, (const uint8 *) pq_getmsgbytes(buf, BINARY_HEAD));
 	if (r.nruns > (uint32) (buf->len - buf->cursor) / BINARY_RUN)
 		binary_error("wrong number of runs");
 	for (uint32 i = 0; i < r.nruns; i += BLOCK)
 	{
 		uint32		n = Min(BLOCK, r.nruns - i);
 
-		binary_read_runs(&r, n, (const uint8 *) pq_getmsgbytes(buf, n * BINARY_RUN));
+		sr_binary_read_runs(&r, n, (const uint8 *) pq_getmsgbytes(buf, n * BINARY_RUN));
 	}
-	PG_RETURN_POINTER(binary_finish(&r));
+	PG_RETURN_POINTER(sr_binary_finish(&r));
 }
 
 SR_FUNCTION(coverage_send);
@@ -142,14 +142,14 @@ coverage_send(PG_FUNCTION_ARGS)
 	uint8	   *to = (uint8 *) VARDATA(result);
 
 	SET_VARSIZE(result, size);
-	binary_write_head(c, to);
+	sr_binary_write_head(c, to);
 	to += BINARY_HEAD;
 	for (uint32 i = 0; i < c->nruns; i += BLOCK)
 	{
 		uint32		n = Min(BLOCK, c->nruns - i);
 
 		CHECK_FOR_INTERRUPTS();
-		binary_write_runs(COVERAGE_STARTS(c) + i, c->values + i, n, to);
+		sr_binary_write_runs(COVERAGE_STARTS(c) + i, c->values + i, n, to);
 		to += n * BINARY_RUN;
 	}
 	PG_RETURN_BYTEA_P(result);

@@ -17,11 +17,11 @@ typedef struct BinaryReader
 	int64		last;			/* where the run before starts; -1: none yet */
 } BinaryReader;
 
-extern void binary_write_head(const Coverage *c, uint8 *to);
-extern void binary_write_runs(const uint32 *starts, const double *values, uint32 n, uint8 *to);
+extern void sr_binary_write_head(const Coverage *c, uint8 *to);
+extern void sr_binary_write_runs(const uint32 *starts, const double *values, uint32 n, uint8 *to);
 
-extern void binary_read_head(BinaryReader *r, const uint8 *from);
-extern void binary_read_runs(BinaryReader *r, uint32 n, const uint8 *from);
-extern Coverage *binary_finish(BinaryReader *r);
+extern void sr_binary_read_head(BinaryReader *r, const uint8 *from);
+extern void sr_binary_read_runs(BinaryReader *r, uint32 n, const uint8 *from);
+extern Coverage *sr_binary_finish(BinaryReader *r);
 
 #endif							/* SR_BINARY_H */

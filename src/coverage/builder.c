@@ -6,7 +6,7 @@
 #include "coverage/digest.h"
 
 void
-builder_out_of_range(double value)
+sr_builder_out_of_range(double value)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
@@ -23,7 +23,7 @@ builder_layout(CoverageBuilder *b)
 }
 
 void
-builder_init(CoverageBuilder *b, int order, int64 capacity)
+sr_builder_init(CoverageBuilder *b, int order, int64 capacity)
 {
 	b->order = order;
 	b->nruns = 0;
@@ -33,7 +33,7 @@ builder_init(CoverageBuilder *b, int order, int64 capacity)
 }
 
 void
-builder_grow(CoverageBuilder *b)
+sr_builder_grow(CoverageBuilder *b)
 {
 	int64		old = b->capacity;
 
@@ -51,7 +51,7 @@ builder_grow(CoverageBuilder *b)
 }
 
 Coverage *
-builder_finish(CoverageBuilder *b)
+sr_builder_finish(CoverageBuilder *b)
 {
 	Size		size = COVERAGE_SIZE(b->nruns);
 	Coverage   *c = b->c;
@@ -64,6 +64,6 @@ builder_finish(CoverageBuilder *b)
 	c->flags = COVERAGE_VERSION;
 	c->order = b->order;
 	c->nruns = (uint32) b->nruns;
-	coverage_digest(c->order, c->nruns, c->values, COVERAGE_STARTS(c), c->digest);
+	sr_coverage_digest(c->order, c->nruns, c->values, COVERAGE_STARTS(c), c->digest);
 	return c;
 }

@@ -20,10 +20,10 @@ typedef struct CoverageBuilder
 	uint32	   *starts;
 } CoverageBuilder;
 
-extern void builder_init(CoverageBuilder *b, int order, int64 capacity);
-extern void builder_grow(CoverageBuilder *b);
-extern Coverage *builder_finish(CoverageBuilder *b);
-pg_noreturn extern void builder_out_of_range(double value);
+extern void sr_builder_init(CoverageBuilder *b, int order, int64 capacity);
+extern void sr_builder_grow(CoverageBuilder *b);
+extern Coverage *sr_builder_finish(CoverageBuilder *b);
+pg_noreturn extern void sr_builder_out_of_range(double value);
 
 /* Appends a run; starts ascend from 0. Equal neighbours become one run. */
 static inline void
@@ -31,11 +31,11 @@ builder_add(CoverageBuilder *b, int64 start, double value)
 {
 	value += 0.0;				/* -0 becomes 0 */
 	if (unlikely(!(value - value == 0.0)))
-		builder_out_of_range(value);
+		sr_builder_out_of_range(value);
 	if (b->nruns > 0 && b->values[b->nruns - 1] == value)
 		return;
 	if (unlikely(b->nruns == b->capacity))
-		builder_grow(b);
+		sr_builder_grow(b);
 	b->values[b->nruns] = value;
 	b->starts[b->nruns] = (uint32) start;
 	b->nruns++;

@@ -8,7 +8,7 @@ SR_FUNCTION(coverage_order);
 Datum
 coverage_order(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT32(coverage_order_of(PG_GETARG_DATUM(0)));
+	PG_RETURN_INT32(sr_coverage_order_of(PG_GETARG_DATUM(0)));
 }
 
 SR_FUNCTION(coverage_cell);
@@ -20,8 +20,8 @@ coverage_cell(PG_FUNCTION_ARGS)
 				lat;
 
 	check_order(order);
-	geog_read_point(PG_GETARG_DATUM(0), &lon, &lat);
-	PG_RETURN_INT64(point_cell(order, lon, lat));
+	sr_geog_read_point(PG_GETARG_DATUM(0), &lon, &lat);
+	PG_RETURN_INT64(sr_point_cell(order, lon, lat));
 }
 
 SR_FUNCTION(coverage_cell_area);
@@ -31,5 +31,5 @@ coverage_cell_area(PG_FUNCTION_ARGS)
 	int32		order = PG_GETARG_INT32(0);
 
 	check_order(order);
-	PG_RETURN_FLOAT8(hpx_cell_area(order));
+	PG_RETURN_FLOAT8(sr_hpx_cell_area(order));
 }

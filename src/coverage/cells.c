@@ -89,8 +89,8 @@ coverage_cell_center_wkb(PG_FUNCTION_ARGS)
 				lat;
 
 	check_cell(order, cell);
-	hpx_cell_center(hpx_grid(order), cell, &lon, &lat);
-	PG_RETURN_BYTEA_P(wkb_point(lon, lat, SRID_WGS84));
+	sr_hpx_cell_center(sr_hpx_grid(order), cell, &lon, &lat);
+	PG_RETURN_BYTEA_P(sr_wkb_point(lon, lat, SRID_WGS84));
 }
 
 /* EWKB of a cell's boundary, counter-clockwise from its southern corner. */
@@ -104,9 +104,9 @@ coverage_cell_boundary_wkb(PG_FUNCTION_ARGS)
 	int			steps;
 
 	check_cell(order, cell);
-	steps = cell_smooth_steps(hpx_grid(order), cell);
-	cell_outline(hpx_grid(order), cell, steps, xy);
-	PG_RETURN_BYTEA_P(wkb_polygon(&(Polygon) {1, &(LinearRing) {CELL_POINTS(steps), xy}}, SRID_WGS84));
+	steps = sr_cell_smooth_steps(sr_hpx_grid(order), cell);
+	sr_cell_outline(sr_hpx_grid(order), cell, steps, xy);
+	PG_RETURN_BYTEA_P(sr_wkb_polygon(&(Polygon) {1, &(LinearRing) {CELL_POINTS(steps), xy}}, SRID_WGS84));
 }
 
 /* A flat outline has so many points at most, and where it is cut two more. */
@@ -171,9 +171,9 @@ coverage_cell_planar_wkb(PG_FUNCTION_ARGS)
 	int			n;
 
 	check_cell(order, cell);
-	grid = hpx_grid(order);
-	hpx_cell_center(grid, cell, &lon, &lat);
-	n = cell_flat_outline(grid, cell, lon / 360.0, cell_smooth_steps(grid, cell), xy);
+	grid = sr_hpx_grid(order);
+	sr_hpx_cell_center(grid, cell, &lon, &lat);
+	n = sr_cell_flat_outline(grid, cell, lon / 360.0, sr_cell_smooth_steps(grid, cell), xy);
 	edge = lon < 0 ? -180.0 : 180.0;
 	for (int i = 0; i < n; i++)
 	{
@@ -197,5 +197,5 @@ coverage_cell_planar_wkb(PG_FUNCTION_ARGS)
 		polygons[npolygons] = (Polygon) {1, &rings[npolygons]};
 		npolygons++;
 	}
-	PG_RETURN_BYTEA_P(wkb_multipolygon(npolygons, polygons, SRID_WGS84));
+	PG_RETURN_BYTEA_P(sr_wkb_multipolygon(npolygons, polygons, SRID_WGS84));
 }

@@ -62,7 +62,7 @@ check_disc(const Disc *disc)
 
 /* The grid order argument, when there is one. */
 int
-order_argument(FunctionCallInfo fcinfo, int argno)
+sr_order_argument(FunctionCallInfo fcinfo, int argno)
 {
 	int32		order;
 

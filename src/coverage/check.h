@@ -20,6 +20,6 @@ extern double check_weight(double weight);
 extern void check_same_order(const Coverage *a, const Coverage *b);
 extern double check_scalar(double x);
 extern void check_disc(const Disc *disc);
-extern int	order_argument(FunctionCallInfo fcinfo, int argno);
+extern int	sr_order_argument(FunctionCallInfo fcinfo, int argno);
 
 #endif							/* SR_CHECK_H */

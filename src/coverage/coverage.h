@@ -42,11 +42,11 @@ typedef struct Coverage
  */
 #define COVERAGE_MAX_RUNS INT64_C(62499999)
 
-#define DatumGetCoverage(d) coverage_detoast(d)
+#define DatumGetCoverage(d) sr_coverage_detoast(d)
 #define PG_GETARG_COVERAGE(n) DatumGetCoverage(PG_GETARG_DATUM(n))
 
-extern Coverage *coverage_detoast(Datum d);
-extern int	coverage_order_of(Datum d);
-extern void coverage_check_header(const Coverage *c, Size size);
+extern Coverage *sr_coverage_detoast(Datum d);
+extern int	sr_coverage_order_of(Datum d);
+extern void sr_coverage_check_header(const Coverage *c, Size size);
 
 #endif							/* SR_COVERAGE_H */

@@ -58,22 +58,22 @@ read_regions(Regions *r, FunctionCallInfo fcinfo)
 				 errhint("Only arrays of one dimension are searched.")));
 	get_typlenbyvalalign(ARR_ELEMTYPE(array), &length, &by_value, &align);
 	deconstruct_array(array, ARR_ELEMTYPE(array), length, by_value, align, &regions, &is_null, &n);
-	r->locator = locator_new();
+	r->locator = sr_locator_new();
 	for (int i = 0; i < n; i++)
 	{
 		GeogRegion	region = {0, NULL};
 		RingFault	fault;
 
 		if (!is_null[i])
-			geog_read_region(regions[i], &region);
-		if (!locator_add(r->locator, region.polygons, region.npolygons, &fault))
-			report_ring_fault(&fault, SR_MAX_ORDER);
+			sr_geog_read_region(regions[i], &region);
+		if (!sr_locator_add(r->locator, region.polygons, region.npolygons, &fault))
+			sr_report_ring_fault(&fault, SR_MAX_ORDER);
 		if (!is_null[i])
-			geog_free_region(&region);
+			sr_geog_free_region(&region);
 	}
 	pfree(regions);
 	pfree(is_null);
-	locator_finish(r->locator);
+	sr_locator_finish(r->locator);
 	r->array = array;
 	r->is_constant = is_constant(fcinfo->flinfo);
 	MemoryContextSwitchTo(old);
@@ -118,8 +118,8 @@ covering_region(PG_FUNCTION_ARGS)
 				lat;
 	int32		found;
 
-	geog_read_point(PG_GETARG_DATUM(1), &lon, &lat);
-	found = locator_find(r->locator, lon, lat);
+	sr_geog_read_point(PG_GETARG_DATUM(1), &lon, &lat);
+	found = sr_locator_find(r->locator, lon, lat);
 	if (found < 0)
 		PG_RETURN_NULL();
 	PG_RETURN_INT32(found + 1);
@@ -143,10 +143,10 @@ within_argument(FunctionCallInfo fcinfo, int argno)
 static int32
 find_region(const Regions *r, double lon, double lat, double within)
 {
-	int32		found = locator_find(r->locator, lon, lat);
+	int32		found = sr_locator_find(r->locator, lon, lat);
 
 	if (found < 0 && within > 0)
-		found = locator_nearest(r->locator, lon, lat, within);
+		found = sr_locator_nearest(r->locator, lon, lat, within);
 	return found;
 }
 
@@ -161,7 +161,7 @@ covering_region_within(PG_FUNCTION_ARGS)
 				lat;
 	int32		found;
 
-	geog_read_point(PG_GETARG_DATUM(1), &lon, &lat);
+	sr_geog_read_point(PG_GETARG_DATUM(1), &lon, &lat);
 	found = find_region(r, lon, lat, within);
 	if (found < 0)
 		PG_RETURN_NULL();
@@ -180,19 +180,19 @@ sr_region_field(PG_FUNCTION_ARGS)
 	CoverageBuilder builder;
 
 	check_order(order);
-	grid = hpx_grid(order);
-	builder_init(&builder, order, 1024);
+	grid = sr_hpx_grid(order);
+	sr_builder_init(&builder, order, 1024);
 	for (int32 i = 1; i <= grid->nring; i++)
 	{
 		const HpxRing *ring = HPX_RING(grid, i);
-		double		lat = hpx_ring_lat(ring);
+		double		lat = sr_hpx_ring_lat(ring);
 
 
 		for (int32 j = 0; j < ring->ncell; j++)
 		{
 			CHECK_FOR_INTERRUPTS();
-			builder_add(&builder, ring->start + j, find_region(r, hpx_ring_lon(ring, j), lat, within) + 1);
+			builder_add(&builder, ring->start + j, find_region(r, sr_hpx_ring_lon(ring, j), lat, within) + 1);
 		}
 	}
-	PG_RETURN_POINTER(builder_finish(&builder));
+	PG_RETURN_POINTER(sr_builder_finish(&builder));
 }

@@ -45,7 +45,7 @@ absorb(uint64 chain[2], uint64 number, uint64 smaller)
 
 /* 128-bit digest of a grid order and runs. */
 void
-coverage_digest(int order, uint32 nruns, const double *values, const uint32 *starts, uint64 digest[2])
+sr_coverage_digest(int order, uint32 nruns, const double *values, const uint32 *starts, uint64 digest[2])
 {
 	uint64		chain[LANES][2];
 	uint32		i = 0;

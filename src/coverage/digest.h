@@ -6,6 +6,6 @@
 
 #include "base/port.h"
 
-extern void coverage_digest(int order, uint32 nruns, const double *values, const uint32 *starts, uint64 digest[2]);
+extern void sr_coverage_digest(int order, uint32 nruns, const double *values, const uint32 *starts, uint64 digest[2]);
 
 #endif							/* SR_COVERAGE_DIGEST_H */

@@ -41,7 +41,7 @@ add_packed(RowReader *r, const HpxRing *ring, Row *row)
 		int32		count = (int32) Min(r->count, end - r->start);
 
 		row_touch_range(row, at, count);
-		reader_take(r, row->entry + at, count);
+		sr_reader_take(r, row->entry + at, count);
 	}
 }
 
@@ -51,9 +51,9 @@ add_packed(RowReader *r, const HpxRing *ring, Row *row)
  * has any, the value stays that before.
  */
 Coverage *
-state_finish(FieldState *state)
+sr_state_finish(FieldState *state)
 {
-	const HpxGrid *grid = hpx_grid(state->order);
+	const HpxGrid *grid = sr_hpx_grid(state->order);
 	CoverageBuilder b;
 	RowReader  *readers = palloc(state->npacked * sizeof(RowReader));
 	Sweep	   *sweep;
@@ -61,23 +61,23 @@ state_finish(FieldState *state)
 	int64		expected;
 	double		value = 0;
 
-	sweep = sweep_begin(grid, state->pending, state->npending);
-	row_init(&row, grid);
+	sweep = sr_sweep_begin(grid, state->pending, state->npending);
+	sr_row_init(&row, grid);
 
-	expected = Max(state->diff->nleaves * DIFF_LEAF_SIZE / 8, Min(sweep_ends(sweep), grid->ncell / 2));
+	expected = Max(state->diff->nleaves * DIFF_LEAF_SIZE / 8, Min(sr_sweep_ends(sweep), grid->ncell / 2));
 	for (int i = 0; i < state->npacked; i++)
 	{
-		reader_open(&readers[i], state->packed[i]);
+		sr_reader_open(&readers[i], state->packed[i]);
 		expected = Max(expected, state->packed[i].nentries);
 	}
-	builder_init(&b, state->order, Min(expected, grid->ncell));
+	sr_builder_init(&b, state->order, Min(expected, grid->ncell));
 	builder_add(&b, 0, 0.0);
 	for (int32 i = 1; i <= grid->nring; i++)
 	{
 		const HpxRing *ring = HPX_RING(grid, i);
 		double		next;
 
-		(void) sweep_ring(sweep, i, &row);
+		(void) sr_sweep_ring(sweep, i, &row);
 		add_leaves(state->diff, ring, &row);
 		for (int k = 0; k < state->npacked; k++)
 			add_packed(&readers[k], ring, &row);
@@ -110,8 +110,8 @@ state_finish(FieldState *state)
 		row.entry[0] = next;
 		row_touch(&row, 0);
 	}
-	row_free(&row);
-	sweep_end(sweep);
+	sr_row_free(&row);
+	sr_sweep_end(sweep);
 	pfree(readers);
-	return builder_finish(&b);
+	return sr_builder_finish(&b);
 }

@@ -7,6 +7,6 @@
 #include "coverage/accumulate.h"
 #include "coverage/coverage.h"
 
-extern Coverage *state_finish(FieldState *state);
+extern Coverage *sr_state_finish(FieldState *state);
 
 #endif							/* SR_FINISH_H */

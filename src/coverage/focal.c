@@ -46,7 +46,7 @@ coverage_focal_sum(PG_FUNCTION_ARGS)
 
 	check_disc(&disc);
 	f.shift = fixed_shift(coverage_largest(c));
-	builder_init(&f.builder, c->order, 2 * (int64) c->nruns);
-	focal_sums(hpx_grid(c->order), disc.radius, c->nruns, COVERAGE_STARTS(c), c->values, f.shift, take_sums, &f);
-	PG_RETURN_POINTER(builder_finish(&f.builder));
+	sr_builder_init(&f.builder, c->order, 2 * (int64) c->nruns);
+	sr_focal_sums(sr_hpx_grid(c->order), disc.radius, c->nruns, COVERAGE_STARTS(c), c->values, f.shift, take_sums, &f);
+	PG_RETURN_POINTER(sr_builder_finish(&f.builder));
 }

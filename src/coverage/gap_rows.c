@@ -39,7 +39,7 @@ positive_spans(const Coverage *c, SpanList *out, double *largest)
 	const uint32 *starts = COVERAGE_STARTS(c);
 
 	*largest = 0;
-	span_list_init(out);
+	sr_span_list_init(out);
 	for (uint32 i = 0; i < c->nruns; i++)
 	{
 		int64		end = run_end(c, i);
@@ -105,7 +105,7 @@ sum_gaps(const Coverage *c, const GapSet *set, int shift, RankedGap *sums)
 	for (int64 i = 0; i < set->table.list.count; i++)
 	{
 		CellSpan	spans[2];
-		int			n = gaps_segment_cells(set, (uint32) i, spans);
+		int			n = sr_gaps_segment_cells(set, (uint32) i, spans);
 
 		CHECK_FOR_INTERRUPTS();
 		for (int k = 0; k < n; k++)
@@ -161,27 +161,27 @@ rank_gaps(const Coverage *c, double min_area, GapCursor *cursor)
 	RankedGap  *all;
 
 	positive_spans(c, &cells, &largest);
-	cursor->grid = hpx_grid(c->order);
-	if (!gaps_find(cursor->grid, &cells, &cursor->set))
+	cursor->grid = sr_hpx_grid(c->order);
+	if (!sr_gaps_find(cursor->grid, &cells, &cursor->set))
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("gaps of a coverage of order %d are in more than " INT64_FORMAT " pieces",
 						c->order, GAPS_MAX_SEGMENTS),
 				 errdetail("A piece is a row of cells side by side in one gap."),
 				 errhint("Use a lower grid_order, such as %d.", Max(c->order - 1, 0))));
-	span_list_free(&cells);
+	sr_span_list_free(&cells);
 	cursor->shift = fixed_shift(largest);
 	all = sr_alloc((Size) cursor->set.ngaps * sizeof(RankedGap));
 	sum_gaps(c, &cursor->set, cursor->shift, all);
 	cursor->nranked = 0;
 	for (int64 g = 0; g < cursor->set.ngaps; g++)
-		if ((double) all[g].gap->ncell * hpx_cell_area(c->order) >= min_area)
+		if ((double) all[g].gap->ncell * sr_hpx_cell_area(c->order) >= min_area)
 			all[cursor->nranked++] = all[g];
 	cursor->ranked = all;
 	if (cursor->nranked == 0)
 		return;
 	qsort(all, cursor->nranked, sizeof(RankedGap), compare_ranked);
-	gaps_find_centers(&cursor->set);
+	sr_gaps_find_centers(&cursor->set);
 }
 
 /* EWKB of an outline. */
@@ -203,7 +203,7 @@ outline_wkb(const GapOutline *outline)
 		rings[r].npoints = (int32) outline->rings.items[r].npoints;
 		rings[r].xy = &outline->points.items[outline->rings.items[r].start].lon;
 	}
-	return wkb_multipolygon(n, polygons, SRID_WGS84);
+	return sr_wkb_multipolygon(n, polygons, SRID_WGS84);
 }
 
 /* The gaps with their centres and outlines as EWKB. */
@@ -239,12 +239,12 @@ coverage_gap_rows(PG_FUNCTION_ARGS)
 		Datum		values[5];
 		bool		nulls[5] = {false, false, false, false, false};
 
-		gap_outline(cursor->grid, &cursor->set, ranked->gap, &outline);
-		hpx_cell_center(cursor->grid, ranked->gap->center, &lon, &lat);
+		sr_gap_outline(cursor->grid, &cursor->set, ranked->gap, &outline);
+		sr_hpx_cell_center(cursor->grid, ranked->gap->center, &lon, &lat);
 		values[0] = Int32GetDatum((int32) funcctx->call_cntr + 1);
-		values[1] = Float8GetDatum((double) ranked->gap->ncell * hpx_cell_area(cursor->grid->order));
+		values[1] = Float8GetDatum((double) ranked->gap->ncell * sr_hpx_cell_area(cursor->grid->order));
 		values[2] = Float8GetDatum(from_fixed(ranked->deficit, cursor->shift));
-		values[3] = PointerGetDatum(wkb_point(lon, lat, SRID_WGS84));
+		values[3] = PointerGetDatum(sr_wkb_point(lon, lat, SRID_WGS84));
 		values[4] = PointerGetDatum(outline_wkb(&outline));
 		SRF_RETURN_NEXT(funcctx, HeapTupleGetDatum(heap_form_tuple(cursor->tupdesc, values, nulls)));
 	}

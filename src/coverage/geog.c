@@ -145,7 +145,7 @@ wrong_type(uint32 type, const char *wanted)
 
 /* Longitude and latitude of a point, degrees; an error for anything else. */
 void
-geog_read_point(Datum geography, double *lon, double *lat)
+sr_geog_read_point(Datum geography, double *lon, double *lat)
 {
 	/* as it lies in the table, not copied to where it would be aligned */
 	struct varlena *value = PG_DETOAST_DATUM_PACKED(geography);
@@ -197,7 +197,7 @@ read_polygon(Reader *r, Polygon *polygon)
 
 /* The polygons of a Polygon or MultiPolygon; an error for anything else. */
 void
-geog_read_region(Datum geography, GeogRegion *region)
+sr_geog_read_region(Datum geography, GeogRegion *region)
 {
 	struct varlena *value = PG_DETOAST_DATUM(geography);
 	Reader		r;
@@ -225,7 +225,7 @@ geog_read_region(Datum geography, GeogRegion *region)
 }
 
 void
-geog_free_region(GeogRegion *region)
+sr_geog_free_region(GeogRegion *region)
 {
 	for (int32 p = 0; p < region->npolygons; p++)
 	{
@@ -240,7 +240,7 @@ geog_free_region(GeogRegion *region)
 
 /* Is the geography a Point or a MultiPoint? */
 bool
-geog_is_puntal(Datum geography)
+sr_geog_is_puntal(Datum geography)
 {
 	struct varlena *value = PG_DETOAST_DATUM(geography);
 	Reader		r;
@@ -253,7 +253,7 @@ geog_is_puntal(Datum geography)
 
 /* The positions of a Point or MultiPoint as lon, lat pairs; returns how many, and leaves out empty points. */
 int32
-geog_read_points(Datum geography, double **lonlat)
+sr_geog_read_points(Datum geography, double **lonlat)
 {
 	struct varlena *value = PG_DETOAST_DATUM(geography);
 	Reader		r;
@@ -301,6 +301,6 @@ geog_checked_point(PG_FUNCTION_ARGS)
 	double		lon,
 				lat;
 
-	geog_read_point(PG_GETARG_DATUM(0), &lon, &lat);
+	sr_geog_read_point(PG_GETARG_DATUM(0), &lon, &lat);
 	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }

@@ -16,11 +16,11 @@ typedef struct GeogRegion
 	Polygon    *polygons;
 } GeogRegion;
 
-extern void geog_read_point(Datum geography, double *lon, double *lat);
-extern void geog_read_region(Datum geography, GeogRegion *region);
-extern void geog_free_region(GeogRegion *region);
-extern bool geog_is_puntal(Datum geography);
-extern int32 geog_read_points(Datum geography, double **lonlat);
+extern void sr_geog_read_point(Datum geography, double *lon, double *lat);
+extern void sr_geog_read_region(Datum geography, GeogRegion *region);
+extern void sr_geog_free_region(GeogRegion *region);
+extern bool sr_geog_is_puntal(Datum geography);
+extern int32 sr_geog_read_points(Datum geography, double **lonlat);
 
 /*
  * Rows lie in a table's page from its end towards its start, so those that come next

@@ -32,18 +32,18 @@ total(const Coverage *c, FieldKind kind)
 static double
 sum_region(FunctionCallInfo fcinfo, FieldKind kind)
 {
-	Field	   *field = field_argument(fcinfo, 0, kind);
+	Field	   *field = sr_field_argument(fcinfo, 0, kind);
 	SpanList	spans;
 	int128		sum = 0;
 
-	scan_region(fcinfo, 1, field->order, &spans);
+	sr_scan_region(fcinfo, 1, field->order, &spans);
 	for (int64 i = 0; i < spans.nspans; i++)
 	{
 		if (i % 4096 == 0)
 			CHECK_FOR_INTERRUPTS();
-		sum += field_sum_span(field, spans.spans[i].first, spans.spans[i].last);
+		sum += sr_field_sum_span(field, spans.spans[i].first, spans.spans[i].last);
 	}
-	span_list_free(&spans);
+	sr_span_list_free(&spans);
 	return from_fixed(sum, field->shift);
 }
 
@@ -65,14 +65,14 @@ SR_FUNCTION(coverage_sum_disc);
 Datum
 coverage_sum_disc(PG_FUNCTION_ARGS)
 {
-	Field	   *field = field_argument(fcinfo, 0, FIELD_VALUES);
+	Field	   *field = sr_field_argument(fcinfo, 0, FIELD_VALUES);
 	Disc		disc;
 
 	prefetch_rows(PG_GETARG_DATUM(1));
-	geog_read_point(PG_GETARG_DATUM(1), &disc.lon, &disc.lat);
+	sr_geog_read_point(PG_GETARG_DATUM(1), &disc.lon, &disc.lat);
 	disc.radius = PG_GETARG_FLOAT8(2);
 	check_disc(&disc);
-	PG_RETURN_FLOAT8(field_sum_disc(field, &disc));
+	PG_RETURN_FLOAT8(sr_field_sum_disc(field, &disc));
 }
 
 SR_FUNCTION(coverage_area);
@@ -81,7 +81,7 @@ coverage_area(PG_FUNCTION_ARGS)
 {
 	Coverage   *c = PG_GETARG_COVERAGE(0);
 
-	PG_RETURN_FLOAT8(total(c, FIELD_NONZERO) * hpx_cell_area(c->order));
+	PG_RETURN_FLOAT8(total(c, FIELD_NONZERO) * sr_hpx_cell_area(c->order));
 }
 
 SR_FUNCTION(coverage_area_region);
@@ -91,19 +91,19 @@ coverage_area_region(PG_FUNCTION_ARGS)
 	double		cells = sum_region(fcinfo, FIELD_NONZERO);
 	Field	   *field = fcinfo->flinfo->fn_extra;
 
-	PG_RETURN_FLOAT8(cells * hpx_cell_area(field->order));
+	PG_RETURN_FLOAT8(cells * sr_hpx_cell_area(field->order));
 }
 
 SR_FUNCTION(coverage_value);
 Datum
 coverage_value(PG_FUNCTION_ARGS)
 {
-	Field	   *field = field_argument(fcinfo, 0, FIELD_SINGLE);
+	Field	   *field = sr_field_argument(fcinfo, 0, FIELD_SINGLE);
 	double		lon,
 				lat;
 	int64		cell;
 
-	geog_read_point(PG_GETARG_DATUM(1), &lon, &lat);
-	cell = point_cell(field->order, lon, lat);
-	PG_RETURN_FLOAT8(field_value(field, cell));
+	sr_geog_read_point(PG_GETARG_DATUM(1), &lon, &lat);
+	cell = sr_point_cell(field->order, lon, lat);
+	PG_RETURN_FLOAT8(sr_field_value(field, cell));
 }

@@ -46,7 +46,7 @@ read_head(Datum field, Coverage *head)
 {
 	memcpy((char *) head + VARHDRSZ, read_bytes(field, VARHDRSZ, offsetof(Coverage, values) - VARHDRSZ),
 		   offsetof(Coverage, values) - VARHDRSZ);
-	coverage_check_header(head, toast_raw_datum_size(field));
+	sr_coverage_check_header(head, toast_raw_datum_size(field));
 }
 
 /* The last run that starts at a cell or before it. */
@@ -83,7 +83,7 @@ read_array(Datum field, Size at, uint32 count, Size item)
 
 /* The cells first .. end - 1 of a field, at least one; in memory of the current context. */
 void
-part_read(Datum field, int64 first, int64 end, CoveragePart *part)
+sr_part_read(Datum field, int64 first, int64 end, CoveragePart *part)
 {
 	part->first = first;
 	part->end = end;

@@ -17,7 +17,7 @@ typedef struct CoveragePart
 	const uint32 *starts;
 } CoveragePart;
 
-extern void part_read(Datum field, int64 first, int64 end, CoveragePart *part);
+extern void sr_part_read(Datum field, int64 first, int64 end, CoveragePart *part);
 
 /* The cell behind a run of a part, or behind the part. */
 static inline int64

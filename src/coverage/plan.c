@@ -62,7 +62,7 @@ add_parallel_join(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel, 
 
 /* Called when the library is loaded. */
 void
-plan_init(void)
+sr_plan_init(void)
 {
 #if PG_VERSION_NUM < 180000
 	next_hook = set_join_pathlist_hook;

@@ -7,6 +7,6 @@
 #include "postgres.h"
 #include "base/compat.h"
 
-extern void plan_init(void);
+extern void sr_plan_init(void);
 
 #endif							/* SR_PLAN_H */

@@ -42,7 +42,7 @@ largest_polygon(const GeogRegion *region)
 
 		if (polygon->nrings == 0 || polygon->rings[0].npoints == 0)
 			continue;
-		area = polygon_area(polygon);
+		area = sr_polygon_area(polygon);
 		if (area > most)
 		{
 			most = area;
@@ -54,7 +54,7 @@ largest_polygon(const GeogRegion *region)
 
 /* ST_Centroid of the largest polygon of a region; false when it is empty. */
 bool
-postgis_centroid(const GeogRegion *region, Oid geography_type, double *lon, double *lat)
+sr_postgis_centroid(const GeogRegion *region, Oid geography_type, double *lon, double *lat)
 {
 	const Polygon *largest = largest_polygon(region);
 	Oid			wkb_args[1] = {BYTEAOID};
@@ -64,9 +64,9 @@ postgis_centroid(const GeogRegion *region, Oid geography_type, double *lon, doub
 	if (largest == NULL)
 		return false;
 	geography = OidFunctionCall1(postgis_function(geography_type, "st_geogfromwkb", 1, wkb_args),
-								 PointerGetDatum(wkb_polygon(largest, SRID_WGS84)));
+								 PointerGetDatum(sr_wkb_polygon(largest, SRID_WGS84)));
 	geography = OidFunctionCall2(postgis_function(geography_type, "st_centroid", 2, centroid_args),
 								 geography, BoolGetDatum(true));
-	geog_read_point(geography, lon, lat);
+	sr_geog_read_point(geography, lon, lat);
 	return true;
 }

@@ -6,6 +6,6 @@
 
 #include "coverage/geog.h"
 
-extern bool postgis_centroid(const GeogRegion *region, Oid geography_type, double *lon, double *lat);
+extern bool sr_postgis_centroid(const GeogRegion *region, Oid geography_type, double *lon, double *lat);
 
 #endif							/* SR_POSTGIS_H */

@@ -13,7 +13,7 @@
 
 /* The error for a polygon that says nothing; order is that of the grid it was scanned on. */
 void
-report_ring_fault(const RingFault *fault, int order)
+sr_report_ring_fault(const RingFault *fault, int order)
 {
 	const double *e = fault->edge;
 
@@ -47,14 +47,14 @@ report_ring_fault(const RingFault *fault, int order)
 
 /* Reads a region, and lists the cells whose centres it covers. */
 void
-region_cells(Datum geography, int order, GeogRegion *region, SpanList *out)
+sr_region_cells(Datum geography, int order, GeogRegion *region, SpanList *out)
 {
 	RingFault	fault;
 
-	geog_read_region(geography, region);
-	span_list_init(out);
-	if (!scan_polygons(hpx_grid(order), region->polygons, region->npolygons, out, &fault))
-		report_ring_fault(&fault, order);
+	sr_geog_read_region(geography, region);
+	sr_span_list_init(out);
+	if (!sr_scan_polygons(sr_hpx_grid(order), region->polygons, region->npolygons, out, &fault))
+		sr_report_ring_fault(&fault, order);
 }
 
 /*
@@ -62,11 +62,11 @@ region_cells(Datum geography, int order, GeogRegion *region, SpanList *out)
  * that holds the centroid of its largest part, else none.
  */
 void
-scan_region(FunctionCallInfo fcinfo, int argno, int order, SpanList *out)
+sr_scan_region(FunctionCallInfo fcinfo, int argno, int order, SpanList *out)
 {
 	GeogRegion	region;
 
-	region_cells(PG_GETARG_DATUM(argno), order, &region, out);
+	sr_region_cells(PG_GETARG_DATUM(argno), order, &region, out);
 	if (out->nspans == 0)
 	{
 		Oid		   *argtypes;
@@ -75,9 +75,9 @@ scan_region(FunctionCallInfo fcinfo, int argno, int order, SpanList *out)
 					lat;
 
 		(void) get_func_signature(fcinfo->flinfo->fn_oid, &argtypes, &nargs);
-		if (postgis_centroid(&region, argtypes[argno], &lon, &lat))
+		if (sr_postgis_centroid(&region, argtypes[argno], &lon, &lat))
 		{
-			int64		cell = point_cell(order, lon, lat);
+			int64		cell = sr_point_cell(order, lon, lat);
 
 			span_list_add(out, cell, cell);
 		}
@@ -86,11 +86,11 @@ scan_region(FunctionCallInfo fcinfo, int argno, int order, SpanList *out)
 
 /* 1 in the cells of ordered spans, 0 elsewhere. */
 Coverage *
-coverage_from_spans(int order, const SpanList *spans)
+sr_coverage_from_spans(int order, const SpanList *spans)
 {
 	CoverageBuilder b;
 
-	builder_init(&b, order, 2 * spans->nspans + 1);
+	sr_builder_init(&b, order, 2 * spans->nspans + 1);
 	builder_add(&b, 0, 0.0);
 	for (int64 i = 0; i < spans->nspans; i++)
 	{
@@ -101,7 +101,7 @@ coverage_from_spans(int order, const SpanList *spans)
 		if (spans->spans[i].last + 1 < INT64_C(12) << (2 * order))
 			builder_add(&b, spans->spans[i].last + 1, 0.0);
 	}
-	return builder_finish(&b);
+	return sr_builder_finish(&b);
 }
 
 /* 1 inside a region. */
@@ -109,11 +109,11 @@ SR_FUNCTION(region_coverage);
 Datum
 region_coverage(PG_FUNCTION_ARGS)
 {
-	int			order = order_argument(fcinfo, 1);
+	int			order = sr_order_argument(fcinfo, 1);
 	SpanList	spans;
 
-	scan_region(fcinfo, 0, order, &spans);
-	PG_RETURN_POINTER(coverage_from_spans(order, &spans));
+	sr_scan_region(fcinfo, 0, order, &spans);
+	PG_RETURN_POINTER(sr_coverage_from_spans(order, &spans));
 }
 
 /* Area of a region in square metres. */
@@ -124,7 +124,7 @@ region_area(PG_FUNCTION_ARGS)
 	GeogRegion	region;
 	double		area = 0;
 
-	geog_read_region(PG_GETARG_DATUM(0), &region);
+	sr_geog_read_region(PG_GETARG_DATUM(0), &region);
 	for (int32 p = 0; p < region.npolygons; p++)
 	{
 		const Polygon *polygon = &region.polygons[p];
@@ -134,12 +134,12 @@ region_area(PG_FUNCTION_ARGS)
 			Ring		ring;
 			RingFault	fault;
 
-			if (!ring_make(&ring, &polygon->rings[r], &fault))
-				report_ring_fault(&fault, SR_MAX_ORDER);
-			ring_free(&ring);
+			if (!sr_ring_make(&ring, &polygon->rings[r], &fault))
+				sr_report_ring_fault(&fault, SR_MAX_ORDER);
+			sr_ring_free(&ring);
 		}
-		area += polygon_area(polygon);
+		area += sr_polygon_area(polygon);
 	}
-	geog_free_region(&region);
+	sr_geog_free_region(&region);
 	PG_RETURN_FLOAT8(area);
 }

@@ -58,7 +58,7 @@ check_piece_count(int64 npieces, int order)
 void
 sr_remainder_init(Remainder *left, const Coverage *c)
 {
-	const HpxGrid *grid = hpx_grid(c->order);
+	const HpxGrid *grid = sr_hpx_grid(c->order);
 	int32		ring = 1;
 	int64		npieces = 0;
 	double		largest = 0;
@@ -98,7 +98,7 @@ sr_remainder_init(Remainder *left, const Coverage *c)
 		add_up(&left->rings[i], left->shift);
 		left->total += left->rings[i].total;
 	}
-	span_list_init(&left->spans);
+	sr_span_list_init(&left->spans);
 }
 
 /* Sum over the cells of a ring before one. */
@@ -126,7 +126,7 @@ sum_before(const RemainderRing *ring, int32 cell, int shift)
 	return p->before + to_fixed(p->value, shift) * (cell - p->first);
 }
 
-/* Sum over cells lo .. hi of a ring, as disc_intervals has them. */
+/* Sum over cells lo .. hi of a ring, as sr_disc_intervals has them. */
 static inline int128
 sum_interval(const RemainderRing *ring, int32 ncell, int32 lo, int32 hi, int shift)
 {
@@ -149,7 +149,7 @@ sum_interval(const RemainderRing *ring, int32 ncell, int32 lo, int32 hi, int shi
 	return ring->total - sum_before(ring, lo, shift) + sum_before(ring, hi + 1 - ncell, shift);
 }
 
-/* What is left in a disc: the cells that scan_disc has. */
+/* What is left in a disc: the cells that sr_scan_disc has. */
 int128
 sr_remainder_sum(const Remainder *left, const Disc *disc)
 {
@@ -160,12 +160,12 @@ sr_remainder_sum(const Remainder *left, const Disc *disc)
 	int128		sum = 0;
 
 	CHECK_FOR_INTERRUPTS();
-	disc_prepare(grid, disc, &scan);
+	sr_disc_prepare(grid, disc, &scan);
 	for (int32 first = scan.first_ring; first <= scan.last_ring; first += DISC_BLOCK)
 	{
 		int32		count = Min(DISC_BLOCK, scan.last_ring - first + 1);
 
-		disc_intervals(grid, &scan, first, count, lo, hi);
+		sr_disc_intervals(grid, &scan, first, count, lo, hi);
 		for (int32 k = 0; k < count; k++)
 		{
 			const RemainderRing *ring = &left->rings[first + k];
@@ -207,11 +207,11 @@ void
 sr_remainder_take(Remainder *left, const Disc *disc)
 {
 	left->spans.nspans = 0;
-	scan_disc(left->grid, disc, &left->spans);
+	sr_scan_disc(left->grid, disc, &left->spans);
 	for (int64 i = 0; i < left->spans.nspans; i++)
 	{
 		const CellSpan *s = &left->spans.spans[i];
-		int32		r = hpx_cell_ring(left->grid, s->first);
+		int32		r = sr_hpx_cell_ring(left->grid, s->first);
 		int64		start = HPX_RING(left->grid, r)->start;
 		RemainderRing *ring = &left->rings[r];
 

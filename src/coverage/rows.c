@@ -117,7 +117,7 @@ write_row(StringInfo buf, int64 number, const double *row)
 
 /* Appends all of a difference array. */
 void
-rows_write(StringInfo buf, const Diff *diff)
+sr_rows_write(StringInfo buf, const Diff *diff)
 {
 	int64		nleaves = diff->nbranches << DIFF_BRANCH_BITS;
 
@@ -146,7 +146,7 @@ typedef struct WrittenRow
 	const char *values;
 } WrittenRow;
 
-/* Stops at bytes that rows_write does not write. */
+/* Stops at bytes that sr_rows_write does not write. */
 static void
 bad_rows(const char *what)
 {
@@ -232,7 +232,7 @@ add_row(const WrittenRow *row, double *to)
  * values from -most to most. An error if not.
  */
 PackedRows
-rows_check(const char *at, const char *end, int64 ncell, double most)
+sr_rows_check(const char *at, const char *end, int64 ncell, double most)
 {
 	PackedRows	rows = {.at = at,.end = end};
 	int64		before = -1;	/* place of the entry before */
@@ -276,7 +276,7 @@ rows_check(const char *at, const char *end, int64 ncell, double most)
 
 /* Adds rows to a difference array. */
 void
-rows_add(Diff *diff, PackedRows rows)
+sr_rows_add(Diff *diff, PackedRows rows)
 {
 	WrittenRow	row;
 
@@ -285,7 +285,7 @@ rows_add(Diff *diff, PackedRows rows)
 		int64		start = (int64) row.head.number * ROW_SIZE;
 
 		CHECK_FOR_INTERRUPTS();
-		add_row(&row, diff_leaf(diff, start >> DIFF_LEAF_BITS) + (start & (DIFF_LEAF_SIZE - 1)));
+		add_row(&row, sr_diff_leaf(diff, start >> DIFF_LEAF_BITS) + (start & (DIFF_LEAF_SIZE - 1)));
 	}
 }
 
@@ -305,7 +305,7 @@ reader_next(RowReader *r)
 }
 
 void
-reader_open(RowReader *r, PackedRows rows)
+sr_reader_open(RowReader *r, PackedRows rows)
 {
 	r->at = rows.at;
 	r->end = rows.end;
@@ -314,7 +314,7 @@ reader_open(RowReader *r, PackedRows rows)
 
 /* Adds the next n entries of the row at hand to an array. */
 void
-reader_take(RowReader *r, double *to, int32 n)
+sr_reader_take(RowReader *r, double *to, int32 n)
 {
 	const double *from = r->entry + (ROW_SIZE - r->count);
 

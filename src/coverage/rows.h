@@ -14,7 +14,7 @@
 /* Entries to a row: few, so that one far place does not make many wide. */
 #define ROW_SIZE 256
 
-/* Rows that were written by rows_write and have been looked through by rows_check. */
+/* Rows that were written by sr_rows_write and have been looked through by sr_rows_check. */
 typedef struct PackedRows
 {
 	const char *at;
@@ -32,11 +32,11 @@ typedef struct RowReader
 	double		entry[ROW_SIZE];
 } RowReader;
 
-extern void rows_write(StringInfo buf, const Diff *diff);
-extern PackedRows rows_check(const char *at, const char *end, int64 ncell, double most);
-extern void rows_add(Diff *diff, PackedRows rows);
+extern void sr_rows_write(StringInfo buf, const Diff *diff);
+extern PackedRows sr_rows_check(const char *at, const char *end, int64 ncell, double most);
+extern void sr_rows_add(Diff *diff, PackedRows rows);
 
-extern void reader_open(RowReader *r, PackedRows rows);
-extern void reader_take(RowReader *r, double *to, int32 n);
+extern void sr_reader_open(RowReader *r, PackedRows rows);
+extern void sr_reader_take(RowReader *r, double *to, int32 n);
 
 #endif							/* SR_ROWS_H */

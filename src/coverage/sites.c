@@ -131,15 +131,15 @@ candidate_disc(const SiteSearch *search, const Candidate *c, Disc *disc)
 {
 	if (c->order == search->left.grid->order)
 	{
-		hpx_cell_center(search->left.grid, c->cell, &disc->lon, &disc->lat);
+		sr_hpx_cell_center(search->left.grid, c->cell, &disc->lon, &disc->lat);
 		disc->radius = search->radius;
 	}
 	else
 	{
 		double		n = (double) (INT64_C(1) << c->order);
 
-		hpx_face_position(PLACE_FACE(c->place), (PLACE_X(c->place) + 0.5) / n,
-						  (PLACE_Y(c->place) + 0.5) / n, &disc->lon, &disc->lat);
+		sr_hpx_face_position(PLACE_FACE(c->place), (PLACE_X(c->place) + 0.5) / n,
+							 (PLACE_Y(c->place) + 0.5) / n, &disc->lon, &disc->lat);
 		disc->radius = search->reach[c->order];
 	}
 }
@@ -222,7 +222,7 @@ split_top(SiteSearch *search)
 		c.place = PLACE(face, x, y);
 		/* its northern corner is alone on its ring */
 		north = INT64_C(1) << (order - c.order);
-		c.cell = (uint32) hpx_face_to_cell(order, face, (x + 1) * north - 1, (y + 1) * north - 1);
+		c.cell = (uint32) sr_hpx_face_to_cell(order, face, (x + 1) * north - 1, (y + 1) * north - 1);
 		evaluate(search, &c);
 		if (c.bound > 0)
 			push(search, &c);
@@ -301,7 +301,7 @@ start_search(SiteSearch *search)
 		int64		last = search->left.grid->nside - 1;
 		Candidate	block = {
 			.bound = search->left.total,
-			.cell = (uint32) hpx_face_to_cell(search->left.grid->order, face, last, last),
+			.cell = (uint32) sr_hpx_face_to_cell(search->left.grid->order, face, last, last),
 			.place = PLACE(face, 0, 0),
 		};
 
@@ -368,7 +368,7 @@ coverage_site_rows(PG_FUNCTION_ARGS)
 		bool		nulls[4] = {false, false, false, false};
 
 		values[0] = Int32GetDatum((int32) search->sites.count);
-		values[1] = PointerGetDatum(wkb_point(lon, lat, SRID_WGS84));
+		values[1] = PointerGetDatum(sr_wkb_point(lon, lat, SRID_WGS84));
 		values[2] = Float8GetDatum(from_fixed(gain, search->left.shift));
 		values[3] = Float8GetDatum(from_fixed(search->left.total, search->left.shift));
 		SRF_RETURN_NEXT(funcctx, HeapTupleGetDatum(heap_form_tuple(search->tupdesc, values, nulls)));

@@ -66,10 +66,10 @@ typedef struct Field
 	Tiles		tiles;
 } Field;
 
-extern Field *field_argument(FunctionCallInfo fcinfo, int argno, FieldKind kind);
-extern int128 field_sum_span(const Field *field, int64 first, int64 last);
-extern double field_sum_disc(const Field *field, const Disc *disc);
-extern double field_value(const Field *field, int64 cell);
+extern Field *sr_field_argument(FunctionCallInfo fcinfo, int argno, FieldKind kind);
+extern int128 sr_field_sum_span(const Field *field, int64 first, int64 last);
+extern double sr_field_sum_disc(const Field *field, const Disc *disc);
+extern double sr_field_value(const Field *field, int64 cell);
 
 /* What a cell of a value counts. */
 static inline double

@@ -36,19 +36,19 @@ sum_in_run(const Field *field, uint32 run, int64 cell)
 
 /* Sum over the cells first .. last of the grid. */
 int128
-field_sum_span(const Field *field, int64 first, int64 last)
+sr_field_sum_span(const Field *field, int64 first, int64 last)
 {
-	const HpxGrid *grid = hpx_grid(field->order);
+	const HpxGrid *grid = sr_hpx_grid(field->order);
 	int128		sum = 0;
 
 	if (!field->by_cells)
 		return sum_in_run(field, find_run(field, last + 1), last + 1) - sum_in_run(field, find_run(field, first), first);
-	for (int32 i = hpx_cell_ring(grid, first); first <= last; i++)
+	for (int32 i = sr_hpx_cell_ring(grid, first); first <= last; i++)
 	{
 		const HpxRing *ring = HPX_RING(grid, i);
 		int64		end = Min(last, ring->start + ring->ncell - 1);
 
-		sum += tiles_sum(&field->tiles, i, (int32) (first - ring->start), (int32) (end - ring->start));
+		sum += sr_tiles_sum(&field->tiles, i, (int32) (first - ring->start), (int32) (end - ring->start));
 		first = end + 1;
 	}
 	return sum;
@@ -76,7 +76,7 @@ sum_on_ring(const Field *field, int32 ring, uint32 first, uint32 last)
 	return to_fixed(field->value[from], field->shift) * ((int64) last + 1 - first);
 }
 
-/* Sum over the cells lo .. hi of a ring, which may wrap around, as disc_intervals has them. */
+/* Sum over the cells lo .. hi of a ring, which may wrap around, as sr_disc_intervals has them. */
 static inline int128
 sum_ring_interval(const Field *field, int32 i, const HpxRing *ring, int32 lo, int32 hi)
 {
@@ -111,7 +111,7 @@ ends_add(Ends *e, int64 ring_start, int32 first, int32 last)
 	e->count++;
 }
 
-/* Adds the cells lo .. hi of a ring, which may wrap around, as disc_intervals has them. */
+/* Adds the cells lo .. hi of a ring, which may wrap around, as sr_disc_intervals has them. */
 static inline void
 ends_add_interval(Ends *e, const HpxRing *ring, int32 lo, int32 hi)
 {
@@ -175,17 +175,17 @@ sum_home(const Field *field, const DiscScan *scan, int32 first, int32 count, con
 
 	if (k < 0 || k >= count)
 		return 0;
-	ring = HPX_RING(hpx_grid(field->order), scan->home_ring);
+	ring = HPX_RING(sr_hpx_grid(field->order), scan->home_ring);
 	if (!interval_misses(lo[k], hi[k], ring->ncell, scan->home))
 		return 0;
-	return field_sum_span(field, ring->start + scan->home, ring->start + scan->home);
+	return sr_field_sum_span(field, ring->start + scan->home, ring->start + scan->home);
 }
 
 /* Sum over the cells of a disc, of sums for cells. */
 static int128
 sum_disc_by_cells(const Field *field, const DiscScan *scan)
 {
-	const HpxGrid *grid = hpx_grid(field->order);
+	const HpxGrid *grid = sr_hpx_grid(field->order);
 	int32		lo[TILE_BLOCK];
 	int32		hi[TILE_BLOCK];
 	TileAsk		ask;
@@ -196,20 +196,20 @@ sum_disc_by_cells(const Field *field, const DiscScan *scan)
 	{
 		int32		count = Min(TILE_BLOCK, scan->last_ring - first + 1);
 
-		disc_intervals(grid, scan, first, count, lo, hi);
+		sr_disc_intervals(grid, scan, first, count, lo, hi);
 		sum += sum_home(field, scan, first, count, lo, hi);
 		if (TILE_ASK_FULL(&ask))
-			sum += tiles_take(&ask);
-		tiles_ask(&field->tiles, first, count, lo, hi, &ask);
+			sum += sr_tiles_take(&ask);
+		sr_tiles_ask(&field->tiles, first, count, lo, hi, &ask);
 	}
-	return sum + tiles_take(&ask);
+	return sum + sr_tiles_take(&ask);
 }
 
 /* The same of sums for runs. */
 static int128
 sum_disc_by_runs(const Field *field, const DiscScan *scan)
 {
-	const HpxGrid *grid = hpx_grid(field->order);
+	const HpxGrid *grid = sr_hpx_grid(field->order);
 	int32		lo[DISC_BLOCK];
 	int32		hi[DISC_BLOCK];
 	Ends		ends;
@@ -219,7 +219,7 @@ sum_disc_by_runs(const Field *field, const DiscScan *scan)
 	{
 		int32		count = Min(DISC_BLOCK, scan->last_ring - first + 1);
 
-		disc_intervals(grid, scan, first, count, lo, hi);
+		sr_disc_intervals(grid, scan, first, count, lo, hi);
 		sum += sum_home(field, scan, first, count, lo, hi);
 		if (field->ring_run != NULL)
 		{
@@ -237,17 +237,17 @@ sum_disc_by_runs(const Field *field, const DiscScan *scan)
 
 /* Sum over the cells of a disc. */
 double
-field_sum_disc(const Field *field, const Disc *disc)
+sr_field_sum_disc(const Field *field, const Disc *disc)
 {
 	DiscScan	scan;
 
-	disc_prepare(hpx_grid(field->order), disc, &scan);
+	sr_disc_prepare(sr_hpx_grid(field->order), disc, &scan);
 	return from_fixed(field->by_cells ? sum_disc_by_cells(field, &scan) : sum_disc_by_runs(field, &scan), field->shift);
 }
 
 /* The value of a cell. */
 double
-field_value(const Field *field, int64 cell)
+sr_field_value(const Field *field, int64 cell)
 {
 	return field->value[find_run(field, cell)];
 }

@@ -82,7 +82,7 @@ build_by_runs(Field *field, const Coverage *c)
 static bool
 build_ring_runs(Field *field, const Coverage *c)
 {
-	const HpxGrid *grid = hpx_grid(c->order);
+	const HpxGrid *grid = sr_hpx_grid(c->order);
 	const uint32 *starts = COVERAGE_STARTS(c);
 	uint32		run = 0;
 
@@ -131,19 +131,19 @@ build_by_cells(Field *field, const Coverage *c)
 {
 	if (nonzero_cells(c) / SHORT_RUN > c->nruns)
 		return false;
-	tiles_layout(&field->tiles, hpx_grid(c->order), c->nruns, COVERAGE_STARTS(c), c->values);
+	sr_tiles_layout(&field->tiles, sr_hpx_grid(c->order), c->nruns, COVERAGE_STARTS(c), c->values);
 	if (tiles_size(&field->tiles) > BY_CELLS_MAX_BYTES)
 	{
-		tiles_free(&field->tiles);
+		sr_tiles_free(&field->tiles);
 		return false;
 	}
-	tiles_fill(&field->tiles, c->nruns, COVERAGE_STARTS(c), c->values, field->kind == FIELD_NONZERO, field->shift);
+	sr_tiles_fill(&field->tiles, c->nruns, COVERAGE_STARTS(c), c->values, field->kind == FIELD_NONZERO, field->shift);
 	return true;
 }
 
 /* The coverage argument with its prefix sums, made once for a run of equal values. */
 Field *
-field_argument(FunctionCallInfo fcinfo, int argno, FieldKind kind)
+sr_field_argument(FunctionCallInfo fcinfo, int argno, FieldKind kind)
 {
 	Field	   *field = fcinfo->flinfo->fn_extra;
 	struct varlena *value = (struct varlena *) DatumGetPointer(PG_GETARG_DATUM(argno));

@@ -110,7 +110,7 @@ read_ranges(TextReader *r, int order)
 	int64		ncell = INT64_C(12) << (2 * order);
 	int64		end = 0;
 
-	builder_init(&b, order, 16);
+	sr_builder_init(&b, order, 16);
 	if (!sr_take_token(r, "}"))
 	{
 		do
@@ -138,7 +138,7 @@ read_ranges(TextReader *r, int order)
 		syntax_error(r, "Junk after the closing brace");
 	if (end < ncell)
 		builder_add(&b, end, 0.0);
-	return builder_finish(&b);
+	return sr_builder_finish(&b);
 }
 
 /* Reads so many bytes, whole groups. */
@@ -163,7 +163,7 @@ read_base64(TextReader *r, int order)
 	uint8		bytes[BLOCK * BINARY_RUN];
 
 	take_base64(r, bytes, BINARY_HEAD);
-	binary_read_head(&binary, bytes);
+	sr_binary_read_head(&binary, bytes);
 	if (binary.builder.order != order)
 		base64_error(r, "Another grid order in the binary form");
 	if ((uint64) (r->end - r->at) != (uint64) binary.nruns * BASE64(BINARY_RUN))
@@ -173,9 +173,9 @@ read_base64(TextReader *r, int order)
 		uint32		n = Min(BLOCK, binary.nruns - i);
 
 		take_base64(r, bytes, n * BINARY_RUN);
-		binary_read_runs(&binary, n, bytes);
+		sr_binary_read_runs(&binary, n, bytes);
 	}
-	return binary_finish(&binary);
+	return sr_binary_finish(&binary);
 }
 
 SR_FUNCTION(coverage_in);
@@ -232,14 +232,14 @@ write_base64(const Coverage *c)
 	char	   *text = palloc(8 + BASE64(BINARY_HEAD) + (Size) c->nruns * BASE64(BINARY_RUN));
 	char	   *at = text + sprintf(text, "%d:", c->order);
 
-	binary_write_head(c, bytes);
+	sr_binary_write_head(c, bytes);
 	at = sr_base64_write(at, bytes, BINARY_HEAD / 3);
 	for (uint32 i = 0; i < c->nruns; i += BLOCK)
 	{
 		uint32		n = Min(BLOCK, c->nruns - i);
 
 		CHECK_FOR_INTERRUPTS();
-		binary_write_runs(COVERAGE_STARTS(c) + i, c->values + i, n, bytes);
+		sr_binary_write_runs(COVERAGE_STARTS(c) + i, c->values + i, n, bytes);
 		at = sr_base64_write(at, bytes, n * BINARY_RUN / 3);
 	}
 	*at = '\0';

@@ -10,7 +10,7 @@
 
 /* Is this the header of a field in so many bytes? An error if not. */
 void
-coverage_check_header(const Coverage *c, Size size)
+sr_coverage_check_header(const Coverage *c, Size size)
 {
 	if (size >= offsetof(Coverage, values) && c->flags != COVERAGE_VERSION)
 		ereport(ERROR,
@@ -32,7 +32,7 @@ checked(Coverage *c)
 {
 	const uint32 *starts;
 
-	coverage_check_header(c, VARSIZE(c));
+	sr_coverage_check_header(c, VARSIZE(c));
 	starts = COVERAGE_STARTS(c);
 	if (starts[0] != 0 || starts[c->nruns - 1] >= COVERAGE_NCELL(c))
 		ereport(ERROR,
@@ -47,7 +47,7 @@ checked(Coverage *c)
  * for the largest takes seconds that nothing can interrupt: so, slice by slice.
  */
 Coverage *
-coverage_detoast(Datum d)
+sr_coverage_detoast(Datum d)
 {
 	struct varlena *value = (struct varlena *) DatumGetPointer(d);
 	struct varatt_external toast;
@@ -79,10 +79,10 @@ coverage_detoast(Datum d)
 
 /* The grid order. The header is enough: a large field is not read for it. */
 int
-coverage_order_of(Datum d)
+sr_coverage_order_of(Datum d)
 {
 	Coverage   *c = (Coverage *) PG_DETOAST_DATUM_SLICE(d, 0, offsetof(Coverage, values) - VARHDRSZ);
 
-	coverage_check_header(c, toast_raw_datum_size(d));
+	sr_coverage_check_header(c, toast_raw_datum_size(d));
 	return c->order;
 }

@@ -33,14 +33,14 @@ typedef struct StateHead
  * cover, and are then swept together with those of others.
  */
 void
-state_write(StringInfo buf, FieldState *state)
+sr_state_write(StringInfo buf, FieldState *state)
 {
 	StateHead	head = {.version = STATE_ID};
 	Size		size = VARHDRSZ + sizeof(head) + state->npending * sizeof(WeightedDisc) + 1;
 
 	/* what was read has been merged into another */
 	Assert(state->nreceived == 0);
-	state_unpack(state);
+	sr_state_unpack(state);
 	head.order = (uint8) state->order;
 	head.of_fields = state->of_fields;
 	head.npending = (uint32) state->npending;
@@ -54,10 +54,10 @@ state_write(StringInfo buf, FieldState *state)
 	appendBinaryStringInfo(buf, (char *) &head, sizeof(head));
 	if (state->npending > 0)
 		appendBinaryStringInfo(buf, (char *) state->pending, (int) (state->npending * sizeof(WeightedDisc)));
-	rows_write(buf, state->diff);
+	sr_rows_write(buf, state->diff);
 }
 
-/* Stops at bytes that state_write does not write. */
+/* Stops at bytes that sr_state_write does not write. */
 static void
 bad_state(const char *what)
 {
@@ -115,7 +115,7 @@ check_received(const FieldState *state)
  * valid until the state is combined with another, which follows at once.
  */
 FieldState *
-state_read(const char *at, const char *end)
+sr_state_read(const char *at, const char *end)
 {
 	FieldState *state;
 	StateHead	head;
@@ -131,11 +131,11 @@ state_read(const char *at, const char *end)
 		bad_state("a head of no known form");
 	if (!is_weight(head.total, head.of_fields ? FIELD_LIMIT : WEIGHT_LIMIT))
 		bad_state("a total beyond the limit");
-	state = state_create(head.order, head.of_fields);
+	state = sr_state_create(head.order, head.of_fields);
 	state->total = head.total;
 	state->nreceived = head.npending;
 	state->received = take(&at, end, (Size) head.npending * sizeof(WeightedDisc));
-	state->packed[0] = rows_check(at, end, INT64_C(12) << (2 * head.order), check_received(state));
+	state->packed[0] = sr_rows_check(at, end, INT64_C(12) << (2 * head.order), check_received(state));
 	state->npacked = 1;
 	return state;
 }

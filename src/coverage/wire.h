@@ -8,7 +8,7 @@
 
 #include "lib/stringinfo.h"
 
-extern void state_write(StringInfo buf, FieldState *state);
-extern FieldState *state_read(const char *at, const char *end);
+extern void sr_state_write(StringInfo buf, FieldState *state);
+extern FieldState *sr_state_read(const char *at, const char *end);
 
 #endif							/* SR_WIRE_H */

@@ -38,7 +38,7 @@ cross_parallels(const HpxGrid *grid, const Edge *e, Crossings *crossings)
 {
 	double		south = edge_low(e) - RING_Z_SLACK;
 
-	for (int32 i = Max(1, hpx_ring_above(grid, hpx_authalic_z(edge_high(e))) - 1); i <= grid->nring; i++)
+	for (int32 i = Max(1, sr_hpx_ring_above(grid, hpx_authalic_z(edge_high(e))) - 1); i <= grid->nring; i++)
 	{
 		const HpxRing *parallel = HPX_RING(grid, i);
 		double		tan = parallel->sinlat / parallel->coslat;
@@ -50,8 +50,8 @@ cross_parallels(const HpxGrid *grid, const Edge *e, Crossings *crossings)
 			continue;
 		c = sr_array_add(crossings);
 		c->parallel = i;
-		c->turn = edge_crossing(e, RING_MERIDIAN, parallel->sinlat, parallel->coslat, tan);
-		c->near = (float) (1.001 * edge_nearness(e, NEAR_EDGE, parallel->sinlat, parallel->coslat));
+		c->turn = sr_edge_crossing(e, RING_MERIDIAN, parallel->sinlat, parallel->coslat, tan);
+		c->near = (float) (1.001 * sr_edge_nearness(e, NEAR_EDGE, parallel->sinlat, parallel->coslat));
 	}
 }
 
@@ -107,7 +107,7 @@ tell_parallel(int32 parallel, bool inside, const Crossings *crossings, int64 at,
 
 /* Tells a sink the arcs of a ring's inside; false when its edges meet too many parallels. */
 bool
-ring_arcs(const Ring *ring, const HpxGrid *grid, const ArcSink *sink)
+sr_ring_arcs(const Ring *ring, const HpxGrid *grid, const ArcSink *sink)
 {
 	Crossings	crossings = {0};
 	bool		inside = ring->north_inside;

@@ -27,7 +27,7 @@ typedef struct ArcSink
 	void	   *arg;
 } ArcSink;
 
-extern bool ring_arcs(const Ring *ring, const HpxGrid *grid, const ArcSink *sink);
+extern bool sr_ring_arcs(const Ring *ring, const HpxGrid *grid, const ArcSink *sink);
 
 /* Radians from an edge in which a centre is looked at more closely: all rounding together is less. */
 #define NEAR_EDGE 1e-10

@@ -128,7 +128,7 @@ ring_area(const LinearRing *ring)
 
 /* Area of a polygon in square metres: of its shell less its holes. */
 double
-polygon_area(const Polygon *polygon)
+sr_polygon_area(const Polygon *polygon)
 {
 	double		area = 0;
 
@@ -139,5 +139,5 @@ polygon_area(const Polygon *polygon)
 		area += r == 0 ? ring : -ring;
 	}
 	/* twelve cells of order 0 are the ellipsoid */
-	return Max(0.0, area) * 12.0 * hpx_cell_area(0) / (4.0 * SR_PI);
+	return Max(0.0, area) * 12.0 * sr_hpx_cell_area(0) / (4.0 * SR_PI);
 }

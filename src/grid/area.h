@@ -6,6 +6,6 @@
 
 #include "base/polygon.h"
 
-extern double polygon_area(const Polygon *polygon);
+extern double sr_polygon_area(const Polygon *polygon);
 
 #endif							/* SR_AREA_H */

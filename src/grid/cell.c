@@ -11,9 +11,9 @@
  * keep the polygon's area within 0.1 % of the cell's.
  */
 int
-cell_smooth_steps(const HpxGrid *grid, int64 cell)
+sr_cell_smooth_steps(const HpxGrid *grid, int64 cell)
 {
-	int32		ring = hpx_cell_ring(grid, cell);
+	int32		ring = sr_hpx_cell_ring(grid, cell);
 	int32		from_pole = Min(ring, grid->nring + 1 - ring);
 	int			by_order = grid->order < 6 ? CELL_MAX_STEPS >> grid->order : 1;
 	int			by_pole = (int) ceil(12.0 / sqrt(from_pole));
@@ -23,7 +23,7 @@ cell_smooth_steps(const HpxGrid *grid, int64 cell)
 
 /* The outline of a cell with so many chords a side: CELL_POINTS(steps) positions in degrees. */
 void
-cell_outline(const HpxGrid *grid, int64 cell, int steps, double *xy)
+sr_cell_outline(const HpxGrid *grid, int64 cell, int steps, double *xy)
 {
 	/* south, east, north, west on the face */
 	static const int corner[4][2] = {{0, 0}, {1, 0}, {1, 1}, {0, 1}};
@@ -32,15 +32,15 @@ cell_outline(const HpxGrid *grid, int64 cell, int steps, double *xy)
 	int64		ix,
 				iy;
 
-	hpx_cell_to_face(grid->order, cell, &face, &ix, &iy);
+	sr_hpx_cell_to_face(grid->order, cell, &face, &ix, &iy);
 	for (int i = 0; i < 4 * steps; i++)
 	{
 		const int  *from = corner[i / steps];
 		const int  *to = corner[(i / steps + 1) % 4];
 		double		t = (double) (i % steps) / steps;
 
-		hpx_face_position(face, ((double) ix + from[0] + t * (to[0] - from[0])) / nside,
-						  ((double) iy + from[1] + t * (to[1] - from[1])) / nside, &xy[2 * i], &xy[2 * i + 1]);
+		sr_hpx_face_position(face, ((double) ix + from[0] + t * (to[0] - from[0])) / nside,
+							 ((double) iy + from[1] + t * (to[1] - from[1])) / nside, &xy[2 * i], &xy[2 * i + 1]);
 	}
 	xy[8 * steps] = xy[0];
 	xy[8 * steps + 1] = xy[1];
@@ -53,14 +53,14 @@ cell_outline(const HpxGrid *grid, int64 cell, int steps, double *xy)
  * Returns how many points, at most CELL_FLAT_POINTS(steps).
  */
 int
-cell_flat_outline(const HpxGrid *grid, int64 cell, double center_turn, int steps, double *xy)
+sr_cell_flat_outline(const HpxGrid *grid, int64 cell, double center_turn, int steps, double *xy)
 {
 	double		round[2 * CELL_POINTS(CELL_MAX_STEPS)];
 	int			n = 4 * steps;
 	int			out = 0;
 
 	Assert(steps <= CELL_MAX_STEPS);
-	cell_outline(grid, cell, steps, round);
+	sr_cell_outline(grid, cell, steps, round);
 	for (int i = 0; i < n; i++)
 	{
 		round[2 * i] /= 360.0;

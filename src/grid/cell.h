@@ -9,9 +9,9 @@
 /* Chords a side, at most, of a smooth outline. */
 #define CELL_MAX_STEPS 64
 
-extern int	cell_smooth_steps(const HpxGrid *grid, int64 cell);
-extern void cell_outline(const HpxGrid *grid, int64 cell, int steps, double *xy);
-extern int	cell_flat_outline(const HpxGrid *grid, int64 cell, double center_turn, int steps, double *xy);
+extern int	sr_cell_smooth_steps(const HpxGrid *grid, int64 cell);
+extern void sr_cell_outline(const HpxGrid *grid, int64 cell, int steps, double *xy);
+extern int	sr_cell_flat_outline(const HpxGrid *grid, int64 cell, double center_turn, int steps, double *xy);
 
 /* Points of an outline, the first again at its end; on a flat map a pole is two. */
 #define CELL_POINTS(steps) (4 * (steps) + 1)

@@ -8,7 +8,7 @@
 
 /* An array for ncell cells and the position behind the last, all zero. */
 Diff *
-diff_create(int64 ncell)
+sr_diff_create(int64 ncell)
 {
 	int64		nbranches = (ncell >> (DIFF_LEAF_BITS + DIFF_BRANCH_BITS)) + 1;
 	size_t		size = offsetof(Diff, branch) + (size_t) nbranches * sizeof(DiffBranch *);
@@ -21,7 +21,7 @@ diff_create(int64 ncell)
 
 /* The leaf with that number, made when there is none yet. */
 double *
-diff_leaf(Diff *diff, int64 leaf)
+sr_diff_leaf(Diff *diff, int64 leaf)
 {
 	DiffBranch **branch = &diff->branch[leaf >> DIFF_BRANCH_BITS];
 	double	  **slot;
@@ -53,13 +53,13 @@ diff_leaf(Diff *diff, int64 leaf)
 
 /* Adds count neighbouring entries at once. */
 void
-diff_add_row(Diff *diff, int64 start, const double *row, int64 count)
+sr_diff_add_row(Diff *diff, int64 start, const double *row, int64 count)
 {
 	while (count > 0)
 	{
 		int64		at = start & (DIFF_LEAF_SIZE - 1);
 		int64		n = Min(count, DIFF_LEAF_SIZE - at);
-		double	   *leaf = diff_leaf(diff, start >> DIFF_LEAF_BITS) + at;
+		double	   *leaf = sr_diff_leaf(diff, start >> DIFF_LEAF_BITS) + at;
 
 		for (int64 i = 0; i < n; i++)
 			leaf[i] += row[i];

@@ -41,9 +41,9 @@ typedef struct Diff
 	DiffBranch *branch[FLEXIBLE_ARRAY_MEMBER];
 } Diff;
 
-extern Diff *diff_create(int64 ncell);
-extern double *diff_leaf(Diff *diff, int64 leaf);
-extern void diff_add_row(Diff *diff, int64 start, const double *row, int64 count);
+extern Diff *sr_diff_create(int64 ncell);
+extern double *sr_diff_leaf(Diff *diff, int64 leaf);
+extern void sr_diff_add_row(Diff *diff, int64 start, const double *row, int64 count);
 
 /* The leaf with that number, or NULL when nothing touched it. */
 static inline const double *
@@ -61,7 +61,7 @@ diff_add_at(Diff *diff, int64 position, double delta)
 	double	   *leaf = (double *) diff_leaf_if(diff, position >> DIFF_LEAF_BITS);
 
 	if (leaf == NULL)
-		leaf = diff_leaf(diff, position >> DIFF_LEAF_BITS);
+		leaf = sr_diff_leaf(diff, position >> DIFF_LEAF_BITS);
 	leaf[position & (DIFF_LEAF_SIZE - 1)] += delta;
 }
 

@@ -18,7 +18,7 @@ typedef struct Prepared
 	int32		last_ring;
 } Prepared;
 
-/* The ring at or north of an authalic z as hpx_ring_above has it, without branches. */
+/* The ring at or north of an authalic z as sr_hpx_ring_above has it, without branches. */
 static inline __attribute__((always_inline)) int32
 ring_above(double nside, double nring, double sinlat)
 {
@@ -87,7 +87,7 @@ look_up(const HpxGrid *grid, double radius, Prepared d, DiscScan *scan)
 	/* a larger disc holds that cell's centre, as no point of a cell is further from it than 1.1 / nside, in radians */
 	if (radius * (double) grid->nside < 1.5 * SR_WGS84_A)
 	{
-		int64		home = hpx_cell(grid->order, hpx_authalic_z(d.sinlat), d.turn, &scan->home_ring);
+		int64		home = sr_hpx_cell(grid->order, hpx_authalic_z(d.sinlat), d.turn, &scan->home_ring);
 
 		scan->home = (int32) (home - HPX_RING(grid, scan->home_ring)->start);
 		scan->first_ring = Min(scan->first_ring, scan->home_ring);
@@ -101,13 +101,13 @@ look_up(const HpxGrid *grid, double radius, Prepared d, DiscScan *scan)
 
 /* Works out what the rings need to know of a disc. */
 void
-disc_prepare(const HpxGrid *grid, const Disc *disc, DiscScan *scan)
+sr_disc_prepare(const HpxGrid *grid, const Disc *disc, DiscScan *scan)
 {
 	look_up(grid, disc->radius,
 			prepare((double) grid->nside, (double) grid->nring, disc->lon, disc->lat, disc->radius), scan);
 }
 
-/* Columns of as many discs as discs_prepare takes. */
+/* Columns of as many discs as sr_discs_prepare takes. */
 typedef struct PreparedColumns
 {
 	double		sinlat[DISC_BLOCK];
@@ -139,7 +139,7 @@ prepare_columns(double nside, double nring, const double *restrict lon, const do
 
 /* The same for up to DISC_BLOCK discs at a time, in less time. */
 void
-discs_prepare(const HpxGrid *grid, const Disc *const *discs, int32 count, DiscScan *scans)
+sr_discs_prepare(const HpxGrid *grid, const Disc *const *discs, int32 count, DiscScan *scans)
 {
 	double		lon[DISC_BLOCK] = {0};
 	double		lat[DISC_BLOCK] = {0};
@@ -165,7 +165,7 @@ discs_prepare(const HpxGrid *grid, const Disc *const *discs, int32 count, DiscSc
 
 /* Half-widths, in cells, of a disc's part of the rings it may meet, from scan->first_ring on. */
 void
-disc_halves(const HpxGrid *grid, const DiscScan *scan, double *half)
+sr_disc_halves(const HpxGrid *grid, const DiscScan *scan, double *half)
 {
 	const HpxColumns *c = &grid->column;
 	double		over_p0 = over_p(scan->p);
@@ -208,8 +208,8 @@ intervals(const HpxGrid *grid, const DiscScan *scan, int32 first_ring, int32 cou
  * lo and hi have room for DISC_BLOCK.
  */
 void
-disc_intervals(const HpxGrid *grid, const DiscScan *scan, int32 first_ring, int32 count,
-			   int32 *lo, int32 *hi)
+sr_disc_intervals(const HpxGrid *grid, const DiscScan *scan, int32 first_ring, int32 count,
+				  int32 *lo, int32 *hi)
 {
 	intervals(grid, scan, first_ring, count, lo, hi);
 }
@@ -244,18 +244,18 @@ add_wrapped(SpanList *out, const HpxRing *ring, int32 lo, int32 hi)
  * case the cell that holds the point: disjoint spans, ring by ring.
  */
 void
-scan_disc(const HpxGrid *grid, const Disc *disc, SpanList *out)
+sr_scan_disc(const HpxGrid *grid, const Disc *disc, SpanList *out)
 {
 	DiscScan	scan;
 	int32		lo[DISC_BLOCK];
 	int32		hi[DISC_BLOCK];
 
-	disc_prepare(grid, disc, &scan);
+	sr_disc_prepare(grid, disc, &scan);
 	for (int32 first = scan.first_ring; first <= scan.last_ring; first += DISC_BLOCK)
 	{
 		int32		count = Min(DISC_BLOCK, scan.last_ring - first + 1);
 
-		disc_intervals(grid, &scan, first, count, lo, hi);
+		sr_disc_intervals(grid, &scan, first, count, lo, hi);
 		for (int32 k = 0; k < count; k++)
 		{
 			const HpxRing *ring = HPX_RING(grid, first + k);

@@ -32,15 +32,15 @@ typedef struct DiscScan
 	bool		narrow;			/* no ring's half-width is above 20 degrees */
 } DiscScan;
 
-/* Rings per call of disc_intervals, and discs of discs_prepare. */
+/* Rings per call of sr_disc_intervals, and discs of sr_discs_prepare. */
 #define DISC_BLOCK 64
 _Static_assert(DISC_BLOCK % HPX_PADDING == 0, "whole vectors fit");
 
-extern void disc_prepare(const HpxGrid *grid, const Disc *disc, DiscScan *scan);
-extern void discs_prepare(const HpxGrid *grid, const Disc *const *discs, int32 count, DiscScan *scans);
-extern void disc_halves(const HpxGrid *grid, const DiscScan *scan, double *half);
-extern void disc_intervals(const HpxGrid *grid, const DiscScan *scan, int32 first_ring, int32 count,
-						   int32 *lo, int32 *hi);
-extern void scan_disc(const HpxGrid *grid, const Disc *disc, SpanList *out);
+extern void sr_disc_prepare(const HpxGrid *grid, const Disc *disc, DiscScan *scan);
+extern void sr_discs_prepare(const HpxGrid *grid, const Disc *const *discs, int32 count, DiscScan *scans);
+extern void sr_disc_halves(const HpxGrid *grid, const DiscScan *scan, double *half);
+extern void sr_disc_intervals(const HpxGrid *grid, const DiscScan *scan, int32 first_ring, int32 count,
+							  int32 *lo, int32 *hi);
+extern void sr_scan_disc(const HpxGrid *grid, const Disc *disc, SpanList *out);
 
 #endif							/* SR_DISC_H */

@@ -60,7 +60,7 @@ find_turning_point(const Edge *e, bool north, Vec3 *m, double *tan)
  * or fall it makes: 0 when its ends are the same, 1 or 2, or EDGE_ANTIPODAL.
  */
 int
-edge_make(const double *ends, Vec3 a, Vec3 b, Edge out[2])
+sr_edge_make(const double *ends, Vec3 a, Vec3 b, Edge out[2])
 {
 	Edge	   *e = &out[0];
 	Vec3		sum = {a.x + b.x, a.y + b.y, a.z + b.z};
@@ -117,7 +117,7 @@ edge_make(const double *ends, Vec3 a, Vec3 b, Edge out[2])
 
 /* Does an edge cross a meridian, and if so at which tangent of latitude? */
 bool
-edge_meets_meridian(const Edge *e, double turn, double *tan)
+sr_edge_meets_meridian(const Edge *e, double turn, double *tan)
 {
 	double		from1 = sr_turn_diff(e->turn1, turn);
 	double		from2 = sr_turn_diff(e->turn2, turn);
@@ -146,7 +146,7 @@ edge_meets_meridian(const Edge *e, double turn, double *tan)
  * crosses the meridian decides on which side of it the edge crosses the parallel.
  */
 double
-edge_crossing(const Edge *e, double meridian, double sinlat, double coslat, double tan)
+sr_edge_crossing(const Edge *e, double meridian, double sinlat, double coslat, double tan)
 {
 	/* nx cos + ny sin = -nz tan(lat); the side is the one the edge rises on */
 	bool		rises = e->tan2 > e->tan1;
@@ -166,7 +166,7 @@ edge_crossing(const Edge *e, double meridian, double sinlat, double coslat, doub
 		bool		west = sr_turn_diff(e->turn1, meridian) <= 0;
 		double		meridian_tan;
 
-		if (edge_meets_meridian(e, meridian, &meridian_tan))
+		if (sr_edge_meets_meridian(e, meridian, &meridian_tan))
 			west = (meridian_tan > tan) == (rises == (e->dlon > 0));
 		if (west && turn < 0.5)
 			turn = 1.0 - 0x1p-53;
@@ -182,7 +182,7 @@ edge_crossing(const Edge *e, double meridian, double sinlat, double coslat, doub
  * distance (radians, small) of the edge. Not exact, but never too little.
  */
 double
-edge_nearness(const Edge *e, double distance, double sinlat, double coslat)
+sr_edge_nearness(const Edge *e, double distance, double sinlat, double coslat)
 {
 	double		z = fabs(sinlat);
 	/* cosine of latitude times sine of the angle between the two */
@@ -199,7 +199,7 @@ edge_nearness(const Edge *e, double distance, double sinlat, double coslat)
 
 /* Is a place on an edge? */
 bool
-edge_holds(const Edge *e, const Place *place)
+sr_edge_holds(const Edge *e, const Place *place)
 {
 	return fabs(dot(e->n, place->v)) <= ON_EDGE &&
 		dot(cross(e->a, place->v), e->n) >= -ON_EDGE &&
@@ -208,7 +208,7 @@ edge_holds(const Edge *e, const Place *place)
 
 /* A place given in degrees. */
 Place
-place_at(double lon, double lat)
+sr_place_at(double lon, double lat)
 {
 	Place		place;
 
@@ -221,7 +221,7 @@ place_at(double lon, double lat)
 
 /* A place given as a unit vector. */
 Place
-place_of(Vec3 v)
+sr_place_of(Vec3 v)
 {
 	Place		place;
 

@@ -40,17 +40,17 @@ typedef struct Place
 	double		turn;			/* longitude */
 } Place;
 
-/* What edge_make returns when no single great circle joins the ends. */
+/* What sr_edge_make returns when no single great circle joins the ends. */
 #define EDGE_ANTIPODAL (-1)
 
-extern int	edge_make(const double *ends, Vec3 a, Vec3 b, Edge out[2]);
-extern bool edge_meets_meridian(const Edge *e, double turn, double *tan);
-extern double edge_crossing(const Edge *e, double meridian, double sinlat, double coslat, double tan);
-extern double edge_nearness(const Edge *e, double distance, double sinlat, double coslat);
-extern bool edge_holds(const Edge *e, const Place *place);
+extern int	sr_edge_make(const double *ends, Vec3 a, Vec3 b, Edge out[2]);
+extern bool sr_edge_meets_meridian(const Edge *e, double turn, double *tan);
+extern double sr_edge_crossing(const Edge *e, double meridian, double sinlat, double coslat, double tan);
+extern double sr_edge_nearness(const Edge *e, double distance, double sinlat, double coslat);
+extern bool sr_edge_holds(const Edge *e, const Place *place);
 
-extern Place place_at(double lon, double lat);
-extern Place place_of(Vec3 v);
+extern Place sr_place_at(double lon, double lat);
+extern Place sr_place_of(Vec3 v);
 
 /* Tangent of the latitude of a point of the sphere; at a pole a number beyond all others. */
 static inline double

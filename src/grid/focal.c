@@ -379,13 +379,13 @@ static void
 start_target(const HpxGrid *grid, Target *t, int32 i, double radius)
 {
 	const HpxRing *ring = HPX_RING(grid, i);
-	Disc		disc = {hpx_ring_lon(ring, 0), hpx_ring_lat(ring), radius};
+	Disc		disc = {sr_hpx_ring_lon(ring, 0), sr_hpx_ring_lat(ring), radius};
 
 	t->ring = ring;
-	disc_prepare(grid, &disc, &t->scan);
-	disc_halves(grid, &t->scan, t->half);
+	sr_disc_prepare(grid, &disc, &t->scan);
+	sr_disc_halves(grid, &t->scan, t->half);
 	for (int32 j = 0; j < ring->ncell; j++)
-		t->turn[j] = sr_lon_turn(hpx_ring_lon(ring, j));
+		t->turn[j] = sr_lon_turn(sr_hpx_ring_lon(ring, j));
 	t->from = ring->ncell;
 	t->to = 0;
 }
@@ -426,8 +426,8 @@ add_block(Focal *f, int32 count)
  * v * 2^shift, and so do the sums.
  */
 void
-focal_sums(const HpxGrid *grid, double radius, int64 nruns, const uint32 *starts, const double *values, int shift,
-		   TakeSums take_sums, void *arg)
+sr_focal_sums(const HpxGrid *grid, double radius, int64 nruns, const uint32 *starts, const double *values, int shift,
+			  TakeSums take_sums, void *arg)
 {
 	Focal		f = {.grid = grid, .starts = starts, .values = values, .nruns = nruns, .shift = shift};
 	size_t		most = 4 * (size_t) grid->nside;

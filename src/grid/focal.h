@@ -13,7 +13,7 @@
  */
 typedef void (*TakeSums) (void *arg, const HpxRing *ring, int32 from, int32 to, const int128 *sums);
 
-extern void focal_sums(const HpxGrid *grid, double radius, int64 nruns, const uint32 *starts, const double *values, int shift,
-					   TakeSums take_sums, void *arg);
+extern void sr_focal_sums(const HpxGrid *grid, double radius, int64 nruns, const uint32 *starts, const double *values, int shift,
+						  TakeSums take_sums, void *arg);
 
 #endif							/* SR_FOCAL_H */

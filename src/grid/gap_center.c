@@ -23,8 +23,8 @@ erode(const SegmentTable *from, SegmentTable *to, Segments *below, Segments *abo
 			/* other faces matter to cells at the border only */
 			beyond = from->list.items[from->start[at]].lo == row_first(from->nside, r) ||
 				from->list.items[from->start[at + 1] - 1].hi == row_last(from->nside, r);
-			segments_read_row(from, face, r - 1, -1, from->nside, beyond, below);
-			segments_read_row(from, face, r + 1, -1, from->nside, beyond, above);
+			sr_segments_read_row(from, face, r - 1, -1, from->nside, beyond, below);
+			sr_segments_read_row(from, face, r + 1, -1, from->nside, beyond, above);
 			for (int64 i = from->start[at]; i < from->start[at + 1]; i++)
 			{
 				const Segment *s = &from->list.items[i];
@@ -59,7 +59,7 @@ erode(const SegmentTable *from, SegmentTable *to, Segments *below, Segments *abo
  * outermost cells again and again, the lowest where several do.
  */
 void
-gaps_find_centers(GapSet *set)
+sr_gaps_find_centers(GapSet *set)
 {
 	SegmentTable t[2];
 	const SegmentTable *from = &set->table;
@@ -75,8 +75,8 @@ gaps_find_centers(GapSet *set)
 	}
 	alive = sr_alloc((size_t) set->ngaps * sizeof(uint32));
 	memset(alive, 0, (size_t) set->ngaps * sizeof(uint32));
-	segments_init(&t[0], set->table.order);
-	segments_init(&t[1], set->table.order);
+	sr_segments_init(&t[0], set->table.order);
+	sr_segments_init(&t[1], set->table.order);
 	for (uint32 step = 1; from->list.count > 0; step++)
 	{
 		SegmentTable *to = &t[step % 2];
@@ -94,13 +94,13 @@ gaps_find_centers(GapSet *set)
 
 				if (alive[s->label] == step)
 					continue;
-				cell = row_lowest_cell(from->order, row / from->nrows, row % from->nrows, s->lo, s->hi);
+				cell = sr_row_lowest_cell(from->order, row / from->nrows, row % from->nrows, s->lo, s->hi);
 				gap->center = gap->center < 0 ? cell : Min(gap->center, cell);
 			}
 		from = to;
 	}
-	segments_free(&t[0]);
-	segments_free(&t[1]);
+	sr_segments_free(&t[0]);
+	sr_segments_free(&t[1]);
 	sr_array_free(&below);
 	sr_array_free(&above);
 	sr_free(alive);

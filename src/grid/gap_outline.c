@@ -1,5 +1,5 @@
 /*
- * gap_outline.c: outlines of gaps along the sides of their cells.
+ * sr_gap_outline.c: outlines of gaps along the sides of their cells.
  */
 #include "grid/gap_outline.h"
 
@@ -11,7 +11,7 @@
  */
 typedef struct Side
 {
-	int64		from;			/* hpx_vertex */
+	int64		from;			/* sr_hpx_vertex */
 	int64		to;				/* -1: used */
 	int32		face;
 	int32		x;
@@ -27,8 +27,8 @@ typedef SR_ARRAY(Side) Sides;
 static void
 side_add(Sides *list, int order, int face, int32 x, int32 y, int side)
 {
-	int64		from = hpx_vertex(order, face, x + corner[side][0], y + corner[side][1]);
-	int64		to = hpx_vertex(order, face, x + corner[(side + 1) % 4][0], y + corner[(side + 1) % 4][1]);
+	int64		from = sr_hpx_vertex(order, face, x + corner[side][0], y + corner[side][1]);
+	int64		to = sr_hpx_vertex(order, face, x + corner[(side + 1) % 4][0], y + corner[(side + 1) % 4][1]);
 
 	sr_array_push(list, ((Side) {from, to, face, x, y, side}));
 }
@@ -65,7 +65,7 @@ collect_sides(const GapSet *set, const uint32 *members, int64 n, bool split, Sid
 
 		sr_check_interrupts();
 		/* below lie x - 1, to the south-west, and x, to the south-east */
-		segments_read_row(t, face, row - 1, s->lo - 1, s->hi, !split, &beside);
+		sr_segments_read_row(t, face, row - 1, s->lo - 1, s->hi, !split, &beside);
 		x = s->lo - 1;
 		for (int64 k = 0; k <= beside.count; k++)
 		{
@@ -82,7 +82,7 @@ collect_sides(const GapSet *set, const uint32 *members, int64 n, bool split, Sid
 				x = beside.items[k].hi + 1;
 		}
 		/* above lie x, to the north-west, and x + 1, to the north-east */
-		segments_read_row(t, face, row + 1, s->lo, s->hi + 1, !split, &beside);
+		sr_segments_read_row(t, face, row + 1, s->lo, s->hi + 1, !split, &beside);
 		x = s->lo;
 		for (int64 k = 0; k <= beside.count; k++)
 		{
@@ -154,9 +154,9 @@ add_side_points(GapOutline *out, const HpxGrid *grid, const Side *e, bool split)
 		double		lon,
 					lat;
 
-		hpx_face_position(e->face,
-						  (e->x + from[0] + t * (to[0] - from[0])) / nside,
-						  (e->y + from[1] + t * (to[1] - from[1])) / nside, &lon, &lat);
+		sr_hpx_face_position(e->face,
+							 (e->x + from[0] + t * (to[0] - from[0])) / nside,
+							 (e->y + from[1] + t * (to[1] - from[1])) / nside, &lon, &lat);
 		if (k == 0 && a % (4 * nside) == 0)
 		{
 			/* a pole, to be missed by lines over the pole */
@@ -321,7 +321,7 @@ cell_vector(const HpxGrid *grid, int64 cell)
 	double		lon,
 				lat;
 
-	hpx_cell_center(grid, cell, &lon, &lat);
+	sr_hpx_cell_center(grid, cell, &lon, &lat);
 	return unit_vector(lon, lat);
 }
 
@@ -346,7 +346,7 @@ is_compact(const HpxGrid *grid, const GapSet *set, const Gap *gap, Vec3 *middle)
 		sr_sincos_deg(70.0 - 50.0 / (double) grid->nside, &s, &c);
 		for (int64 i = 0; i < gap->nsegments; i++)
 		{
-			int			n = gaps_segment_cells(set, set->members[gap->start + i], spans);
+			int			n = sr_gaps_segment_cells(set, set->members[gap->start + i], spans);
 
 			sr_check_interrupts();
 			for (int k = 0; k < n; k++)
@@ -431,7 +431,7 @@ compare_piece_members(const void *pa, const void *pb)
  * its inside, one for each of the parts that the base faces cut it into.
  */
 void
-gap_outline(const HpxGrid *grid, const GapSet *set, const Gap *gap, GapOutline *out)
+sr_gap_outline(const HpxGrid *grid, const GapSet *set, const Gap *gap, GapOutline *out)
 {
 	const uint32 *members = &set->members[gap->start];
 	Sides		sides = {0};
@@ -467,7 +467,7 @@ gap_outline(const HpxGrid *grid, const GapSet *set, const Gap *gap, GapOutline *
 
 			for (end = i + 1; end < gap->nsegments && sorted[end].piece == sorted[i].piece; end++)
 				;
-			hpx_face_position(face, 0.5, 0.5, &lon, &lat);
+			sr_hpx_face_position(face, 0.5, 0.5, &lon, &lat);
 			middle = unit_vector(lon, lat);
 			add_polygon(grid, set, &part[i], end - i, true, middle, &sides, out);
 		}

@@ -1,5 +1,5 @@
 /*
- * gap_outline.h: outlines of gaps along the sides of their cells. Pure C.
+ * sr_gap_outline.h: outlines of gaps along the sides of their cells. Pure C.
  */
 #ifndef SR_GAP_OUTLINE_H
 #define SR_GAP_OUTLINE_H
@@ -29,6 +29,6 @@ typedef struct GapOutline
 	int64		npolygons;
 } GapOutline;
 
-extern void gap_outline(const HpxGrid *grid, const GapSet *set, const Gap *gap, GapOutline *out);
+extern void sr_gap_outline(const HpxGrid *grid, const GapSet *set, const Gap *gap, GapOutline *out);
 
 #endif							/* SR_GAP_OUTLINE_H */

@@ -63,16 +63,16 @@ join_faces(const SegmentTable *t, uint32 *parent)
 			{
 				int32		x = border[k][0];
 				int32		y = border[k][1];
-				int64		a = segments_at_border(t, face, x, y);
+				int64		a = sr_segments_at_border(t, face, x, y);
 				int			f = face;
 
 				if (a < 0)
 					continue;
 				x += step[k][0];
 				y += step[k][1];
-				hpx_enter_face(t->order, &f, &x, &y);
-				if (segments_at_border(t, f, x, y) >= 0)
-					join(parent, (uint32) a, (uint32) segments_at_border(t, f, x, y));
+				sr_hpx_enter_face(t->order, &f, &x, &y);
+				if (sr_segments_at_border(t, f, x, y) >= 0)
+					join(parent, (uint32) a, (uint32) sr_segments_at_border(t, f, x, y));
 			}
 		}
 	}
@@ -83,14 +83,14 @@ join_faces(const SegmentTable *t, uint32 *parent)
  * needs more than GAPS_MAX_SEGMENTS segments. Centres are not set yet.
  */
 bool
-gaps_find(const HpxGrid *grid, const SpanList *cells, GapSet *set)
+sr_gaps_find(const HpxGrid *grid, const SpanList *cells, GapSet *set)
 {
 	SegmentTable *t = &set->table;
 	uint32	   *parent;
 	int64	   *next;
 
-	segments_init(t, grid->order);
-	if (!segments_read(t, cells, GAPS_MAX_SEGMENTS))
+	sr_segments_init(t, grid->order);
+	if (!sr_segments_read(t, cells, GAPS_MAX_SEGMENTS))
 		return false;
 
 	/* within faces, then across */
@@ -126,7 +126,7 @@ gaps_find(const HpxGrid *grid, const SpanList *cells, GapSet *set)
 		int			face = (int) (set->row[i] / (uint32) t->nrows);
 		int32		r = (int32) (set->row[i] % (uint32) t->nrows);
 		uint32		root = find_root(parent, (uint32) i);
-		int64		first = row_lowest_cell(t->order, face, r, s->lo, s->hi);
+		int64		first = sr_row_lowest_cell(t->order, face, r, s->lo, s->hi);
 		Gap		   *gap;
 
 		if (i % 65536 == 0)
@@ -164,11 +164,11 @@ gaps_find(const HpxGrid *grid, const SpanList *cells, GapSet *set)
 
 /* The cells of a segment as one or two spans; returns how many. */
 int
-gaps_segment_cells(const GapSet *set, uint32 segment, CellSpan spans[2])
+sr_gaps_segment_cells(const GapSet *set, uint32 segment, CellSpan spans[2])
 {
 	uint32		nrows = (uint32) set->table.nrows;
 	const Segment *s = &set->table.list.items[segment];
 
-	return row_cells(set->table.order, (int) (set->row[segment] / nrows),
-					 (int32) (set->row[segment] % nrows), s->lo, s->hi, spans);
+	return sr_row_cells(set->table.order, (int) (set->row[segment] / nrows),
+						(int32) (set->row[segment] % nrows), s->lo, s->hi, spans);
 }

@@ -29,8 +29,8 @@ typedef struct GapSet
 	int64		ngaps;
 } GapSet;
 
-extern bool gaps_find(const HpxGrid *grid, const SpanList *cells, GapSet *set);
-extern int gaps_segment_cells(const GapSet *set, uint32 segment, CellSpan spans[2]);
-extern void gaps_find_centers(GapSet *set);
+extern bool sr_gaps_find(const HpxGrid *grid, const SpanList *cells, GapSet *set);
+extern int sr_gaps_segment_cells(const GapSet *set, uint32 segment, CellSpan spans[2]);
+extern void sr_gaps_find_centers(GapSet *set);
 
 #endif							/* SR_GAPS_H */

@@ -24,7 +24,7 @@ ncell_at(int order)
 
 /* The inverse: sine of the geodetic latitude, by Newton's method. */
 double
-hpx_sinlat(double authalic_z)
+sr_hpx_sinlat(double authalic_z)
 {
 	double		s = authalic_z;
 
@@ -43,7 +43,7 @@ hpx_sinlat(double authalic_z)
 
 /* Area of one cell in square metres: the ellipsoid's over the number of cells. */
 double
-hpx_cell_area(int order)
+sr_hpx_cell_area(int order)
 {
 	double		ellipsoid = 4.0 * SR_PI * SR_WGS84_A * SR_WGS84_A *
 		(1.0 - SR_WGS84_E2) * AUTHALIC_POLE;
@@ -77,7 +77,7 @@ ring_init(HpxRing *ring, int64 nside, int64 i)
 		ring->start = 2 * nside * (nside - 1) + (i - nside) * 4 * nside;
 		authalic = (double) (2 * nside - i) * 2.0 / (3.0 * (double) nside);
 	}
-	ring->sinlat = hpx_sinlat(authalic);
+	ring->sinlat = sr_hpx_sinlat(authalic);
 	ring->coslat = sqrt((1.0 - ring->sinlat) * (1.0 + ring->sinlat));
 	n = SR_WGS84_A / sqrt(1.0 - SR_WGS84_E2 * ring->sinlat * ring->sinlat);
 	ring->p = n * ring->coslat;
@@ -86,7 +86,7 @@ ring_init(HpxRing *ring, int64 nside, int64 i)
 
 /* The grid of an order in 0 .. SR_MAX_ORDER, shared and read-only. */
 const HpxGrid *
-hpx_grid(int order)
+sr_hpx_grid(int order)
 {
 	HpxGrid    *grid;
 	double	   *columns;
@@ -158,7 +158,7 @@ isqrt(int64 v)
  * when z is north of the first ring.
  */
 int32
-hpx_ring_above(const HpxGrid *grid, double authalic_z)
+sr_hpx_ring_above(const HpxGrid *grid, double authalic_z)
 {
 	double		nside = (double) grid->nside;
 	double		az = fabs(authalic_z);
@@ -180,7 +180,7 @@ hpx_ring_above(const HpxGrid *grid, double authalic_z)
  * and the ring it lies on.
  */
 int64
-hpx_cell(int order, double authalic_z, double turn, int32 *ring)
+sr_hpx_cell(int order, double authalic_z, double turn, int32 *ring)
 {
 	int64		nside = INT64_C(1) << order;
 	double		az = fabs(authalic_z);
@@ -225,7 +225,7 @@ hpx_cell(int order, double authalic_z, double turn, int32 *ring)
 
 /* The ring a cell lies on. */
 int32
-hpx_cell_ring(const HpxGrid *grid, int64 cell)
+sr_hpx_cell_ring(const HpxGrid *grid, int64 cell)
 {
 	int64		nside = grid->nside;
 	int64		ncap = 2 * nside * (nside - 1);
@@ -239,26 +239,26 @@ hpx_cell_ring(const HpxGrid *grid, int64 cell)
 
 /* Longitude of the centre of cell j of a ring, geodetic degrees. */
 double
-hpx_ring_lon(const HpxRing *ring, int32 j)
+sr_hpx_ring_lon(const HpxRing *ring, int32 j)
 {
 	return sr_turn_lon(((double) j + ring->shift) / (double) ring->ncell);
 }
 
 /* Latitude of the centres of a ring, geodetic degrees. */
 double
-hpx_ring_lat(const HpxRing *ring)
+sr_hpx_ring_lat(const HpxRing *ring)
 {
 	return sr_asin(ring->sinlat) / SR_DEGREE;
 }
 
 /* Centre of a cell, geodetic degrees. */
 void
-hpx_cell_center(const HpxGrid *grid, int64 cell, double *lon, double *lat)
+sr_hpx_cell_center(const HpxGrid *grid, int64 cell, double *lon, double *lat)
 {
-	const HpxRing *ring = HPX_RING(grid, hpx_cell_ring(grid, cell));
+	const HpxRing *ring = HPX_RING(grid, sr_hpx_cell_ring(grid, cell));
 
-	*lon = hpx_ring_lon(ring, (int32) (cell - ring->start));
-	*lat = hpx_ring_lat(ring);
+	*lon = sr_hpx_ring_lon(ring, (int32) (cell - ring->start));
+	*lat = sr_hpx_ring_lat(ring);
 }
 
 /*
@@ -266,7 +266,7 @@ hpx_cell_center(const HpxGrid *grid, int64 cell, double *lon, double *lat)
  * north-west from the face's southern corner.
  */
 void
-hpx_cell_to_face(int order, int64 cell, int *face, int64 *ix, int64 *iy)
+sr_hpx_cell_to_face(int order, int64 cell, int *face, int64 *ix, int64 *iy)
 {
 	int64		nside = INT64_C(1) << order;
 	int64		ncap = 2 * nside * (nside - 1);
@@ -325,14 +325,14 @@ hpx_cell_to_face(int order, int64 cell, int *face, int64 *ix, int64 *iy)
 
 /* The ring on which the cells of a face with ix + iy = row lie. */
 int32
-hpx_face_ring(int order, int face, int32 row)
+sr_hpx_face_ring(int order, int face, int32 row)
 {
 	return (int32) (((int64) corner_ring[face] << order) - row - 1);
 }
 
 /* The number of the cell at (ix, iy) of a base face. */
 int64
-hpx_face_to_cell(int order, int face, int64 ix, int64 iy)
+sr_hpx_face_to_cell(int order, int face, int64 ix, int64 iy)
 {
 	int64		nside = INT64_C(1) << order;
 	int64		ring = corner_ring[face] * nside - ix - iy - 1;
@@ -359,7 +359,7 @@ hpx_face_to_cell(int order, int face, int64 ix, int64 iy)
  * one in ix or in iy share a side, and these are all that do.
  */
 void
-hpx_enter_face(int order, int *face, int32 *ix, int32 *iy)
+sr_hpx_enter_face(int order, int *face, int32 *ix, int32 *iy)
 {
 	int32		last = (INT32_C(1) << order) - 1;
 	int			band = *face / 4;	/* north, equator, south */
@@ -400,7 +400,7 @@ hpx_enter_face(int order, int *face, int32 *ix, int32 *iy)
  * (x, y) in 0 .. nside of a face. Ascending from north to south, then eastward.
  */
 int64
-hpx_vertex(int order, int face, int32 x, int32 y)
+sr_hpx_vertex(int order, int face, int32 x, int32 y)
 {
 	int64		nside = INT64_C(1) << order;
 	int64		parallel = corner_ring[face] * nside - x - y;
@@ -419,7 +419,7 @@ hpx_vertex(int order, int face, int32 x, int32 y)
  * north-east and y to the north-west of its southern corner.
  */
 void
-hpx_face_position(int face, double x, double y, double *lon, double *lat)
+sr_hpx_face_position(int face, double x, double y, double *lon, double *lat)
 {
 	double		jr = corner_ring[face] - x - y;
 	double		nr,
@@ -447,5 +447,5 @@ hpx_face_position(int face, double x, double y, double *lon, double *lat)
 	if (t >= 8.0)
 		t -= 8.0;
 	*lon = nr < 1e-15 ? 0.0 : sr_turn_lon(t / (8.0 * nr));
-	*lat = sr_asin(hpx_sinlat(z)) / SR_DEGREE;
+	*lat = sr_asin(sr_hpx_sinlat(z)) / SR_DEGREE;
 }

@@ -82,22 +82,22 @@ hpx_authalic_z(double sinlat)
 	return t < 1.0 ? z : sinlat > 0 ? 1.0 : -1.0;
 }
 
-extern const HpxGrid *hpx_grid(int order);
+extern const HpxGrid *sr_hpx_grid(int order);
 
-extern double hpx_cell_area(int order);
-extern double hpx_sinlat(double authalic_z);
+extern double sr_hpx_cell_area(int order);
+extern double sr_hpx_sinlat(double authalic_z);
 
-extern int32 hpx_ring_above(const HpxGrid *grid, double authalic_z);
-extern int64 hpx_cell(int order, double authalic_z, double turn, int32 *ring);
-extern int32 hpx_cell_ring(const HpxGrid *grid, int64 cell);
-extern double hpx_ring_lon(const HpxRing *ring, int32 j);
-extern double hpx_ring_lat(const HpxRing *ring);
-extern void hpx_cell_center(const HpxGrid *grid, int64 cell, double *lon, double *lat);
-extern void hpx_cell_to_face(int order, int64 cell, int *face, int64 *ix, int64 *iy);
-extern int32 hpx_face_ring(int order, int face, int32 row);
-extern int64 hpx_face_to_cell(int order, int face, int64 ix, int64 iy);
-extern void hpx_enter_face(int order, int *face, int32 *ix, int32 *iy);
-extern int64 hpx_vertex(int order, int face, int32 x, int32 y);
-extern void hpx_face_position(int face, double x, double y, double *lon, double *lat);
+extern int32 sr_hpx_ring_above(const HpxGrid *grid, double authalic_z);
+extern int64 sr_hpx_cell(int order, double authalic_z, double turn, int32 *ring);
+extern int32 sr_hpx_cell_ring(const HpxGrid *grid, int64 cell);
+extern double sr_hpx_ring_lon(const HpxRing *ring, int32 j);
+extern double sr_hpx_ring_lat(const HpxRing *ring);
+extern void sr_hpx_cell_center(const HpxGrid *grid, int64 cell, double *lon, double *lat);
+extern void sr_hpx_cell_to_face(int order, int64 cell, int *face, int64 *ix, int64 *iy);
+extern int32 sr_hpx_face_ring(int order, int face, int32 row);
+extern int64 sr_hpx_face_to_cell(int order, int face, int64 ix, int64 iy);
+extern void sr_hpx_enter_face(int order, int *face, int32 *ix, int32 *iy);
+extern int64 sr_hpx_vertex(int order, int face, int32 x, int32 y);
+extern void sr_hpx_face_position(int face, double x, double y, double *lon, double *lat);
 
 #endif							/* SR_HEALPIX_H */

@@ -1,7 +1,7 @@
 /*
  * locate.c: which of many regions covers a point or is nearest to it, for many points.
  *
- * What is inside is decided as everywhere, by ring_covers. Parts of regions are
+ * What is inside is decided as everywhere, by sr_ring_covers. Parts of regions are
  * sorted into bins of the sphere, so that few are looked at.
  */
 #include "grid/locate.h"
@@ -42,7 +42,7 @@ struct Locator
 /* ---- building ---- */
 
 Locator *
-locator_new(void)
+sr_locator_new(void)
 {
 	Locator    *locator = sr_alloc(sizeof(Locator));
 
@@ -76,7 +76,7 @@ mark_columns(Part *part)
 
 /* Adds the next region; false, with what is wrong, if one of its rings says nothing. */
 bool
-locator_add(Locator *locator, const Polygon *polygons, int32 npolygons, RingFault *fault)
+sr_locator_add(Locator *locator, const Polygon *polygons, int32 npolygons, RingFault *fault)
 {
 	fault->error = RING_OK;
 	for (int32 p = 0; p < npolygons; p++)
@@ -90,9 +90,9 @@ locator_add(Locator *locator, const Polygon *polygons, int32 npolygons, RingFaul
 		part.rings = sr_alloc((size_t) polygon->nrings * sizeof(Ring));
 		for (int32 r = 0; r < polygon->nrings; r++)
 		{
-			if (!ring_make(&part.rings[r], &polygon->rings[r], fault))
+			if (!sr_ring_make(&part.rings[r], &polygon->rings[r], fault))
 				return false;
-			ring_index(&part.rings[r]);
+			sr_ring_index(&part.rings[r]);
 		}
 		shell = &part.rings[0];
 		part.zlo = ring_south_inside(shell) ? -1.0 : Max(-1.0, shell->zlo - RING_Z_SLACK);
@@ -125,7 +125,7 @@ reaches(const Part *part, int32 column, int shift)
 
 /* Sorts the parts into bins. To be called once, after the last region. */
 void
-locator_finish(Locator *locator)
+sr_locator_finish(Locator *locator)
 {
 	for (;; locator->shift++)
 	{
@@ -185,18 +185,18 @@ part_covers(const Part *part, const Place *place)
 {
 	bool		in_hole = false;
 
-	if (!ring_covers(&part->rings[0], place))
+	if (!sr_ring_covers(&part->rings[0], place))
 		return false;
 	for (int32 r = 1; r < part->nrings; r++)
-		in_hole ^= ring_covers(&part->rings[r], place);
+		in_hole ^= sr_ring_covers(&part->rings[r], place);
 	return !in_hole;
 }
 
 /* The first region that covers a point, -1 if none does. */
 int32
-locator_find(const Locator *locator, double lon, double lat)
+sr_locator_find(const Locator *locator, double lon, double lat)
 {
-	Place		place = place_at(lon, lat);
+	Place		place = sr_place_at(lon, lat);
 	int32		bin = (row_of(place.v.z) >> locator->shift) * (NCOLUMN >> locator->shift) +
 		((int32) (place.turn * NCOLUMN) >> locator->shift);
 
@@ -255,9 +255,9 @@ is_empty_around(const Locator *locator, const Vicinity *v)
  * millimetre; the first of equals, -1 if there is none. For a point that no region covers.
  */
 int32
-locator_nearest(const Locator *locator, double lon, double lat, double within)
+sr_locator_nearest(const Locator *locator, double lon, double lat, double within)
 {
-	Vicinity	vicinity = vicinity_of(lon, lat, within);
+	Vicinity	vicinity = sr_vicinity_of(lon, lat, within);
 	double		nearest = INFINITY;
 	int32		region = -1;
 
@@ -272,7 +272,7 @@ locator_nearest(const Locator *locator, double lon, double lat, double within)
 			continue;
 		for (int32 r = 0; r < part->nrings; r++)
 		{
-			double		d = floor(ring_nearness(&part->rings[r], &vicinity) * 1000.0);
+			double		d = floor(sr_ring_nearness(&part->rings[r], &vicinity) * 1000.0);
 
 			if (d < nearest)
 			{

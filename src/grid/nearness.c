@@ -20,7 +20,7 @@ on_earth(Vec3 v)
 
 /* A place, and what is within so many metres (at most SR_MAX_NEARNESS) of it. */
 Vicinity
-vicinity_of(double lon, double lat, double within)
+sr_vicinity_of(double lon, double lat, double within)
 {
 	Vicinity	v;
 	/* a degree is nowhere shorter than of a meridian at the equator; and a little for rounding */
@@ -28,7 +28,7 @@ vicinity_of(double lon, double lat, double within)
 	double		sine = sr_sin_kernel(angle);
 	double		cosine = sr_cos_kernel(angle);
 
-	v.place = place_at(lon, lat);
+	v.place = sr_place_at(lon, lat);
 	v.earth = on_earth(v.place.v);
 	v.gauss = SR_WGS84_A * sqrt(1.0 - SR_WGS84_E2) / (1.0 - SR_WGS84_E2 * v.place.v.z * v.place.v.z);
 	v.within = within;
@@ -75,7 +75,7 @@ edge_metres(const Edge *e, const Vicinity *from)
 
 /* Metres from the place to the nearest point of a ring; infinite when that is not within. The ring has its index. */
 double
-ring_nearness(const Ring *ring, const Vicinity *from)
+sr_ring_nearness(const Ring *ring, const Vicinity *from)
 {
 	double		nearest = INFINITY;
 	int32		first,

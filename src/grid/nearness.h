@@ -28,7 +28,7 @@ typedef struct Vicinity
 	double		turns;			/* longitude to either side; 1/2: all of it */
 } Vicinity;
 
-extern Vicinity vicinity_of(double lon, double lat, double within);
-extern double ring_nearness(const Ring *ring, const Vicinity *vicinity);
+extern Vicinity sr_vicinity_of(double lon, double lat, double within);
+extern double sr_ring_nearness(const Ring *ring, const Vicinity *vicinity);
 
 #endif							/* SR_NEARNESS_H */

@@ -92,7 +92,7 @@ follow(const RowSpan *spans, const int64 *joint, bool *seen, int64 start, const 
 
 /* Tells the sink the outlines of intervals that ascend by row and place and do not touch. */
 void
-outline_trace(const RowSpan *spans, int64 nspans, const OutlineSink *sink)
+sr_outline_trace(const RowSpan *spans, int64 nspans, const OutlineSink *sink)
 {
 	int64	   *joint;
 	bool	   *seen;

@@ -24,6 +24,6 @@ typedef struct OutlineSink
 	void	   *arg;
 } OutlineSink;
 
-extern void outline_trace(const RowSpan *spans, int64 nspans, const OutlineSink *sink);
+extern void sr_outline_trace(const RowSpan *spans, int64 nspans, const OutlineSink *sink);
 
 #endif							/* SR_OUTLINE_H */

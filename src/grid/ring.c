@@ -45,7 +45,7 @@ read_edges(Ring *ring, const LinearRing *lr, RingFault *fault)
 			sr_check_interrupts();
 		a = b;
 		b = unit_vector(ends[2], ends[3]);
-		n = edge_make(ends, a, b, e);
+		n = sr_edge_make(ends, a, b, e);
 		if (n == EDGE_ANTIPODAL)
 		{
 			fault->error = RING_ANTIPODAL;
@@ -59,7 +59,7 @@ read_edges(Ring *ring, const LinearRing *lr, RingFault *fault)
 			sr_array_push(&ring->edges, e[k]);
 			ring->zlo = Min(ring->zlo, edge_low(&e[k]));
 			ring->zhi = Max(ring->zhi, edge_high(&e[k]));
-			if (edge_meets_meridian(&e[k], RING_MERIDIAN, &tan))
+			if (sr_edge_meets_meridian(&e[k], RING_MERIDIAN, &tan))
 				sr_array_push(&ring->meridian, tan);
 		}
 	}
@@ -74,7 +74,7 @@ static inline bool
 edge_flips(const Edge *e, const Place *place, double place_turn)
 {
 	return edge_crosses(e, place->tan) &&
-		edge_crossing(e, RING_MERIDIAN, place->v.z, place->coslat, place->tan) < place_turn;
+		sr_edge_crossing(e, RING_MERIDIAN, place->v.z, place->coslat, place->tan) < place_turn;
 }
 
 /* How many times the meridian is crossed between its northern end and a parallel. */
@@ -146,7 +146,7 @@ find_far_side(const Ring *ring, Place *far)
 	middle.x = -middle.x;
 	middle.y = -middle.y;
 	middle.z = -middle.z;
-	*far = place_of(middle);
+	*far = sr_place_of(middle);
 	return true;
 }
 
@@ -178,13 +178,13 @@ compare_sides(Ring *ring)
 {
 	for (int order = COARSEST; order <= SR_MAX_ORDER; order++)
 	{
-		ArcSum		sum = {hpx_grid(order), 0};
+		ArcSum		sum = {sr_hpx_grid(order), 0};
 		ArcSink		sink = {add_arc, &sum};
 		double		part;
 
 		/* to begin with, inside is what is not on the side of the northern end */
 		ring->north_inside = false;
-		if (!ring_arcs(ring, sum.grid, &sink))
+		if (!sr_ring_arcs(ring, sum.grid, &sink))
 			return order == COARSEST ? RING_TOO_COMPLEX : RING_EQUAL_SIDES;
 		part = sum.cells / (double) sum.grid->ncell;
 		/* an edge between two parallels may be counted to one of them, which has 1 / (3 nside) of the sphere at most */
@@ -199,7 +199,7 @@ compare_sides(Ring *ring)
 
 /* Prepares a linear ring; false, with what is wrong, if it says nothing. */
 bool
-ring_make(Ring *ring, const LinearRing *lr, RingFault *fault)
+sr_ring_make(Ring *ring, const LinearRing *lr, RingFault *fault)
 {
 	Place		far;
 
@@ -207,7 +207,7 @@ ring_make(Ring *ring, const LinearRing *lr, RingFault *fault)
 	fault->error = RING_OK;
 	if (!read_edges(ring, lr, fault))
 	{
-		ring_free(ring);
+		sr_ring_free(ring);
 		return false;
 	}
 	if (ring->edges.count == 0)
@@ -222,12 +222,12 @@ ring_make(Ring *ring, const LinearRing *lr, RingFault *fault)
 		return true;
 	for (int k = 0; k < 4; k++)
 		fault->edge[k] = lr->xy[k % 2];
-	ring_free(ring);
+	sr_ring_free(ring);
 	return false;
 }
 
 void
-ring_free(Ring *ring)
+sr_ring_free(Ring *ring)
 {
 	sr_array_free(&ring->edges);
 	sr_array_free(&ring->meridian);
@@ -241,9 +241,9 @@ ring_free(Ring *ring)
 
 /* ---------- places ---------- */
 
-/* Sorts the edges into bands, each into all that it comes near, so that ring_covers looks at few. */
+/* Sorts the edges into bands, each into all that it comes near, so that sr_ring_covers looks at few. */
 void
-ring_index(Ring *ring)
+sr_ring_index(Ring *ring)
 {
 	double		climbed = 0;
 	double		height;
@@ -292,7 +292,7 @@ ring_index(Ring *ring)
 
 /* Is a place inside of a ring, or on it? The ring has its index. */
 bool
-ring_covers(const Ring *ring, const Place *place)
+sr_ring_covers(const Ring *ring, const Place *place)
 {
 	double		place_turn = sr_turn_wrap(place->turn - RING_MERIDIAN);
 	bool		inside = ring->north_inside != (meridian_crossings(ring, place->tan) % 2 != 0);
@@ -309,7 +309,7 @@ ring_covers(const Ring *ring, const Place *place)
 			sr_check_interrupts();
 		if (place->v.z < edge_low(e) - RING_Z_SLACK || place->v.z > edge_high(e) + RING_Z_SLACK)
 			continue;
-		if (edge_holds(e, place))
+		if (sr_edge_holds(e, place))
 			return true;
 		inside ^= edge_flips(e, place, place_turn);
 	}

@@ -49,7 +49,7 @@ typedef struct Ring
 	bool		north_inside;	/* that meridian's northern end */
 	double		zlo;			/* heights that the edges reach */
 	double		zhi;
-	/* edges by bands of height, for those who look for edges near a place; made by ring_index */
+	/* edges by bands of height, for those who look for edges near a place; made by sr_ring_index */
 	double		bands_per_z;
 	int32		nbands;			/* 0: not made */
 	int64	   *band_start;		/* nbands + 1 */
@@ -59,10 +59,10 @@ typedef struct Ring
 /* More than rounding makes of a height, or ON_EDGE. */
 #define RING_Z_SLACK 1e-9
 
-extern bool ring_make(Ring *ring, const LinearRing *lr, RingFault *fault);
-extern void ring_index(Ring *ring);
-extern bool ring_covers(const Ring *ring, const Place *place);
-extern void ring_free(Ring *ring);
+extern bool sr_ring_make(Ring *ring, const LinearRing *lr, RingFault *fault);
+extern void sr_ring_index(Ring *ring);
+extern bool sr_ring_covers(const Ring *ring, const Place *place);
+extern void sr_ring_free(Ring *ring);
 
 /* The band of a height. */
 static inline int32

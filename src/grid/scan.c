@@ -12,14 +12,14 @@
 #include "grid/arcs.h"
 
 void
-span_list_init(SpanList *list)
+sr_span_list_init(SpanList *list)
 {
 	list->spans = NULL;
 	list->nspans = list->capacity = 0;
 }
 
 void
-span_list_grow(SpanList *list)
+sr_span_list_grow(SpanList *list)
 {
 	int64		capacity = list->capacity ? 2 * list->capacity : 64;
 
@@ -31,23 +31,23 @@ span_list_grow(SpanList *list)
 }
 
 void
-span_list_free(SpanList *list)
+sr_span_list_free(SpanList *list)
 {
 	if (list->spans != NULL)
 		sr_free(list->spans);
-	span_list_init(list);
+	sr_span_list_init(list);
 }
 
 /* The cell that holds a point, geodetic degrees. */
 int64
-point_cell(int order, double lon, double lat)
+sr_point_cell(int order, double lon, double lat)
 {
 	double		s,
 				c;
 	int32		ring;
 
 	sr_sincos_deg(lat, &s, &c);
-	return hpx_cell(order, hpx_authalic_z(s), sr_lon_turn(lon), &ring);
+	return sr_hpx_cell(order, hpx_authalic_z(s), sr_lon_turn(lon), &ring);
 }
 
 /* Cells lo .. hi of a parallel covered by one linear ring. */
@@ -127,10 +127,10 @@ ask_cells(RingScan *scan, int32 parallel, int64 first, int64 last)
 		Place		place;
 
 		sr_check_interrupts();
-		hpx_cell_center(scan->grid, cell, &lon, &lat);
-		place = place_at(lon, lat);
-		ring_index(&scan->ring);
-		if (ring_covers(&scan->ring, &place))
+		sr_hpx_cell_center(scan->grid, cell, &lon, &lat);
+		place = sr_place_at(lon, lat);
+		sr_ring_index(&scan->ring);
+		if (sr_ring_covers(&scan->ring, &place))
 			add_cells(scan->grid, &scan->spans, parallel, k, k);
 	}
 }
@@ -159,7 +159,7 @@ static void
 scan_end(RingScan *scan, const Edge *e, double z, double turn)
 {
 	const HpxGrid *grid = scan->grid;
-	int32		above = hpx_ring_above(grid, hpx_authalic_z(z));
+	int32		above = sr_hpx_ring_above(grid, hpx_authalic_z(z));
 
 	for (int32 i = Max(1, above - 1); i <= Min(grid->nring, above + 1); i++)
 	{
@@ -169,7 +169,7 @@ scan_end(RingScan *scan, const Edge *e, double z, double turn)
 
 		if (fabs(p->sinlat - z) > NEAR_EDGE)
 			continue;
-		near = Min(fabs(e->dlon), edge_nearness(e, NEAR_EDGE, p->sinlat, p->coslat)) + NEAR_EDGE / p->coslat;
+		near = Min(fabs(e->dlon), sr_edge_nearness(e, NEAR_EDGE, p->sinlat, p->coslat)) + NEAR_EDGE / p->coslat;
 		ask_cells(scan, i, (int64) ceil((turn - near) * n - p->shift), (int64) floor((turn + near) * n - p->shift));
 	}
 }
@@ -183,9 +183,9 @@ scan_linear_ring(const HpxGrid *grid, const LinearRing *lr, RingSpans *out, Ring
 	int64		kept = 0;
 	RingSpan   *spans;
 
-	if (!ring_make(&scan.ring, lr, fault))
+	if (!sr_ring_make(&scan.ring, lr, fault))
 		return false;
-	if (!ring_arcs(&scan.ring, grid, &sink))
+	if (!sr_ring_arcs(&scan.ring, grid, &sink))
 		fault->error = RING_TOO_COMPLEX;
 	for (int64 i = 0; i < scan.ring.edges.count && fault->error == RING_OK; i++)
 	{
@@ -196,7 +196,7 @@ scan_linear_ring(const HpxGrid *grid, const LinearRing *lr, RingSpans *out, Ring
 		scan_end(&scan, e, e->a.z, e->turn1);
 		scan_end(&scan, e, e->b.z, e->turn2);
 	}
-	ring_free(&scan.ring);
+	sr_ring_free(&scan.ring);
 	if (fault->error != RING_OK)
 	{
 		sr_array_free(&scan.spans);
@@ -326,8 +326,8 @@ scan_polygon(const HpxGrid *grid, const Polygon *polygon, SpanList *out, RingFau
  * nothing.
  */
 bool
-scan_polygons(const HpxGrid *grid, const Polygon *polygons, int32 npolygons,
-			  SpanList *out, RingFault *fault)
+sr_scan_polygons(const HpxGrid *grid, const Polygon *polygons, int32 npolygons,
+				 SpanList *out, RingFault *fault)
 {
 	int64		kept = 0;
 

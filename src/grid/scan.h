@@ -22,20 +22,20 @@ typedef struct SpanList
 	int64		capacity;
 } SpanList;
 
-extern int64 point_cell(int order, double lon, double lat);
-extern bool scan_polygons(const HpxGrid *grid, const Polygon *polygons, int32 npolygons,
-						  SpanList *out, RingFault *fault);
+extern int64 sr_point_cell(int order, double lon, double lat);
+extern bool sr_scan_polygons(const HpxGrid *grid, const Polygon *polygons, int32 npolygons,
+							 SpanList *out, RingFault *fault);
 
-extern void span_list_init(SpanList *list);
-extern void span_list_free(SpanList *list);
+extern void sr_span_list_init(SpanList *list);
+extern void sr_span_list_free(SpanList *list);
 
 /* Appends a span. */
-extern void span_list_grow(SpanList *list);
+extern void sr_span_list_grow(SpanList *list);
 static inline void
 span_list_add(SpanList *list, int64 first, int64 last)
 {
 	if (list->nspans == list->capacity)
-		span_list_grow(list);
+		sr_span_list_grow(list);
 	list->spans[list->nspans].first = first;
 	list->spans[list->nspans].last = last;
 	list->nspans++;

@@ -14,7 +14,7 @@ join_on(Segments *s, int32 lo, int32 hi)
 }
 
 void
-segments_init(SegmentTable *t, int order)
+sr_segments_init(SegmentTable *t, int order)
 {
 	memset(t, 0, sizeof(SegmentTable));
 	t->order = order;
@@ -24,7 +24,7 @@ segments_init(SegmentTable *t, int order)
 }
 
 void
-segments_free(SegmentTable *t)
+sr_segments_free(SegmentTable *t)
 {
 	sr_free(t->start);
 	sr_array_free(&t->list);
@@ -35,7 +35,7 @@ segments_free(SegmentTable *t)
  * longitude 0; in the order of x.
  */
 int
-row_cells(int order, int face, int32 row, int32 lo, int32 hi, CellSpan spans[2])
+sr_row_cells(int order, int face, int32 row, int32 lo, int32 hi, CellSpan spans[2])
 {
 	int			n = 0;
 
@@ -43,14 +43,14 @@ row_cells(int order, int face, int32 row, int32 lo, int32 hi, CellSpan spans[2])
 	{
 		int32		west = Min(hi, (row - 1) / 2);
 
-		spans[n].first = hpx_face_to_cell(order, face, lo, row - lo);
+		spans[n].first = sr_hpx_face_to_cell(order, face, lo, row - lo);
 		spans[n].last = spans[n].first + (west - lo);
 		n++;
 		lo = west + 1;
 	}
 	if (lo <= hi)
 	{
-		spans[n].first = hpx_face_to_cell(order, face, lo, row - lo);
+		spans[n].first = sr_hpx_face_to_cell(order, face, lo, row - lo);
 		spans[n].last = spans[n].first + (hi - lo);
 		n++;
 	}
@@ -59,16 +59,16 @@ row_cells(int order, int face, int32 row, int32 lo, int32 hi, CellSpan spans[2])
 
 /* The lowest cell of those. */
 int64
-row_lowest_cell(int order, int face, int32 row, int32 lo, int32 hi)
+sr_row_lowest_cell(int order, int face, int32 row, int32 lo, int32 hi)
 {
 	if (face == 4 && 2 * lo < row && 2 * hi >= row)
 		lo = (row + 1) / 2;
-	return hpx_face_to_cell(order, face, lo, row - lo);
+	return sr_hpx_face_to_cell(order, face, lo, row - lo);
 }
 
 /* The segment that holds a cell at the border of a face, or -1. */
 int64
-segments_at_border(const SegmentTable *t, int face, int32 x, int32 y)
+sr_segments_at_border(const SegmentTable *t, int face, int32 x, int32 y)
 {
 	const int64 *start = &t->start[(int64) face * t->nrows + x + y];
 
@@ -84,8 +84,8 @@ segments_at_border(const SegmentTable *t, int face, int32 x, int32 y)
 static bool
 outside_has(const SegmentTable *t, int face, int32 x, int32 y)
 {
-	hpx_enter_face(t->order, &face, &x, &y);
-	return segments_at_border(t, face, x, y) >= 0;
+	sr_hpx_enter_face(t->order, &face, &x, &y);
+	return sr_segments_at_border(t, face, x, y) >= 0;
 }
 
 /*
@@ -94,7 +94,7 @@ outside_has(const SegmentTable *t, int face, int32 x, int32 y)
  * up rows -1 and nrows.
  */
 void
-segments_read_row(const SegmentTable *t, int face, int32 row, int32 from, int32 to, bool beyond, Segments *out)
+sr_segments_read_row(const SegmentTable *t, int face, int32 row, int32 from, int32 to, bool beyond, Segments *out)
 {
 	int32		low,
 				high;			/* x of the cells outside, at the row's ends */
@@ -144,7 +144,7 @@ read_spans(const SpanList *cells, int order, int face, int32 row, Segments *out)
 	if (row < 0 || row > 2 * nside - 2)
 		return;
 	x = row_first(nside, row);
-	n = row_cells(order, face, row, x, row_last(nside, row), range);
+	n = sr_row_cells(order, face, row, x, row_last(nside, row), range);
 	for (int k = 0; k < n; k++)
 	{
 		int64		at = 0,
@@ -214,7 +214,7 @@ add_row(SegmentTable *t, const Segments *below, const Segments *here, const Segm
  * within the face; false when that takes more than so many segments.
  */
 bool
-segments_read(SegmentTable *t, const SpanList *cells, int64 most)
+sr_segments_read(SegmentTable *t, const SpanList *cells, int64 most)
 {
 	Segments	row[3] = {{0}};
 

@@ -33,14 +33,14 @@ typedef struct SegmentTable
 	Segments	list;
 } SegmentTable;
 
-extern void segments_init(SegmentTable *t, int order);
-extern void segments_free(SegmentTable *t);
-extern bool segments_read(SegmentTable *t, const SpanList *cells, int64 most);
-extern void segments_read_row(const SegmentTable *t, int face, int32 row, int32 from, int32 to, bool beyond, Segments *out);
-extern int64 segments_at_border(const SegmentTable *t, int face, int32 x, int32 y);
+extern void sr_segments_init(SegmentTable *t, int order);
+extern void sr_segments_free(SegmentTable *t);
+extern bool sr_segments_read(SegmentTable *t, const SpanList *cells, int64 most);
+extern void sr_segments_read_row(const SegmentTable *t, int face, int32 row, int32 from, int32 to, bool beyond, Segments *out);
+extern int64 sr_segments_at_border(const SegmentTable *t, int face, int32 x, int32 y);
 
-extern int	row_cells(int order, int face, int32 row, int32 lo, int32 hi, CellSpan spans[2]);
-extern int64 row_lowest_cell(int order, int face, int32 row, int32 lo, int32 hi);
+extern int	sr_row_cells(int order, int face, int32 row, int32 lo, int32 hi, CellSpan spans[2]);
+extern int64 sr_row_lowest_cell(int order, int face, int32 row, int32 lo, int32 hi);
 
 /* The least and the largest x of a row. */
 static inline int32

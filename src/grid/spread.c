@@ -25,7 +25,7 @@ disc_spans(const HpxGrid *grid, const Disc *disc, SpanList *list)
 {
 	CellSpan   *s;
 
-	scan_disc(grid, disc, list);
+	sr_scan_disc(grid, disc, list);
 	s = list->spans;
 	/* only a cell that was added because it holds the centre may be out of order, by two places */
 	for (int64 k = 1; k < list->nspans; k++)
@@ -55,7 +55,7 @@ add_positions(const CellSpan *spans, int64 nspans, int64 first, int64 last, doub
 
 /* Spreads so many units over a disc; what one unit is worth is added to a difference array. */
 void
-spread_disc(const HpxGrid *grid, const Disc *disc, int64 units, double unit, Diff *diff)
+sr_spread_disc(const HpxGrid *grid, const Disc *disc, int64 units, double unit, Diff *diff)
 {
 	SpanList	list;
 	int64		ncell = 0;
@@ -63,7 +63,7 @@ spread_disc(const HpxGrid *grid, const Disc *disc, int64 units, double unit, Dif
 	int64		rest;
 	int64		had = 0;		/* cells before this ring */
 
-	span_list_init(&list);
+	sr_span_list_init(&list);
 	disc_spans(grid, disc, &list);
 	for (int64 k = 0; k < list.nspans; k++)
 		ncell += list.spans[k].last - list.spans[k].first + 1;
@@ -73,7 +73,7 @@ spread_disc(const HpxGrid *grid, const Disc *disc, int64 units, double unit, Dif
 	for (int64 k = 0; k < list.nspans;)
 	{
 		const CellSpan *spans = &list.spans[k];
-		int32		i = hpx_cell_ring(grid, spans->first);
+		int32		i = sr_hpx_cell_ring(grid, spans->first);
 		int64		end = HPX_RING(grid, i)->start + HPX_RING(grid, i)->ncell;
 		int64		nspans = 0;
 		int64		m = 0;
@@ -91,5 +91,5 @@ spread_disc(const HpxGrid *grid, const Disc *disc, int64 units, double unit, Dif
 		add_positions(spans, nspans, from, Min(from + more, m) - 1, unit, diff);
 		add_positions(spans, nspans, 0, from + more - m - 1, unit, diff);
 	}
-	span_list_free(&list);
+	sr_span_list_free(&list);
 }

@@ -7,6 +7,6 @@
 #include "grid/diff.h"
 #include "grid/disc.h"
 
-extern void spread_disc(const HpxGrid *grid, const Disc *disc, int64 units, double unit, Diff *diff);
+extern void sr_spread_disc(const HpxGrid *grid, const Disc *disc, int64 units, double unit, Diff *diff);
 
 #endif							/* SR_SPREAD_H */

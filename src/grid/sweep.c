@@ -49,7 +49,7 @@ struct Sweep
 
 /* A row for any ring of a grid, all zero. */
 void
-row_init(Row *row, const HpxGrid *grid)
+sr_row_init(Row *row, const HpxGrid *grid)
 {
 	size_t		size = (size_t) (4 * grid->nside + 1) * sizeof(double);
 
@@ -61,7 +61,7 @@ row_init(Row *row, const HpxGrid *grid)
 }
 
 void
-row_free(Row *row)
+sr_row_free(Row *row)
 {
 	sr_free(row->entry);
 	sr_free(row->touched);
@@ -160,7 +160,7 @@ begin_discs(Sweep *s, int32 ring)
 		/* they lie in the order in which they came */
 		for (int64 j = k + count; j < Min(k + count + DISC_BLOCK, s->ndiscs); j++)
 			sr_prefetch(&s->discs[s->order[j]]);
-		discs_prepare(s->grid, disc, count, scan);
+		sr_discs_prepare(s->grid, disc, count, scan);
 		active_reserve(&s->active[0], count);
 		active_reserve(&s->active[1], count);
 		for (int32 j = 0; j < count; j++)
@@ -273,7 +273,7 @@ add_active(const HpxGrid *grid, int32 i, bool narrow, const Active *active, doub
 
 /* Begins to add up discs, which stay where they are until the end. */
 Sweep *
-sweep_begin(const HpxGrid *grid, const WeightedDisc *discs, int64 ndiscs)
+sr_sweep_begin(const HpxGrid *grid, const WeightedDisc *discs, int64 ndiscs)
 {
 	Sweep	   *s = sr_alloc(sizeof(Sweep));
 	uint16	   *first = sr_alloc((size_t) ndiscs * sizeof(uint16));
@@ -298,7 +298,7 @@ sweep_begin(const HpxGrid *grid, const WeightedDisc *discs, int64 ndiscs)
 			sr_check_interrupts();
 		for (int32 j = 0; j < count; j++)
 			disc[j] = &discs[k + j].disc;
-		discs_prepare(grid, disc, count, scan);
+		sr_discs_prepare(grid, disc, count, scan);
 		for (int32 j = 0; j < count; j++)
 		{
 			first[k + j] = (uint16) scan[j].first_ring;
@@ -322,7 +322,7 @@ sweep_begin(const HpxGrid *grid, const WeightedDisc *discs, int64 ndiscs)
 
 /* How many entries of all rows are not zero, at most, but for those of discs that wrap around. */
 int64
-sweep_ends(const Sweep *s)
+sr_sweep_ends(const Sweep *s)
 {
 	return s->nends;
 }
@@ -332,7 +332,7 @@ sweep_ends(const Sweep *s)
  * come one after the other, from 1 on.
  */
 bool
-sweep_ring(Sweep *s, int32 ring, Row *row)
+sr_sweep_ring(Sweep *s, int32 ring, Row *row)
 {
 	int64		count;
 	int32		n = HPX_RING(s->grid, ring)->ncell;
@@ -358,7 +358,7 @@ sweep_ring(Sweep *s, int32 ring, Row *row)
 }
 
 void
-sweep_end(Sweep *s)
+sr_sweep_end(Sweep *s)
 {
 	for (int narrow = 0; narrow <= 1; narrow++)
 		if (s->active[narrow].capacity > 0)
@@ -383,7 +383,7 @@ add_row(Diff *diff, const HpxRing *ring, Row *row)
 			for (int32 j = from; j < from + count; j++)
 				any |= row->entry[j] != 0;
 			if (any)
-				diff_add_row(diff, ring->start + from, row->entry + from, count);
+				sr_diff_add_row(diff, ring->start + from, row->entry + from, count);
 			memset(row->entry + from, 0, (size_t) count * sizeof(double));
 		}
 		row->touched[w] = 0;
@@ -392,15 +392,15 @@ add_row(Diff *diff, const HpxRing *ring, Row *row)
 
 /* Adds discs to a difference array. */
 void
-sweep_discs(const HpxGrid *grid, const WeightedDisc *discs, int64 ndiscs, Diff *diff)
+sr_sweep_discs(const HpxGrid *grid, const WeightedDisc *discs, int64 ndiscs, Diff *diff)
 {
-	Sweep	   *s = sweep_begin(grid, discs, ndiscs);
+	Sweep	   *s = sr_sweep_begin(grid, discs, ndiscs);
 	Row			row;
 
-	row_init(&row, grid);
+	sr_row_init(&row, grid);
 	for (int32 i = 1; i <= grid->nring; i++)
-		if (sweep_ring(s, i, &row))
+		if (sr_sweep_ring(s, i, &row))
 			add_row(diff, HPX_RING(grid, i), &row);
-	row_free(&row);
-	sweep_end(s);
+	sr_row_free(&row);
+	sr_sweep_end(s);
 }

@@ -29,17 +29,17 @@ typedef struct Row
 	int32		nwords;			/* of touched */
 } Row;
 
-extern void row_init(Row *row, const HpxGrid *grid);
-extern void row_free(Row *row);
+extern void sr_row_init(Row *row, const HpxGrid *grid);
+extern void sr_row_free(Row *row);
 
 typedef struct Sweep Sweep;
 
-extern Sweep *sweep_begin(const HpxGrid *grid, const WeightedDisc *discs, int64 ndiscs);
-extern int64 sweep_ends(const Sweep *sweep);
-extern bool sweep_ring(Sweep *sweep, int32 ring, Row *row);
-extern void sweep_end(Sweep *sweep);
+extern Sweep *sr_sweep_begin(const HpxGrid *grid, const WeightedDisc *discs, int64 ndiscs);
+extern int64 sr_sweep_ends(const Sweep *sweep);
+extern bool sr_sweep_ring(Sweep *sweep, int32 ring, Row *row);
+extern void sr_sweep_end(Sweep *sweep);
 
-extern void sweep_discs(const HpxGrid *grid, const WeightedDisc *discs, int64 ndiscs, Diff *diff);
+extern void sr_sweep_discs(const HpxGrid *grid, const WeightedDisc *discs, int64 ndiscs, Diff *diff);
 
 /* Marks one entry as perhaps not zero. */
 static inline void

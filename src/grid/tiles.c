@@ -105,7 +105,7 @@ mark_field(Tiles *t, int64 nruns, const uint32 *starts, const double *values)
  * from cell starts[i] on. Counts them; the sums are yet to be filled in.
  */
 void
-tiles_layout(Tiles *t, const HpxGrid *grid, int64 nruns, const uint32 *starts, const double *values)
+sr_tiles_layout(Tiles *t, const HpxGrid *grid, int64 nruns, const uint32 *starts, const double *values)
 {
 	int64		nblocks = BLOCKS(grid->nside + 1);
 
@@ -210,7 +210,7 @@ fill_ring(Tiles *t, int32 i, int64 nruns, const uint32 *starts, const double *va
 
 /* Fills in the sums: of the values or, with nonzero, of 1 where they are not zero. */
 void
-tiles_fill(Tiles *t, int64 nruns, const uint32 *starts, const double *values, bool nonzero, int shift)
+sr_tiles_fill(Tiles *t, int64 nruns, const uint32 *starts, const double *values, bool nonzero, int shift)
 {
 	const HpxGrid *grid = t->grid;
 	int64		run = 0;
@@ -233,7 +233,7 @@ tiles_fill(Tiles *t, int64 nruns, const uint32 *starts, const double *values, bo
 }
 
 void
-tiles_free(Tiles *t)
+sr_tiles_free(Tiles *t)
 {
 	if (t->memory != NULL)
 		sr_free(t->memory);
@@ -253,7 +253,7 @@ tile_find(const Tiles *t, int32 ring, int32 place)
 
 /* Sum over the cells first .. last of a ring. */
 int128
-tiles_sum(const Tiles *t, int32 ring, int32 first, int32 last)
+sr_tiles_sum(const Tiles *t, int32 ring, int32 first, int32 last)
 {
 	return t->sums[tile_find(t, ring, tile_place(t, ring, last + 1))] - t->sums[tile_find(t, ring, tile_place(t, ring, first))];
 }
@@ -281,7 +281,7 @@ interval_places(const Tiles *t, int32 first_ring, int32 count, const int32 *rest
 	return !wraps;
 }
 
-/* The same for any intervals, as disc_intervals has them: up to two per ring. Returns how many. */
+/* The same for any intervals, as sr_disc_intervals has them: up to two per ring. Returns how many. */
 static int32
 wrapped_places(const Tiles *t, int32 first_ring, int32 count, const int32 *lo, const int32 *hi,
 			   int32 *rings, int32 *from, int32 *to)
@@ -363,14 +363,14 @@ ask(const Tiles *t, int32 first_ring, int32 count, const int32 *lo, const int32 
  * from first_ring on.
  */
 void
-tiles_ask(const Tiles *t, int32 first_ring, int32 count, const int32 *lo, const int32 *hi, TileAsk *to_read)
+sr_tiles_ask(const Tiles *t, int32 first_ring, int32 count, const int32 *lo, const int32 *hi, TileAsk *to_read)
 {
 	ask(t, first_ring, count, lo, hi, to_read);
 }
 
 /* The sum that was asked for. */
 int128
-tiles_take(TileAsk *to_read)
+sr_tiles_take(TileAsk *to_read)
 {
 	int128		sum = 0;
 

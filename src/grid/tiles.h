@@ -32,12 +32,12 @@ typedef struct Tiles
 	int32	   *spare;			/* columns that its group has beyond that, in each quarter */
 } Tiles;
 
-extern void tiles_layout(Tiles *tiles, const HpxGrid *grid, int64 nruns, const uint32 *starts, const double *values);
-extern void tiles_fill(Tiles *tiles, int64 nruns, const uint32 *starts, const double *values, bool nonzero, int shift);
-extern void tiles_free(Tiles *tiles);
-extern int128 tiles_sum(const Tiles *tiles, int32 ring, int32 first, int32 last);
+extern void sr_tiles_layout(Tiles *tiles, const HpxGrid *grid, int64 nruns, const uint32 *starts, const double *values);
+extern void sr_tiles_fill(Tiles *tiles, int64 nruns, const uint32 *starts, const double *values, bool nonzero, int shift);
+extern void sr_tiles_free(Tiles *tiles);
+extern int128 sr_tiles_sum(const Tiles *tiles, int32 ring, int32 first, int32 last);
 
-/* Rings per call of tiles_ask. */
+/* Rings per call of sr_tiles_ask. */
 #define TILE_BLOCK 32
 
 /*
@@ -54,11 +54,11 @@ typedef struct TileAsk
 	const int128 *plus[TILE_ASK];
 } TileAsk;
 
-/* Is there room for one more call of tiles_ask? */
+/* Is there room for one more call of sr_tiles_ask? */
 #define TILE_ASK_FULL(ask) ((ask)->count > TILE_ASK - 2 * TILE_BLOCK)
 
-extern void tiles_ask(const Tiles *tiles, int32 first_ring, int32 count, const int32 *lo, const int32 *hi, TileAsk *to_read);
-extern int128 tiles_take(TileAsk *to_read);
+extern void sr_tiles_ask(const Tiles *tiles, int32 first_ring, int32 count, const int32 *lo, const int32 *hi, TileAsk *to_read);
+extern int128 sr_tiles_take(TileAsk *to_read);
 
 /* Memory of the sums, known once they are laid out. */
 static inline int64

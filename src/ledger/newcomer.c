@@ -13,7 +13,7 @@
 
 /* Begins with the cells of spans, which ascend, at least one. */
 void
-newcomer_demand_init(NewcomerDemand *d, const HpxGrid *grid, const SpanList *spans)
+sr_newcomer_demand_init(NewcomerDemand *d, const HpxGrid *grid, const SpanList *spans)
 {
 	int64		first = spans->spans[0].first;
 	int64		end = spans->spans[spans->nspans - 1].last + 1;
@@ -59,7 +59,7 @@ next_cells(const NewcomerDemand *d, int64 *span, int64 *from, int64 *to, int64 e
 
 /* Counts the cells of a region's demand: those of all regions, before any is put. */
 void
-newcomer_demand_count(NewcomerDemand *d, const NewcomerField *field)
+sr_newcomer_demand_count(NewcomerDemand *d, const NewcomerField *field)
 {
 	int64		span = 0;
 
@@ -95,7 +95,7 @@ new_column(const NewcomerDemand *d)
 
 /* All are counted. False if they are too many. */
 bool
-newcomer_demand_counted(NewcomerDemand *d)
+sr_newcomer_demand_counted(NewcomerDemand *d)
 {
 	if (d->count > UINT32_MAX)
 		return false;
@@ -118,7 +118,7 @@ newcomer_demand_counted(NewcomerDemand *d)
 
 /* Puts the cells of a region's demand; regions come in the same order as always. */
 void
-newcomer_demand_put(NewcomerDemand *d, int32 region, const NewcomerField *field)
+sr_newcomer_demand_put(NewcomerDemand *d, int32 region, const NewcomerField *field)
 {
 	int64		span = 0;
 
@@ -145,7 +145,7 @@ newcomer_demand_put(NewcomerDemand *d, int32 region, const NewcomerField *field)
 
 /* What a field has in the cells where there is demand. */
 void
-newcomer_fill(const NewcomerDemand *d, double *column, const NewcomerField *field)
+sr_newcomer_fill(const NewcomerDemand *d, double *column, const NewcomerField *field)
 {
 	for (uint32 run = 0; run < field->nruns; run++)
 	{
@@ -204,7 +204,7 @@ region_pot(const NewcomerRules *rules, const NewcomerRegion *r, double given, do
 
 /* All is filled in: what does not depend on the newcomer. */
 void
-newcomer_prepare(NewcomerDemand *d, const NewcomerRules *rules)
+sr_newcomer_prepare(NewcomerDemand *d, const NewcomerRules *rules)
 {
 	for (int64 i = d->count - 1; i >= 0; i--)
 	{
@@ -225,7 +225,7 @@ newcomer_prepare(NewcomerDemand *d, const NewcomerRules *rules)
 /* ---------- discs ---------- */
 
 void
-newcomer_work_init(NewcomerWork *work, const HpxGrid *grid, int32 nregions)
+sr_newcomer_work_init(NewcomerWork *work, const HpxGrid *grid, int32 nregions)
 {
 	/* a ring may be met in two intervals, and the ring of the centre in a cell more */
 	work->spans = sr_alloc_array(2 * (int64) grid->nring + 1, sizeof(EntrySpan));
@@ -259,7 +259,7 @@ disc_spans(const NewcomerDemand *d, const DiscScan *scan, EntrySpan *spans)
 	{
 		int32		rings = Min(DISC_BLOCK, scan->last_ring - first + 1);
 
-		disc_intervals(d->grid, scan, first, rings, lo, hi);
+		sr_disc_intervals(d->grid, scan, first, rings, lo, hi);
 		for (int32 k = 0; k < rings; k++)
 		{
 			const HpxRing *ring = HPX_RING(d->grid, first + k);
@@ -397,8 +397,8 @@ demand_in(const NewcomerDemand *d, const EntrySpan *spans, int32 count)
  * scores of all would rise. Its disc lies in the cells that were read.
  */
 NewcomerScores
-newcomer_scores(const NewcomerDemand *d, const NewcomerRules *rules, const NewcomerRegion *regions,
-				const Newcomer *node, double lon, double lat, int32 own_region, NewcomerWork *work)
+sr_score_newcomer(const NewcomerDemand *d, const NewcomerRules *rules, const NewcomerRegion *regions,
+				  const Newcomer *node, double lon, double lat, int32 own_region, NewcomerWork *work)
 {
 	Disc		disc = {lon, lat, node->reach};
 	DiscScan	scan;
@@ -410,7 +410,7 @@ newcomer_scores(const NewcomerDemand *d, const NewcomerRules *rules, const Newco
 	int32		count;
 	int32		touched = 0;
 
-	disc_prepare(d->grid, &disc, &scan);
+	sr_disc_prepare(d->grid, &disc, &scan);
 	count = disc_spans(d, &scan, work->spans);
 	scores.in_reach = demand_in(d, work->spans, count);
 	if (scores.in_reach > 0)
@@ -452,7 +452,7 @@ newcomer_scores(const NewcomerDemand *d, const NewcomerRules *rules, const Newco
  * Under a cap for each provider the others share in the proportions in which they did.
  */
 double
-newcomer_amount(const NewcomerPool *pool, double own, double more)
+sr_newcomer_amount(const NewcomerPool *pool, double own, double more)
 {
 	double		total = Max(0.0, pool->score + more);
 	double		payable = Min(pool->available, floor(pool->price_max * total));

@@ -82,7 +82,7 @@ typedef struct EntrySpan
 	uint32		to;
 } EntrySpan;
 
-/* Memory of newcomer_scores. */
+/* Memory of sr_score_newcomer. */
 typedef struct NewcomerWork
 {
 	EntrySpan  *spans;
@@ -113,15 +113,15 @@ typedef struct NewcomerPool
 	const double *largest_sum;	/* sums of the first 0 .. nproviders of them */
 } NewcomerPool;
 
-extern void newcomer_demand_init(NewcomerDemand *d, const HpxGrid *grid, const SpanList *spans);
-extern void newcomer_demand_count(NewcomerDemand *d, const NewcomerField *field);
-extern bool newcomer_demand_counted(NewcomerDemand *d);
-extern void newcomer_demand_put(NewcomerDemand *d, int32 region, const NewcomerField *field);
-extern void newcomer_fill(const NewcomerDemand *d, double *column, const NewcomerField *field);
-extern void newcomer_prepare(NewcomerDemand *d, const NewcomerRules *rules);
-extern void newcomer_work_init(NewcomerWork *work, const HpxGrid *grid, int32 nregions);
-extern NewcomerScores newcomer_scores(const NewcomerDemand *d, const NewcomerRules *rules, const NewcomerRegion *regions,
-									  const Newcomer *node, double lon, double lat, int32 own_region, NewcomerWork *work);
-extern double newcomer_amount(const NewcomerPool *pool, double own, double more);
+extern void sr_newcomer_demand_init(NewcomerDemand *d, const HpxGrid *grid, const SpanList *spans);
+extern void sr_newcomer_demand_count(NewcomerDemand *d, const NewcomerField *field);
+extern bool sr_newcomer_demand_counted(NewcomerDemand *d);
+extern void sr_newcomer_demand_put(NewcomerDemand *d, int32 region, const NewcomerField *field);
+extern void sr_newcomer_fill(const NewcomerDemand *d, double *column, const NewcomerField *field);
+extern void sr_newcomer_prepare(NewcomerDemand *d, const NewcomerRules *rules);
+extern void sr_newcomer_work_init(NewcomerWork *work, const HpxGrid *grid, int32 nregions);
+extern NewcomerScores sr_score_newcomer(const NewcomerDemand *d, const NewcomerRules *rules, const NewcomerRegion *regions,
+										const Newcomer *node, double lon, double lat, int32 own_region, NewcomerWork *work);
+extern double sr_newcomer_amount(const NewcomerPool *pool, double own, double more);
 
 #endif							/* SR_NEWCOMER_H */

@@ -122,7 +122,7 @@ read_field(Datum field, const HpxGrid *grid, int64 first, int64 end)
 	CoveragePart part;
 	NewcomerField f;
 
-	part_read(field, first, end, &part);
+	sr_part_read(field, first, end, &part);
 	if (part.order != grid->order)
 		elog(ERROR, "fields of an epoch have orders %d and %d", grid->order, part.order);
 	f.nruns = part.nruns;
@@ -140,26 +140,26 @@ read_demand(const EpochFields *f, const NewcomerRules *rules, const HpxGrid *gri
 	NewcomerField *demands = sr_alloc_array(f->ndemands, sizeof(NewcomerField));
 	NewcomerField field;
 
-	newcomer_demand_init(d, grid, spans);
+	sr_newcomer_demand_init(d, grid, spans);
 	for (int32 i = 0; i < f->ndemands; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		demands[i] = read_field(f->demands[i], grid, first, end);
-		newcomer_demand_count(d, &demands[i]);
+		sr_newcomer_demand_count(d, &demands[i]);
 	}
-	if (!newcomer_demand_counted(d))
+	if (!sr_newcomer_demand_counted(d))
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("demand fields of order %d have more than 2^32 cells", grid->order)));
 	for (int32 i = 0; i < f->ndemands; i++)
-		newcomer_demand_put(d, f->demand_region[i], &demands[i]);
+		sr_newcomer_demand_put(d, f->demand_region[i], &demands[i]);
 	field = read_field(f->supply, grid, first, end);
-	newcomer_fill(d, d->supply, &field);
+	sr_newcomer_fill(d, d->supply, &field);
 	field = read_field(f->mature, grid, first, end);
-	newcomer_fill(d, d->mature, &field);
+	sr_newcomer_fill(d, d->mature, &field);
 	field = read_field(f->reference, grid, first, end);
-	newcomer_fill(d, d->reference, &field);
-	newcomer_prepare(d, rules);
+	sr_newcomer_fill(d, d->reference, &field);
+	sr_newcomer_prepare(d, rules);
 }
 
 /* The region at a position, from 1, 0 being none, as its number. */
@@ -209,7 +209,7 @@ compare_spans(const void *a, const void *b)
 }
 
 /*
- * newcomer_scores(epoch_id, codes, reach_m, contribution, tenure, freshness, supply_target, kept, faded, baseline, days,
+ * sr_newcomer_scores(epoch_id, codes, reach_m, contribution, tenure, freshness, supply_target, kept, faded, baseline, days,
  * multiplier_max, location, region)
  */
 SR_FUNCTION(sr_newcomer_scores);
@@ -218,7 +218,7 @@ sr_newcomer_scores(PG_FUNCTION_ARGS)
 {
 	Asked		asked = asked_arguments(fcinfo);
 	EpochFields fields = read_epoch(asked.epoch_id, asked.codes);
-	const HpxGrid *grid = hpx_grid(coverage_order_of(fields.supply));
+	const HpxGrid *grid = sr_hpx_grid(sr_coverage_order_of(fields.supply));
 	Disc		disc = {.radius = asked.node.reach};
 	SpanList	spans;
 	NewcomerDemand demand;
@@ -228,15 +228,15 @@ sr_newcomer_scores(PG_FUNCTION_ARGS)
 	Datum		values[5];
 	bool		nulls[5] = {false};
 
-	geog_read_point(PG_GETARG_DATUM(COMMON_ARGUMENTS), &disc.lon, &disc.lat);
+	sr_geog_read_point(PG_GETARG_DATUM(COMMON_ARGUMENTS), &disc.lon, &disc.lat);
 	check_disc(&disc);
-	span_list_init(&spans);
-	scan_disc(grid, &disc, &spans);
+	sr_span_list_init(&spans);
+	sr_scan_disc(grid, &disc, &spans);
 	qsort(spans.spans, spans.nspans, sizeof(CellSpan), compare_spans);
 	read_demand(&fields, &asked.rules, grid, &spans, &demand);
-	newcomer_work_init(&work, grid, fields.nregions);
-	scores = newcomer_scores(&demand, &asked.rules, fields.regions, &asked.node, disc.lon, disc.lat,
-							 region_at(&fields, PG_GETARG_INT32(COMMON_ARGUMENTS + 1)), &work);
+	sr_newcomer_work_init(&work, grid, fields.nregions);
+	scores = sr_score_newcomer(&demand, &asked.rules, fields.regions, &asked.node, disc.lon, disc.lat,
+							   region_at(&fields, PG_GETARG_INT32(COMMON_ARGUMENTS + 1)), &work);
 
 	desc = sr_result_row(fcinfo);
 	values[0] = Float8GetDatum(scores.in_reach);
@@ -295,8 +295,8 @@ sr_newcomer_map(PG_FUNCTION_ARGS)
 	NewcomerPool region_pool = pool_argument(fcinfo, COMMON_ARGUMENTS + 5, cap_bps);
 	EpochFields fields = read_epoch(asked.epoch_id, asked.codes);
 	const double *others = float8_array(PG_GETARG_DATUM(COMMON_ARGUMENTS + 1), fields.nregions + 1, NULL);
-	const HpxGrid *grid = hpx_grid(coverage_order_of(fields.supply));
-	const HpxGrid *centers = hpx_grid(places->order);
+	const HpxGrid *grid = sr_hpx_grid(sr_coverage_order_of(fields.supply));
+	const HpxGrid *centers = sr_hpx_grid(places->order);
 	SpanList	all;
 	NewcomerDemand demand;
 	NewcomerWork work;
@@ -304,15 +304,15 @@ sr_newcomer_map(PG_FUNCTION_ARGS)
 	uint32		run = 0;
 
 	check_disc(&(Disc) {0, 0, asked.node.reach});
-	span_list_init(&all);
+	sr_span_list_init(&all);
 	span_list_add(&all, 0, grid->ncell - 1);
 	read_demand(&fields, &asked.rules, grid, &all, &demand);
-	newcomer_work_init(&work, grid, fields.nregions);
-	builder_init(&builder, places->order, 1024);
+	sr_newcomer_work_init(&work, grid, fields.nregions);
+	sr_builder_init(&builder, places->order, 1024);
 	for (int32 i = 1; i <= centers->nring; i++)
 	{
 		const HpxRing *ring = HPX_RING(centers, i);
-		double		lat = hpx_ring_lat(ring);
+		double		lat = sr_hpx_ring_lat(ring);
 
 		for (int32 j = 0; j < ring->ncell; j++)
 		{
@@ -324,10 +324,10 @@ sr_newcomer_map(PG_FUNCTION_ARGS)
 			while (run_end(places, run) <= cell)
 				run++;
 			region = region_at(&fields, places->values[run]);
-			scores = newcomer_scores(&demand, &asked.rules, fields.regions, &asked.node, hpx_ring_lon(ring, j), lat, region, &work);
-			builder_add(&builder, cell, others[region + 1] + newcomer_amount(&gap_pool, scores.gap, scores.gap_more) +
-						newcomer_amount(&region_pool, scores.region, scores.region_more));
+			scores = sr_score_newcomer(&demand, &asked.rules, fields.regions, &asked.node, sr_hpx_ring_lon(ring, j), lat, region, &work);
+			builder_add(&builder, cell, others[region + 1] + sr_newcomer_amount(&gap_pool, scores.gap, scores.gap_more) +
+						sr_newcomer_amount(&region_pool, scores.region, scores.region_more));
 		}
 	}
-	PG_RETURN_POINTER(builder_finish(&builder));
+	PG_RETURN_POINTER(sr_builder_finish(&builder));
 }

@@ -12,7 +12,7 @@
 Bricks
 sr_bricks(const MapFrame *frame, int order)
 {
-	return (Bricks) {.frame = frame, .grid = hpx_grid(order), .row = -1};
+	return (Bricks) {.frame = frame, .grid = sr_hpx_grid(order), .row = -1};
 }
 
 /* Finds what the frame shows of a row. */
@@ -59,7 +59,7 @@ sr_bricks_add_cells(Bricks *b, int64 first, int64 last, double value)
 {
 	while (first <= last)
 	{
-		int32		row = hpx_cell_ring(b->grid, first) - 1;
+		int32		row = sr_hpx_cell_ring(b->grid, first) - 1;
 		const HpxRing *ring = HPX_RING(b->grid, row + 1);
 		int64		end = Min(last + 1, ring->start + ring->ncell);
 		double		west = ((double) (first - ring->start) + ring->shift - 0.5) / ring->ncell;
@@ -106,7 +106,7 @@ add_ring(const Coverage *c, uint32 *run, const HpxRing *ring, const HpxRing *row
 void
 sr_bricks_add_field(Bricks *b, const Coverage *c)
 {
-	const HpxGrid *fine = hpx_grid(c->order);
+	const HpxGrid *fine = sr_hpx_grid(c->order);
 	int			shift = 2 * (c->order - b->grid->order);
 	double		scale = mean_scale(c);
 	Mean	   *means = palloc0(4 * b->grid->nside * sizeof(Mean));

@@ -141,7 +141,7 @@ sr_path_outline(Bricks *b, int sign, double at_least, StringInfo out)
 		else
 			spans[n++] = brick->span;
 	}
-	outline_trace(spans, n, &sink);
+	sr_outline_trace(spans, n, &sink);
 	pfree(spans);
 	return path.npoints;
 }

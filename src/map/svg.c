@@ -83,10 +83,10 @@ add_region(Bricks *b, Datum geography)
 	SpanList	spans;
 
 	CHECK_FOR_INTERRUPTS();
-	region_cells(geography, b->grid->order, &region, &spans);
+	sr_region_cells(geography, b->grid->order, &region, &spans);
 	for (int64 i = 0; i < spans.nspans; i++)
 		sr_bricks_add_cells(b, spans.spans[i].first, spans.spans[i].last, 1);
-	span_list_free(&spans);
+	sr_span_list_free(&spans);
 }
 
 /* The outlines of regions, each for itself. */
@@ -116,7 +116,7 @@ static void
 draw_points(StringInfo out, const MapFrame *frame, Datum geography, bool *taken)
 {
 	double	   *lonlat;
-	int32		n = geog_read_points(geography, &lonlat);
+	int32		n = sr_geog_read_points(geography, &lonlat);
 
 	for (int32 i = 0; i < n; i++, lonlat += 2)
 	{
@@ -231,7 +231,7 @@ coverage_svg_shapes(PG_FUNCTION_ARGS)
 	for (int i = 0; i < nplaces; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (!nulls[i] && geog_is_puntal(places[i]))
+		if (!nulls[i] && sr_geog_is_puntal(places[i]))
 			draw_points(&dots, &frame, places[i], taken);
 		else if (!nulls[i])
 			places[nregions++] = places[i];

@@ -81,7 +81,7 @@ cell_value(const Coverage *c, int order, int64 cell, double scale, double *share
 		*share = 1;
 		return c->values[run_of(c, cell)];
 	}
-	hpx_cell_to_face(order, cell, &face, &ix, &iy);
+	sr_hpx_cell_to_face(order, cell, &face, &ix, &iy);
 	ix <<= finer;
 	iy <<= finer;
 	/* from the northern corner: the rings on which dx + dy is the same */
@@ -89,9 +89,9 @@ cell_value(const Coverage *c, int order, int64 cell, double scale, double *share
 	{
 		int64		dx = Max(0, d - (side - 1));
 		int64		n = Min(d, side - 1) - dx + 1;
-		int64		first = hpx_face_to_cell(c->order, face, ix + dx, iy + d - dx);
-		const HpxGrid *grid = hpx_grid(c->order);
-		const HpxRing *ring = HPX_RING(grid, hpx_cell_ring(grid, first));
+		int64		first = sr_hpx_face_to_cell(c->order, face, ix + dx, iy + d - dx);
+		const HpxGrid *grid = sr_hpx_grid(c->order);
+		const HpxRing *ring = HPX_RING(grid, sr_hpx_cell_ring(grid, first));
 		int64		to_end = ring->start + ring->ncell - first;
 
 		uint32		run = run_of(c, first);
@@ -116,7 +116,7 @@ cell_wkb(const HpxGrid *grid, int64 cell, double center_turn)
 	/* large cells' sides bend; neighbours agree on their points */
 	int			steps = grid->order < 6 ? 4 : grid->order < 7 ? 2 : 1;
 	double		xy[2 * CELL_FLAT_POINTS(4)];
-	LinearRing	ring = {cell_flat_outline(grid, cell, center_turn, steps, xy), xy};
+	LinearRing	ring = {sr_cell_flat_outline(grid, cell, center_turn, steps, xy), xy};
 
 	for (int i = 0; i < ring.npoints; i++)
 	{
@@ -127,7 +127,7 @@ cell_wkb(const HpxGrid *grid, int64 cell, double center_turn)
 		xy[2 * i] *= world;
 		xy[2 * i + 1] = (0.5 - mercator_y(s)) * world;
 	}
-	return wkb_polygon(&(Polygon) {1, &ring}, SRID_NONE);
+	return sr_wkb_polygon(&(Polygon) {1, &ring}, SRID_NONE);
 }
 
 /* ---------- SQL ---------- */
@@ -196,12 +196,12 @@ coverage_tile_cells(PG_FUNCTION_ARGS)
 		cursor = palloc0(sizeof(TileCursor));
 		cursor->c = PG_GETARG_COVERAGE(0);
 		cursor->tupdesc = sr_result_row(fcinfo);
-		cursor->grid = hpx_grid(Min(cursor->c->order, z + TILE_DETAIL));
+		cursor->grid = sr_hpx_grid(Min(cursor->c->order, z + TILE_DETAIL));
 		cursor->west = (x - TILE_BUFFER) * size - 0.5;
 		cursor->east = (x + 1 + TILE_BUFFER) * size - 0.5;
 		/* a cell reaches as far as the next rings */
-		cursor->ring = hpx_ring_above(cursor->grid, hpx_authalic_z(mercator_sinlat((y - TILE_BUFFER) * size))) - 1;
-		cursor->last_ring = hpx_ring_above(cursor->grid, hpx_authalic_z(mercator_sinlat((y + 1 + TILE_BUFFER) * size))) + 2;
+		cursor->ring = sr_hpx_ring_above(cursor->grid, hpx_authalic_z(mercator_sinlat((y - TILE_BUFFER) * size))) - 1;
+		cursor->last_ring = sr_hpx_ring_above(cursor->grid, hpx_authalic_z(mercator_sinlat((y + 1 + TILE_BUFFER) * size))) + 2;
 		cursor->ring = Max(1, cursor->ring);
 		cursor->last_ring = Min(cursor->grid->nring, cursor->last_ring);
 		cursor->scale = cursor->grid->order < cursor->c->order ? mean_scale(cursor->c) : 1.0;

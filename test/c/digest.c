@@ -30,7 +30,7 @@ note(const Field *f)
 
 	if (count == MOST)
 		return;
-	coverage_digest(f->order, f->nruns, f->values, f->starts, digest);
+	sr_coverage_digest(f->order, f->nruns, f->values, f->starts, digest);
 	half[0][count] = digest[0];
 	half[1][count++] = digest[1];
 }
@@ -262,7 +262,7 @@ avalanche(void)
 			memcpy(&f.values[i], &v, sizeof(v));
 			f.starts[i] = (uint32) (tap_random() * 1073741824.0);
 		}
-		coverage_digest(f.order, f.nruns, f.values, f.starts, before);
+		sr_coverage_digest(f.order, f.nruns, f.values, f.starts, before);
 		for (int bit = 0; bit < 64 + 30; bit++)
 		{
 			Field		g = f;
@@ -273,7 +273,7 @@ avalanche(void)
 				flip(&g, g.nruns - 1, UINT64_C(1) << bit);
 			else
 				g.starts[g.nruns - 1] ^= UINT32_C(1) << (bit - 64);
-			coverage_digest(g.order, g.nruns, g.values, g.starts, after);
+			sr_coverage_digest(g.order, g.nruns, g.values, g.starts, after);
 			for (int k = 0; k < 128; k++)
 				flips[bit][k] += (before[k / 64] ^ after[k / 64]) >> (k % 64) & 1;
 		}
@@ -296,7 +296,7 @@ known(const Field *f, uint64 first, uint64 second)
 {
 	uint64		digest[2];
 
-	coverage_digest(f->order, f->nruns, f->values, f->starts, digest);
+	sr_coverage_digest(f->order, f->nruns, f->values, f->starts, digest);
 	ok(digest[0] == first && digest[1] == second, "digest of %u runs of order %d: %016llx %016llx",
 	   f->nruns, f->order, (unsigned long long) digest[0], (unsigned long long) digest[1]);
 }

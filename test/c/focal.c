@@ -16,7 +16,7 @@ typedef struct Field
 	uint32	   *starts;
 	double	   *values;
 	int			shift;
-	int128	   *sums;			/* what focal_sums found */
+	int128	   *sums;			/* what sr_focal_sums found */
 	int64		taken;			/* cells it has come to */
 	int64		outside;		/* cells of which it said that they are 0 */
 } Field;
@@ -25,7 +25,7 @@ typedef struct Field
 static Field
 make_field(int order, double mean_run, double zeros)
 {
-	Field		f = {.grid = hpx_grid(order)};
+	Field		f = {.grid = sr_hpx_grid(order)};
 	int64		ncell = f.grid->ncell;
 
 	f.cells = sr_alloc((size_t) ncell * sizeof(double));
@@ -79,13 +79,13 @@ disc_sum(const Field *f, int64 cell, double radius)
 	Disc		disc = {.radius = radius};
 	int128		sum = 0;
 
-	hpx_cell_center(f->grid, cell, &disc.lon, &disc.lat);
-	span_list_init(&spans);
-	scan_disc(f->grid, &disc, &spans);
+	sr_hpx_cell_center(f->grid, cell, &disc.lon, &disc.lat);
+	sr_span_list_init(&spans);
+	sr_scan_disc(f->grid, &disc, &spans);
 	for (int64 k = 0; k < spans.nspans; k++)
 		for (int64 c = spans.spans[k].first; c <= spans.spans[k].last; c++)
 			sum += to_fixed(f->cells[c], f->shift);
-	span_list_free(&spans);
+	sr_span_list_free(&spans);
 	return sum;
 }
 
@@ -96,7 +96,7 @@ wrong_cells(Field *f, double radius, int64 step)
 	int64		wrong = 0;
 
 	f->taken = f->outside = 0;
-	focal_sums(f->grid, radius, f->nruns, f->starts, f->values, f->shift, take, f);
+	sr_focal_sums(f->grid, radius, f->nruns, f->starts, f->values, f->shift, take, f);
 	if (f->taken != f->grid->ncell)
 		return f->grid->ncell;
 	for (int64 cell = 0; cell < f->grid->ncell; cell += step)
@@ -109,12 +109,12 @@ static double
 half_width(const HpxGrid *grid, int32 i, int32 k, double radius)
 {
 	double	   *half = sr_alloc((size_t) grid->nring * sizeof(double));
-	Disc		disc = {hpx_ring_lon(HPX_RING(grid, i), 0), hpx_ring_lat(HPX_RING(grid, i)), radius};
+	Disc		disc = {sr_hpx_ring_lon(HPX_RING(grid, i), 0), sr_hpx_ring_lat(HPX_RING(grid, i)), radius};
 	DiscScan	scan;
 	double		result = -1;
 
-	disc_prepare(grid, &disc, &scan);
-	disc_halves(grid, &scan, half);
+	sr_disc_prepare(grid, &disc, &scan);
+	sr_disc_halves(grid, &scan, half);
 	if (k >= scan.first_ring && k <= scan.last_ring)
 		result = half[k - scan.first_ring];
 	sr_free(half);
@@ -172,7 +172,7 @@ check_edges(void)
 			double		r = side == 0 ? radius : nextafter(radius, side == 1 ? 0 : 1e9);
 
 			f.taken = f.outside = 0;
-			focal_sums(grid, r, f.nruns, f.starts, f.values, f.shift, take, &f);
+			sr_focal_sums(grid, r, f.nruns, f.starts, f.values, f.shift, take, &f);
 			for (int32 j = 0; j < from->ncell; j++)
 				wrong += f.sums[from->start + j] != disc_sum(&f, from->start + j, r);
 		}
@@ -216,7 +216,7 @@ main(void)
 		/* single cells, also on the seam and around the poles */
 		int64		ncell = INT64_C(12) << 12;
 		int64		cell = n < 8 ? n : n < 16 ? ncell - 1 - (n - 8) :
-			n < 24 ? HPX_RING(hpx_grid(6), 64 + n)->start - n % 2 : (int64) (tap_random() * (double) ncell);
+			n < 24 ? HPX_RING(sr_hpx_grid(6), 64 + n)->start - n % 2 : (int64) (tap_random() * (double) ncell);
 		double		radius = n % 3 == 0 ? 4e6 : n % 3 == 1 ? 5e5 : 1.5e5;
 		int64		wrong;
 

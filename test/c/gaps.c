@@ -23,12 +23,12 @@ neighbors(int order, int64 cell, int64 out[4])
 		int32		x,
 					y;
 
-		hpx_cell_to_face(order, cell, &face, &ix, &iy);
+		sr_hpx_cell_to_face(order, cell, &face, &ix, &iy);
 		x = (int32) ix + step[k][0];
 		y = (int32) iy + step[k][1];
 		if (x < 0 || y < 0 || x >= nside || y >= nside)
-			hpx_enter_face(order, &face, &x, &y);
-		out[k] = hpx_face_to_cell(order, face, x, y);
+			sr_hpx_enter_face(order, &face, &x, &y);
+		out[k] = sr_hpx_face_to_cell(order, face, x, y);
 	}
 }
 
@@ -47,8 +47,8 @@ share_side(int order, int64 a, int64 b)
 		int64		ix,
 					iy;
 
-		hpx_cell_to_face(order, k < 4 ? a : b, &face, &ix, &iy);
-		hpx_face_position(face, ((double) ix + (k & 1)) / nside, ((double) iy + (k >> 1 & 1)) / nside, &lon[k], &lat[k]);
+		sr_hpx_cell_to_face(order, k < 4 ? a : b, &face, &ix, &iy);
+		sr_hpx_face_position(face, ((double) ix + (k & 1)) / nside, ((double) iy + (k >> 1 & 1)) / nside, &lon[k], &lat[k]);
 		if (fabs(lat[k]) > 90 - 1e-9)
 			lon[k] = 0;
 	}
@@ -85,7 +85,7 @@ main(void)
 {
 	for (int order = 0; order <= 5; order++)
 	{
-		int64		ncell = hpx_grid(order)->ncell;
+		int64		ncell = sr_hpx_grid(order)->ncell;
 		int64		there_and_back = 0,
 					rings = 0,
 					sides = 0,
@@ -98,9 +98,9 @@ main(void)
 						iy;
 			int64		next[4];
 
-			hpx_cell_to_face(order, cell, &face, &ix, &iy);
-			there_and_back += hpx_face_to_cell(order, face, ix, iy) != cell;
-			rings += hpx_face_ring(order, face, (int32) (ix + iy)) != hpx_cell_ring(hpx_grid(order), cell);
+			sr_hpx_cell_to_face(order, cell, &face, &ix, &iy);
+			there_and_back += sr_hpx_face_to_cell(order, face, ix, iy) != cell;
+			rings += sr_hpx_face_ring(order, face, (int32) (ix + iy)) != sr_hpx_cell_ring(sr_hpx_grid(order), cell);
 			neighbors(order, cell, next);
 			for (int k = 0; k < 4; k++)
 				sides += !share_side(order, cell, next[k]);
@@ -117,12 +117,12 @@ main(void)
 								lat2;
 					double		nside = (double) (INT64_C(1) << order);
 
-					hpx_cell_to_face(order, next[k], &f, &jx, &jy);
-					hpx_face_position(face, (ix + (c & 1)) / nside, (iy + (c >> 1 & 1)) / nside, &lon, &lat);
-					hpx_face_position(f, (jx + (c >> 2 & 1)) / nside, (jy + (c >> 3)) / nside, &lon2, &lat2);
+					sr_hpx_cell_to_face(order, next[k], &f, &jx, &jy);
+					sr_hpx_face_position(face, (ix + (c & 1)) / nside, (iy + (c >> 1 & 1)) / nside, &lon, &lat);
+					sr_hpx_face_position(f, (jx + (c >> 2 & 1)) / nside, (jy + (c >> 3)) / nside, &lon2, &lat2);
 					vertices += (lon == lon2 && lat == lat2) !=
-						(hpx_vertex(order, face, (int32) ix + (c & 1), (int32) iy + (c >> 1 & 1)) ==
-						 hpx_vertex(order, f, (int32) jx + (c >> 2 & 1), (int32) jy + (c >> 3)));
+						(sr_hpx_vertex(order, face, (int32) ix + (c & 1), (int32) iy + (c >> 1 & 1)) ==
+						 sr_hpx_vertex(order, f, (int32) jx + (c >> 2 & 1), (int32) jy + (c >> 3)));
 				}
 		}
 		ok(there_and_back == 0, "order %d: every cell is found again from its face", order);
@@ -133,7 +133,7 @@ main(void)
 
 	for (int order = 0; order <= 7; order++)
 	{
-		const HpxGrid *grid = hpx_grid(order);
+		const HpxGrid *grid = sr_hpx_grid(order);
 		int64		wrong = 0,
 					ngaps = 0;
 
@@ -145,7 +145,7 @@ main(void)
 			SpanList	cells;
 			GapSet		set;
 
-			span_list_init(&cells);
+			sr_span_list_init(&cells);
 			for (int64 c = 0; c < grid->ncell; c++)
 			{
 				in[c] = tap_random() * 100 < percent;
@@ -158,13 +158,13 @@ main(void)
 			for (int64 c = 0; c < grid->ncell; c++)
 				if (in[c] && label[c] < 0)
 					flood(order, in, label, c, c);
-			wrong += !gaps_find(grid, &cells, &set);
-			gaps_find_centers(&set);
+			wrong += !sr_gaps_find(grid, &cells, &set);
+			sr_gaps_find_centers(&set);
 			ngaps += set.ngaps;
 			for (int64 i = 0; i < set.table.list.count; i++)
 			{
 				CellSpan	spans[2];
-				int			n = gaps_segment_cells(&set, (uint32) i, spans);
+				int			n = sr_gaps_segment_cells(&set, (uint32) i, spans);
 
 				for (int k = 0; k < n; k++)
 					for (int64 c = spans[k].first; c <= spans[k].last; c++)
@@ -177,7 +177,7 @@ main(void)
 				wrong += number[c] != label[c];
 			for (int64 g = 0; g < set.ngaps; g++)
 				wrong += label[set.gaps[g].center] != set.gaps[g].first;
-			span_list_free(&cells);
+			sr_span_list_free(&cells);
 			sr_free(in);
 			sr_free(label);
 			sr_free(number);

@@ -39,8 +39,8 @@ cell_of(int order, double lon, double lat)
 	int64		cell;
 
 	sr_sincos_deg(lat, &s, &c);
-	cell = hpx_cell(order, hpx_authalic_z(s), sr_lon_turn(lon), &ring);
-	wrong_rings += ring != hpx_cell_ring(hpx_grid(order), cell);
+	cell = sr_hpx_cell(order, hpx_authalic_z(s), sr_lon_turn(lon), &ring);
+	wrong_rings += ring != sr_hpx_cell_ring(sr_hpx_grid(order), cell);
 	return cell;
 }
 
@@ -90,7 +90,7 @@ main(void)
 
 	for (int order = 0; order <= SR_MAX_ORDER; order++)
 	{
-		const HpxGrid *grid = hpx_grid(order);
+		const HpxGrid *grid = sr_hpx_grid(order);
 		int64		ntest = order <= 5 ? grid->ncell : 50000;
 		int64		bad_centre = 0,
 					bad_ring = 0,
@@ -109,7 +109,7 @@ main(void)
 		for (int64 k = 0; k < ntest; k++)
 		{
 			int64		cell = order <= 5 ? k : (int64) (tap_random() * (double) grid->ncell);
-			const HpxRing *ring = HPX_RING(grid, hpx_cell_ring(grid, cell));
+			const HpxRing *ring = HPX_RING(grid, sr_hpx_cell_ring(grid, cell));
 			double		lon,
 						lat,
 						flon,
@@ -119,14 +119,14 @@ main(void)
 			int64		ix,
 						iy;
 
-			hpx_cell_center(grid, cell, &lon, &lat);
+			sr_hpx_cell_center(grid, cell, &lon, &lat);
 			bad_centre += cell_of(order, lon, lat) != cell;
 			bad_ring += cell < ring->start || cell >= ring->start + ring->ncell;
-			hpx_cell_to_face(order, cell, &face, &ix, &iy);
-			hpx_face_position(face, ((double) ix + 0.5) / (double) grid->nside,
-							  ((double) iy + 0.5) / (double) grid->nside, &flon, &flat);
+			sr_hpx_cell_to_face(order, cell, &face, &ix, &iy);
+			sr_hpx_face_position(face, ((double) ix + 0.5) / (double) grid->nside,
+								 ((double) iy + 0.5) / (double) grid->nside, &flon, &flat);
 			dlon = remainder(flon - lon, 360.0) * ring->coslat;
-			bad_back += hpx_face_to_cell(order, face, ix, iy) != cell;
+			bad_back += sr_hpx_face_to_cell(order, face, ix, iy) != cell;
 			bad_face += face < 0 || face > 11 || ix < 0 || ix >= grid->nside || iy < 0 ||
 				iy >= grid->nside || fabs(dlon) > 1e-9 || fabs(flat - lat) > 1e-9;
 		}
@@ -136,19 +136,19 @@ main(void)
 		ok(bad_back == 0, "order %d: and leads back to the cell", order);
 	}
 
-	ok(fabs(hpx_cell_area(0) * 12 - 510065621.724e6) < 500, "the cells' area adds up to the ellipsoid's");
-	ok(hpx_cell_area(13) * (INT64_C(12) << 26) == hpx_cell_area(0) * 12, "and does so at every order");
+	ok(fabs(sr_hpx_cell_area(0) * 12 - 510065621.724e6) < 500, "the cells' area adds up to the ellipsoid's");
+	ok(sr_hpx_cell_area(13) * (INT64_C(12) << 26) == sr_hpx_cell_area(0) * 12, "and does so at every order");
 
 	worst = 0;
 	for (int i = 0; i < NRANDOM; i++)
 	{
 		double		z = 2 * tap_random() - 1;
 
-		worst = fmax(worst, fabs(hpx_authalic_z(hpx_sinlat(z)) - z));
+		worst = fmax(worst, fabs(hpx_authalic_z(sr_hpx_sinlat(z)) - z));
 	}
 	ok(worst < 4e-16, "authalic and geodetic latitude are inverse: %.1e", worst);
 	ok(hpx_authalic_z(1) == 1 && hpx_authalic_z(-1) == -1 && hpx_authalic_z(0) == 0 &&
-	   hpx_sinlat(1) == 1 && hpx_sinlat(-1) == -1, "poles and equator are exact");
+	   sr_hpx_sinlat(1) == 1 && sr_hpx_sinlat(-1) == -1, "poles and equator are exact");
 
 	worst = 0;
 	for (int i = 0; i < NRANDOM; i++)

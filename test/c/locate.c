@@ -43,7 +43,7 @@ typedef struct World
 static World
 new_world(int order)
 {
-	World		w = {hpx_grid(order), locator_new(), NULL, 0};
+	World		w = {sr_hpx_grid(order), sr_locator_new(), NULL, 0};
 
 	w.owner = sr_alloc((size_t) w.grid->ncell * sizeof(int32));
 	for (int64 c = 0; c < w.grid->ncell; c++)
@@ -57,14 +57,14 @@ add_region(World *w, const Polygon *polygon)
 	SpanList	spans;
 	RingFault	fault;
 
-	locator_add(w->locator, polygon, 1, &fault);
-	span_list_init(&spans);
-	scan_polygons(w->grid, polygon, 1, &spans, &fault);
+	sr_locator_add(w->locator, polygon, 1, &fault);
+	sr_span_list_init(&spans);
+	sr_scan_polygons(w->grid, polygon, 1, &spans, &fault);
 	for (int64 i = 0; i < spans.nspans; i++)
 		for (int64 c = spans.spans[i].first; c <= spans.spans[i].last; c++)
 			if (w->owner[c] < 0)
 				w->owner[c] = w->nregions;
-	span_list_free(&spans);
+	sr_span_list_free(&spans);
 	w->nregions++;
 }
 
@@ -81,8 +81,8 @@ differences(const World *w, int64 *covered)
 					lat;
 		int32		found;
 
-		hpx_cell_center(w->grid, c, &lon, &lat);
-		found = locator_find(w->locator, lon, lat);
+		sr_hpx_cell_center(w->grid, c, &lon, &lat);
+		found = sr_locator_find(w->locator, lon, lat);
 		*covered += found >= 0;
 		wrong += found != w->owner[c];
 	}
@@ -159,7 +159,7 @@ check_nearest(double within)
 {
 	static double shells[STARS][2 * (CORNERS + 1)];
 	static LinearRing rings[STARS];
-	Locator    *locator = locator_new();
+	Locator    *locator = sr_locator_new();
 	int			found = 0,
 				none = 0,
 				wrong = 0;
@@ -172,9 +172,9 @@ check_nearest(double within)
 		star(shells[i], CORNERS, 360 * tap_random() - 180, i == 0 ? 90 : i == 1 ? -90 : asin(2 * tap_random() - 1) * 180 / M_PI, 2, 0.6);
 		rings[i].npoints = CORNERS + 1;
 		rings[i].xy = shells[i];
-		locator_add(locator, &polygon, 1, &fault);
+		sr_locator_add(locator, &polygon, 1, &fault);
 	}
-	locator_finish(locator);
+	sr_locator_finish(locator);
 	for (int i = 0; i < 400; i++)
 	{
 		double		lon = 360 * tap_random() - 180;
@@ -183,9 +183,9 @@ check_nearest(double within)
 					ours = INFINITY;
 		int32		region;
 
-		if (locator_find(locator, lon, lat) >= 0)
+		if (sr_locator_find(locator, lon, lat) >= 0)
 			continue;
-		region = locator_nearest(locator, lon, lat, within);
+		region = sr_locator_nearest(locator, lon, lat, within);
 		for (int s = 0; s < STARS; s++)
 		{
 			double		chord = sampled_chord(&rings[s], lon, lat);
@@ -239,7 +239,7 @@ main(void)
 					star(hole[h], 13, lon, lat, sizes[s] / (2.5 + h), 0.3);
 				add_region(&w, &polygon);
 			}
-			locator_finish(w.locator);
+			sr_locator_finish(w.locator);
 			wrong = differences(&w, &covered);
 			ok(wrong == 0 && covered > 50, "12 overlapping regions of %.1f degrees with %d holes, at poles and the antimeridian (%lld cells)",
 			   sizes[s], holes, (long long) covered);
@@ -258,7 +258,7 @@ main(void)
 			star(shell, 12, 360 * tap_random() - 180, asin(2 * tap_random() - 1) * 180 / M_PI, 1 + 7 * tap_random(), 0.6);
 			add_region(&w, &polygon);
 		}
-		locator_finish(w.locator);
+		sr_locator_finish(w.locator);
 		wrong = differences(&w, &covered);
 		ok(wrong == 0, "2000 regions all over the Earth (%lld cells)", (long long) covered);
 	}
@@ -281,7 +281,7 @@ main(void)
 		rings[0].npoints = 401;
 		add_region(&w, &polygons[0]);
 		add_region(&w, &polygons[1]);
-		locator_finish(w.locator);
+		sr_locator_finish(w.locator);
 		wrong = differences(&w, &covered);
 		ok(wrong == 0 && covered > 5000, "edges to and fro, and edges that bulge (%lld cells)", (long long) covered);
 	}
@@ -292,20 +292,20 @@ main(void)
 		double		flat[] = {50, 0, 70, 0, 60, 20, 50, 0};
 		LinearRing	rings[2] = {{5, box}, {4, flat}};
 		Polygon		polygons[2] = {{1, &rings[0]}, {1, &rings[1]}};
-		Locator    *locator = locator_new();
+		Locator    *locator = sr_locator_new();
 		RingFault	fault;
 
-		locator_add(locator, &polygons[0], 1, &fault);
-		locator_add(locator, &polygons[1], 1, &fault);
-		locator_finish(locator);
-		ok(locator_find(locator, 61, 0) == 1 && locator_find(locator, 50, 0) == 1, "an edge along the equator is covered, and its end");
-		ok(locator_find(locator, 61, 1e-9) == 1 && locator_find(locator, 61, -1e-9) == -1, "a tenth of a millimetre inside is, and outside is not");
-		ok(locator_find(locator, 10, 5) == 0 && locator_find(locator, 30, -3) == 0 && locator_find(locator, 30, 10) == 0, "meridian edges and vertices are covered");
-		ok(locator_find(locator, 10 + 1e-9, 5) == 0 && locator_find(locator, 10 - 1e-9, 5) == -1, "a tenth of a millimetre inside is, and outside is not");
-		ok(locator_find(locator, -170, 5) == -1, "the far side of the edge's great circle is outside");
-		ok(locator_find(locator, 10, 50) == -1 && locator_find(locator, 10, -50) == -1, "so is the meridian beyond the edge");
-		ok(locator_find(locator, 20, 10.1) == 0, "a northern edge bulges");
-		ok(locator_find(locator, 380, 0) == 0, "longitudes go around");
+		sr_locator_add(locator, &polygons[0], 1, &fault);
+		sr_locator_add(locator, &polygons[1], 1, &fault);
+		sr_locator_finish(locator);
+		ok(sr_locator_find(locator, 61, 0) == 1 && sr_locator_find(locator, 50, 0) == 1, "an edge along the equator is covered, and its end");
+		ok(sr_locator_find(locator, 61, 1e-9) == 1 && sr_locator_find(locator, 61, -1e-9) == -1, "a tenth of a millimetre inside is, and outside is not");
+		ok(sr_locator_find(locator, 10, 5) == 0 && sr_locator_find(locator, 30, -3) == 0 && sr_locator_find(locator, 30, 10) == 0, "meridian edges and vertices are covered");
+		ok(sr_locator_find(locator, 10 + 1e-9, 5) == 0 && sr_locator_find(locator, 10 - 1e-9, 5) == -1, "a tenth of a millimetre inside is, and outside is not");
+		ok(sr_locator_find(locator, -170, 5) == -1, "the far side of the edge's great circle is outside");
+		ok(sr_locator_find(locator, 10, 50) == -1 && sr_locator_find(locator, 10, -50) == -1, "so is the meridian beyond the edge");
+		ok(sr_locator_find(locator, 20, 10.1) == 0, "a northern edge bulges");
+		ok(sr_locator_find(locator, 380, 0) == 0, "longitudes go around");
 	}
 
 	{
@@ -315,18 +315,18 @@ main(void)
 		LinearRing	rings[3] = {{4, antipodal}, {5, box}, {4, point}};
 		Polygon		polygons[3] = {{0, NULL}, {1, &rings[2]}, {1, &rings[1]}};
 		Polygon		parts[2] = {{1, &rings[1]}, {1, &rings[0]}};
-		Locator    *locator = locator_new();
+		Locator    *locator = sr_locator_new();
 		RingFault	fault;
 
 		for (int i = 0; i < 3; i++)
-			locator_add(locator, &polygons[i], 1, &fault);
-		locator_finish(locator);
-		ok(locator_find(locator, 20, 0) == 2 && locator_find(locator, 5, 5) == -1, "an empty region and a point cover nothing");
-		locator = locator_new();
-		ok(!locator_add(locator, parts, 2, &fault) && fault.error == RING_ANTIPODAL && fault.edge[0] == 10 && fault.edge[3] == -20, "an undefined edge in any part is reported");
-		locator = locator_new();
-		locator_finish(locator);
-		ok(locator_find(locator, 20, 0) == -1, "of no regions none covers a point");
+			sr_locator_add(locator, &polygons[i], 1, &fault);
+		sr_locator_finish(locator);
+		ok(sr_locator_find(locator, 20, 0) == 2 && sr_locator_find(locator, 5, 5) == -1, "an empty region and a point cover nothing");
+		locator = sr_locator_new();
+		ok(!sr_locator_add(locator, parts, 2, &fault) && fault.error == RING_ANTIPODAL && fault.edge[0] == 10 && fault.edge[3] == -20, "an undefined edge in any part is reported");
+		locator = sr_locator_new();
+		sr_locator_finish(locator);
+		ok(sr_locator_find(locator, 20, 0) == -1, "of no regions none covers a point");
 	}
 	check_nearest(1000000);
 	check_nearest(200000);

@@ -35,7 +35,7 @@ static void
 trace(const RowSpan *spans, int64 n)
 {
 	npoint = noutline = 0;
-	outline_trace(spans, n, &sink);
+	sr_outline_trace(spans, n, &sink);
 }
 
 /* Is a position inside, by the even-odd rule? */

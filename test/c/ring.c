@@ -102,7 +102,7 @@ in_star(const Star *s, Vec3 p, bool *close)
 static bool
 find_smaller(Star *s)
 {
-	const HpxGrid *grid = hpx_grid(5);
+	const HpxGrid *grid = sr_hpx_grid(5);
 	int64		inside = 0;
 	bool		close = false;
 
@@ -111,7 +111,7 @@ find_smaller(Star *s)
 		double		lon,
 					lat;
 
-		hpx_cell_center(grid, c, &lon, &lat);
+		sr_hpx_cell_center(grid, c, &lon, &lat);
 		inside += in_star(s, on_sphere(lon, lat), &close);
 	}
 	s->far_side = inside > grid->ncell / 2;
@@ -123,18 +123,18 @@ static int64
 disagreements(const HpxGrid *grid, const Polygon *polygon, const Star *shell, const Star *hole, int64 *covered)
 {
 	unsigned char *scanned = calloc((size_t) grid->ncell, 1);
-	Locator    *locator = locator_new();
+	Locator    *locator = sr_locator_new();
 	SpanList	spans;
 	RingFault	fault;
 	int64		wrong = 0;
 
-	span_list_init(&spans);
-	if (!scan_polygons(grid, polygon, 1, &spans, &fault) || !locator_add(locator, polygon, 1, &fault))
+	sr_span_list_init(&spans);
+	if (!sr_scan_polygons(grid, polygon, 1, &spans, &fault) || !sr_locator_add(locator, polygon, 1, &fault))
 	{
 		free(scanned);
 		return grid->ncell;
 	}
-	locator_finish(locator);
+	sr_locator_finish(locator);
 	for (int64 i = 0; i < spans.nspans; i++)
 		for (int64 c = spans.spans[i].first; c <= spans.spans[i].last; c++)
 			scanned[c]++;
@@ -146,13 +146,13 @@ disagreements(const HpxGrid *grid, const Polygon *polygon, const Star *shell, co
 		bool		close = false;
 		bool		expected;
 
-		hpx_cell_center(grid, c, &lon, &lat);
+		sr_hpx_cell_center(grid, c, &lon, &lat);
 		p = on_sphere(lon, lat);
 		expected = in_star(shell, p, &close) && (hole == NULL || !in_star(hole, p, &close));
-		wrong += scanned[c] > 1 || (locator_find(locator, lon, lat) == 0) != scanned[c] || (!close && expected != scanned[c]);
+		wrong += scanned[c] > 1 || (sr_locator_find(locator, lon, lat) == 0) != scanned[c] || (!close && expected != scanned[c]);
 		*covered += scanned[c];
 	}
-	span_list_free(&spans);
+	sr_span_list_free(&spans);
 	free(scanned);
 	return wrong;
 }
@@ -187,7 +187,7 @@ area_by_chords(const Star *s)
 		}
 	}
 	sum = fmod(fabs(sum), 4 * M_PI);
-	return fmin(sum, 4 * M_PI - sum) * 12 * hpx_cell_area(0) / (4 * M_PI);
+	return fmin(sum, 4 * M_PI - sum) * 12 * sr_hpx_cell_area(0) / (4 * M_PI);
 }
 
 int
@@ -224,7 +224,7 @@ main(void)
 			make_star(&hole, 13, shell.far_side ? lon + 180 : lon, shell.far_side ? -lat : lat, 1, 15);
 			rings[0] = shell.ring;
 			rings[1] = hole.ring;
-			wrong += disagreements(hpx_grid(5), &polygon, &shell, i % 2 ? &hole : NULL, &covered);
+			wrong += disagreements(sr_hpx_grid(5), &polygon, &shell, i % 2 ? &hole : NULL, &covered);
 			stars++;
 		}
 		ok(wrong == 0 && stars > nplaces && covered > 1000, "%d stars of %.0f to %.0f degrees, with and without holes: the smaller side is inside (%d times the far one, %lld cells)",
@@ -243,7 +243,7 @@ main(void)
 
 			make_star(&s, 4 + i, places[i][0] + 0.1, places[i][1] * 0.99, sizes[k][0], sizes[k][1]);
 			expected = area_by_chords(&s);
-			worst = fmax(worst, fabs(polygon_area(&polygon) - expected) / 5.1e14);
+			worst = fmax(worst, fabs(sr_polygon_area(&polygon) - expected) / 5.1e14);
 		}
 		ok(worst < 1e-8, "areas of stars of %.0f to %.0f degrees (%.1e of the Earth off)", sizes[k][0], sizes[k][1], worst);
 	}
@@ -255,12 +255,12 @@ main(void)
 		double		lune[] = {-30, 0, 5, 90, 60, 0, 6, -90, -30, 0};
 		double		around[] = {60, 0, 5, 90, -30, 0, 6, -90, 60, 0};
 		LinearRing	rings[4] = {{4, north}, {4, south}, {5, lune}, {5, around}};
-		double		octant = 12 * hpx_cell_area(0) / 8;
+		double		octant = 12 * sr_hpx_cell_area(0) / 8;
 
 		for (int i = 0; i < 4; i++)
 		{
 			Polygon		polygon = {1, &rings[i]};
-			double		area = polygon_area(&polygon);
+			double		area = sr_polygon_area(&polygon);
 
 			ok(fabs(area / (i < 2 ? octant : 2 * octant) - 1) < 1e-14, "area of %s", i == 0 ? "the octant at the north pole" : i == 1 ? "that at the south pole" : "both together");
 		}
@@ -269,7 +269,7 @@ main(void)
 	for (int order = 0; order <= 5; order++)
 	{
 		/* corners are centres, and edges run along the equator and meridians, through many centres */
-		const HpxGrid *grid = hpx_grid(order);
+		const HpxGrid *grid = sr_hpx_grid(order);
 		int64		wrong = 0,
 					missed = 0;
 
@@ -279,14 +279,14 @@ main(void)
 			int			n = 3 + k % 6;
 			LinearRing	ring = {n + 1, xy};
 			Polygon		polygon = {1, &ring};
-			Locator    *locator = locator_new();
+			Locator    *locator = sr_locator_new();
 			RingFault	fault;
 			SpanList	spans;
 			unsigned char *scanned = calloc((size_t) grid->ncell, 1);
 
 			for (int i = 0; i < n; i++)
 			{
-				hpx_cell_center(grid, (int64) (tap_random() * (double) grid->ncell), &xy[2 * i], &xy[2 * i + 1]);
+				sr_hpx_cell_center(grid, (int64) (tap_random() * (double) grid->ncell), &xy[2 * i], &xy[2 * i + 1]);
 				if (k % 3 == 1 && i > 0)
 					xy[2 * i + (i % 2)] = xy[2 * i + (i % 2) - 2];
 				if (k % 3 == 2 && i < 2)
@@ -294,12 +294,12 @@ main(void)
 			}
 			xy[2 * n] = xy[0];
 			xy[2 * n + 1] = xy[1];
-			span_list_init(&spans);
-			if (locator_add(locator, &polygon, 1, &fault) != scan_polygons(grid, &polygon, 1, &spans, &fault))
+			sr_span_list_init(&spans);
+			if (sr_locator_add(locator, &polygon, 1, &fault) != sr_scan_polygons(grid, &polygon, 1, &spans, &fault))
 				wrong++;
 			if (fault.error != RING_OK)
 				continue;
-			locator_finish(locator);
+			sr_locator_finish(locator);
 			for (int64 i = 0; i < spans.nspans; i++)
 				for (int64 c = spans.spans[i].first; c <= spans.spans[i].last; c++)
 					scanned[c]++;
@@ -308,12 +308,12 @@ main(void)
 				double		lon,
 							lat;
 
-				hpx_cell_center(grid, c, &lon, &lat);
-				wrong += (locator_find(locator, lon, lat) == 0) != scanned[c];
+				sr_hpx_cell_center(grid, c, &lon, &lat);
+				wrong += (sr_locator_find(locator, lon, lat) == 0) != scanned[c];
 			}
 			for (int i = 0; i < n; i++)
-				missed += locator_find(locator, xy[2 * i], xy[2 * i + 1]) != 0;
-			span_list_free(&spans);
+				missed += sr_locator_find(locator, xy[2 * i], xy[2 * i + 1]) != 0;
+			sr_span_list_free(&spans);
 			free(scanned);
 		}
 		ok(wrong == 0 && missed == 0, "order %d: on boundaries, too, cells and places agree (%lld do not), and corners are covered (%lld are not)",
@@ -345,7 +345,7 @@ main(void)
 			Ring		ring;
 			RingFault	fault;
 
-			ok(ring_make(&ring, &lr, &fault) == (cases[i].error == RING_OK) && fault.error == cases[i].error, "%s", cases[i].what);
+			ok(sr_ring_make(&ring, &lr, &fault) == (cases[i].error == RING_OK) && fault.error == cases[i].error, "%s", cases[i].what);
 		}
 	}
 
@@ -358,21 +358,21 @@ main(void)
 		SpanList	spans;
 		RingFault	fault;
 		int64		covered = 0;
-		Locator    *locator = locator_new();
+		Locator    *locator = sr_locator_new();
 
 		for (int i = 0; i < 25; i++)
 		{
 			twice[2 * i] = remainder(30.0 * i + 10, 360);
 			twice[2 * i + 1] = -20 + 3 * (i % 12) / 12.0 + (i < 12 ? 0 : i < 24 ? 0.001 : 0);
 		}
-		span_list_init(&spans);
-		ok(scan_polygons(hpx_grid(4), &polygons[0], 1, &spans, &fault), "a ring that winds twice around");
+		sr_span_list_init(&spans);
+		ok(sr_scan_polygons(sr_hpx_grid(4), &polygons[0], 1, &spans, &fault), "a ring that winds twice around");
 		for (int64 i = 0; i < spans.nspans; i++)
 			covered += spans.spans[i].last - spans.spans[i].first + 1;
 		ok(covered < 40, "is inside between its turns (%lld cells)", (long long) covered);
-		ok(locator_add(locator, &polygons[1], 1, &fault), "an eight around both poles");
-		locator_finish(locator);
-		ok(locator_find(locator, 10, 80) == locator_find(locator, -130, -80) && locator_find(locator, 10, 80) != locator_find(locator, 120, 0), "has both poles on one side, and what is between on the other");
+		ok(sr_locator_add(locator, &polygons[1], 1, &fault), "an eight around both poles");
+		sr_locator_finish(locator);
+		ok(sr_locator_find(locator, 10, 80) == sr_locator_find(locator, -130, -80) && sr_locator_find(locator, 10, 80) != sr_locator_find(locator, 120, 0), "has both poles on one side, and what is between on the other");
 	}
 	return tap_done();
 }

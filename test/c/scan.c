@@ -62,11 +62,11 @@ disc_errors(const HpxGrid *grid, const Disc *disc, int64 *covered)
 	double		s = sin(disc->lat * M_PI / 180);
 	double		gauss = SR_WGS84_A * sqrt(1 - SR_WGS84_E2) / (1 - SR_WGS84_E2 * s * s);
 	double		chord = 2 * gauss * sin(disc->radius / (2 * gauss));
-	int64		home = point_cell(grid->order, disc->lon, disc->lat);
+	int64		home = sr_point_cell(grid->order, disc->lon, disc->lat);
 	int64		errors = 0;
 
-	span_list_init(&spans);
-	scan_disc(grid, disc, &spans);
+	sr_span_list_init(&spans);
+	sr_scan_disc(grid, disc, &spans);
 	mark(&spans, counts, grid->ncell);
 	*covered = 0;
 	for (int64 c = 0; c < grid->ncell; c++)
@@ -76,7 +76,7 @@ disc_errors(const HpxGrid *grid, const Disc *disc, int64 *covered)
 					d;
 		Point		p;
 
-		hpx_cell_center(grid, c, &lon, &lat);
+		sr_hpx_cell_center(grid, c, &lon, &lat);
 		p = on_ellipsoid(lon, lat);
 		d = sqrt((p.x - p0.x) * (p.x - p0.x) + (p.y - p0.y) * (p.y - p0.y) + (p.z - p0.z) * (p.z - p0.z));
 		*covered += counts[c];
@@ -85,7 +85,7 @@ disc_errors(const HpxGrid *grid, const Disc *disc, int64 *covered)
 		else if (c != home && fabs(d - chord) > 1e-3 && (counts[c] == 1) != (d < chord))
 			errors++;
 	}
-	span_list_free(&spans);
+	sr_span_list_free(&spans);
 	free(counts);
 	return errors;
 }
@@ -98,7 +98,7 @@ disc_errors(const HpxGrid *grid, const Disc *disc, int64 *covered)
 static int64
 homes_at_risk(int order, int64 npoints)
 {
-	const HpxGrid *grid = hpx_grid(order);
+	const HpxGrid *grid = sr_hpx_grid(order);
 	int64		errors = 0;
 
 	for (int64 i = 0; i < npoints; i++)
@@ -112,9 +112,9 @@ homes_at_risk(int order, int64 npoints)
 		double		lon,
 					lat;
 
-		hpx_cell_center(grid, point_cell(order, disc.lon, disc.lat), &lon, &lat);
+		sr_hpx_cell_center(grid, sr_point_cell(order, disc.lon, disc.lat), &lon, &lat);
 		q = on_ellipsoid(lon, lat);
-		disc_prepare(grid, &disc, &scan);
+		sr_disc_prepare(grid, &disc, &scan);
 		errors += scan.home_ring != 0 ||
 			sqrt((p.x - q.x) * (p.x - q.x) + (p.y - q.y) * (p.y - q.y) + (p.z - q.z) * (p.z - q.z)) > 1.1 / 1.5 * disc.radius;
 	}
@@ -175,8 +175,8 @@ polygon_errors(const HpxGrid *grid, const Polygon *polygon, Point centre, int64 
 	RingFault	fault;
 	int64		errors = 0;
 
-	span_list_init(&spans);
-	if (!scan_polygons(grid, polygon, 1, &spans, &fault))
+	sr_span_list_init(&spans);
+	if (!sr_scan_polygons(grid, polygon, 1, &spans, &fault))
 		return -1;
 	mark(&spans, counts, grid->ncell);
 	*covered = 0;
@@ -187,7 +187,7 @@ polygon_errors(const HpxGrid *grid, const Polygon *polygon, Point centre, int64 
 		Point		p;
 		bool		inside;
 
-		hpx_cell_center(grid, c, &lon, &lat);
+		sr_hpx_cell_center(grid, c, &lon, &lat);
 		p = on_sphere(lon, lat);
 		/* on the far hemisphere nothing is inside, whatever the angles say */
 		inside = p.x * centre.x + p.y * centre.y + p.z * centre.z > 0;
@@ -200,7 +200,7 @@ polygon_errors(const HpxGrid *grid, const Polygon *polygon, Point centre, int64 
 		errors += counts[c] > 1 || inside != (counts[c] == 1);
 		*covered += counts[c];
 	}
-	span_list_free(&spans);
+	sr_span_list_free(&spans);
 	free(counts);
 	return errors;
 }
@@ -216,11 +216,11 @@ octant_cells(const HpxGrid *grid, double west, double east)
 	RingFault	fault;
 	int64		n = 0;
 
-	span_list_init(&spans);
-	scan_polygons(grid, &polygon, 1, &spans, &fault);
+	sr_span_list_init(&spans);
+	sr_scan_polygons(grid, &polygon, 1, &spans, &fault);
 	for (int64 i = 0; i < spans.nspans; i++)
 		n += spans.spans[i].last - spans.spans[i].first + 1;
-	span_list_free(&spans);
+	sr_span_list_free(&spans);
 	return n;
 }
 
@@ -235,7 +235,7 @@ octant_centres(const HpxGrid *grid, double west, double east)
 		double		lon,
 					lat;
 
-		hpx_cell_center(grid, c, &lon, &lat);
+		sr_hpx_cell_center(grid, c, &lon, &lat);
 		lon = west + fmod(lon - west + 720, 360);
 		n += lat >= 0 && lon <= east;
 	}
@@ -255,7 +255,7 @@ main(void)
 	for (int order = 3; order <= 6; order += 3)
 		for (size_t r = 0; r < sizeof(radii) / sizeof(double); r++)
 		{
-			const HpxGrid *grid = hpx_grid(order);
+			const HpxGrid *grid = sr_hpx_grid(order);
 			int64		errors = 0,
 						covered = 0,
 						n;
@@ -287,7 +287,7 @@ main(void)
 
 	for (size_t s = 0; s < sizeof(sizes) / sizeof(double); s++)
 	{
-		const HpxGrid *grid = hpx_grid(5);
+		const HpxGrid *grid = sr_hpx_grid(5);
 		int64		errors = 0,
 					covered = 0,
 					n = 0;
@@ -310,7 +310,7 @@ main(void)
 
 	for (int order = 0; order <= 5; order++)
 	{
-		const HpxGrid *grid = hpx_grid(order);
+		const HpxGrid *grid = sr_hpx_grid(order);
 
 		ok(octant_cells(grid, 0, 90) == octant_centres(grid, 0, 90),
 		   "order %d: centres on the edges of an octant are covered (%lld)", order,
@@ -322,7 +322,7 @@ main(void)
 	for (int order = 1; order <= 4; order++)
 	{
 		/* cells as polygons: corners on rings and on the meridians of outside points */
-		const HpxGrid *grid = hpx_grid(order);
+		const HpxGrid *grid = sr_hpx_grid(order);
 		int64		wrong = 0;
 
 		for (int64 c = 0; c < grid->ncell; c++)
@@ -338,17 +338,17 @@ main(void)
 			int64		ix,
 						iy;
 
-			hpx_cell_to_face(order, c, &face, &ix, &iy);
+			sr_hpx_cell_to_face(order, c, &face, &ix, &iy);
 			for (int k = 0; k < 5; k++)
-				hpx_face_position(face, (double) (ix + corner[k][0]) / (double) grid->nside,
-								  (double) (iy + corner[k][1]) / (double) grid->nside, &xy[2 * k], &xy[2 * k + 1]);
-			span_list_init(&spans);
-			scan_polygons(grid, &polygon, 1, &spans, &fault);
+				sr_hpx_face_position(face, (double) (ix + corner[k][0]) / (double) grid->nside,
+									 (double) (iy + corner[k][1]) / (double) grid->nside, &xy[2 * k], &xy[2 * k + 1]);
+			sr_span_list_init(&spans);
+			sr_scan_polygons(grid, &polygon, 1, &spans, &fault);
 			for (int64 i = 0; i < spans.nspans; i++)
 				n += spans.spans[i].last - spans.spans[i].first + 1;
 			/* the cell itself, and those whose centres its corners or sides touch */
 			wrong += n < 1 || n > 5;
-			span_list_free(&spans);
+			sr_span_list_free(&spans);
 		}
 		ok(wrong == 0, "order %d: the outlines of cells cover few cells each, not a ring (%lld do)", order, (long long) wrong);
 	}
@@ -361,10 +361,10 @@ main(void)
 		SpanList	spans;
 		RingFault	fault;
 
-		span_list_init(&spans);
-		ok(!scan_polygons(hpx_grid(3), &polygon, 1, &spans, &fault) && fault.error == RING_ANTIPODAL && fault.edge[2] == -170,
+		sr_span_list_init(&spans);
+		ok(!sr_scan_polygons(sr_hpx_grid(3), &polygon, 1, &spans, &fault) && fault.error == RING_ANTIPODAL && fault.edge[2] == -170,
 		   "an edge between antipodes is reported");
-		ok(scan_polygons(hpx_grid(3), &empty, 1, &spans, &fault) && spans.nspans == 0,
+		ok(sr_scan_polygons(sr_hpx_grid(3), &empty, 1, &spans, &fault) && spans.nspans == 0,
 		   "an empty polygon has no cells");
 	}
 	return tap_done();

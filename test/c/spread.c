@@ -37,15 +37,15 @@ cells_of(const HpxGrid *grid, const Disc *disc, int64 *count)
 
 	memset(in, 0, (size_t) grid->ncell);
 	*count = 0;
-	span_list_init(&spans);
-	scan_disc(grid, disc, &spans);
+	sr_span_list_init(&spans);
+	sr_scan_disc(grid, disc, &spans);
 	for (int64 k = 0; k < spans.nspans; k++)
 		for (int64 c = spans.spans[k].first; c <= spans.spans[k].last; c++)
 		{
 			*count += !in[c];
 			in[c] = true;
 		}
-	span_list_free(&spans);
+	sr_span_list_free(&spans);
 	return in;
 }
 
@@ -134,15 +134,15 @@ main(void)
 	for (int n = 0; n < 1500; n++)
 	{
 		int			order = n % 6;
-		const HpxGrid *grid = hpx_grid(order);
+		const HpxGrid *grid = sr_hpx_grid(order);
 		Disc		disc = {tap_random() * 360 - 180, n % 20 == 0 ? 90 : n % 20 == 1 ? -90 : asin(2 * tap_random() - 1) / SR_DEGREE,
 		n % 7 == 0 ? 1e-3 : 2e4 * pow(250, tap_random())};
 		int64		units = 1 + (int64) (pow(2, 37 * tap_random() + 16 * (n % 2)));
-		Diff	   *diff = diff_create(grid->ncell);
+		Diff	   *diff = sr_diff_create(grid->ncell);
 		double	   *value;
 		double		sum = 0;
 
-		spread_disc(grid, &disc, units, 1.0, diff);
+		sr_spread_disc(grid, &disc, units, 1.0, diff);
 		value = values_of(diff, grid->ncell);
 		for (int64 c = 0; c < grid->ncell; c++)
 			sum += value[c];
@@ -156,17 +156,17 @@ main(void)
 
 	for (int n = 0; n < 40; n++)
 	{
-		const HpxGrid *grid = hpx_grid(8);
+		const HpxGrid *grid = sr_hpx_grid(8);
 		Disc		disc = {17, n - 20, 4e5 + 1e4 * n};
 		int64		ncell;
 		int64		units;
-		Diff	   *diff = diff_create(grid->ncell);
+		Diff	   *diff = sr_diff_create(grid->ncell);
 		double	   *value;
 
 		sr_free(cells_of(grid, &disc, &ncell));
 		/* a tenth of a unit for each cell, and two and a bit */
 		units = n % 2 ? ncell / 10 : ncell * 2 + ncell / 7;
-		spread_disc(grid, &disc, units, 1.0, diff);
+		sr_spread_disc(grid, &disc, units, 1.0, diff);
 		value = values_of(diff, grid->ncell);
 		uneven = fmax(uneven, most_uneven(grid, &disc, units, value));
 		sr_free(value);

@@ -65,13 +65,13 @@ other_scans(const HpxGrid *grid, int64 nblocks)
 			pointer[i] = &disc[i];
 		}
 		memset(scan, 0, sizeof(scan));
-		discs_prepare(grid, pointer, count, scan);
+		sr_discs_prepare(grid, pointer, count, scan);
 		for (int32 i = 0; i < count; i++)
 		{
 			DiscScan	alone;
 
 			memset(&alone, 0, sizeof(alone));
-			disc_prepare(grid, &disc[i], &alone);
+			sr_disc_prepare(grid, &disc[i], &alone);
 			errors += memcmp(&alone, &scan[i], sizeof(alone)) != 0;
 		}
 	}
@@ -82,10 +82,10 @@ other_scans(const HpxGrid *grid, int64 nblocks)
 static int64
 wrong_sums(int order, int64 ndiscs, double most)
 {
-	const HpxGrid *grid = hpx_grid(order);
+	const HpxGrid *grid = sr_hpx_grid(order);
 	WeightedDisc *discs = sr_alloc((size_t) ndiscs * sizeof(WeightedDisc));
 	double	   *expected = sr_alloc((size_t) (grid->ncell + 1) * sizeof(double));
-	Diff	   *diff = diff_create(grid->ncell);
+	Diff	   *diff = sr_diff_create(grid->ncell);
 	Sweep	   *sweep;
 	Row			row;
 	double		value = 0,
@@ -100,24 +100,24 @@ wrong_sums(int order, int64 ndiscs, double most)
 		discs[k].disc = random_disc(grid);
 		discs[k].disc.radius = Min(discs[k].disc.radius, most);
 		discs[k].weight = floor(65536 * 1000 * tap_random() + 1) / 65536;
-		span_list_init(&spans);
-		scan_disc(grid, &discs[k].disc, &spans);
+		sr_span_list_init(&spans);
+		sr_scan_disc(grid, &discs[k].disc, &spans);
 		for (int64 i = 0; i < spans.nspans; i++)
 		{
 			expected[spans.spans[i].first] += discs[k].weight;
 			expected[spans.spans[i].last + 1] -= discs[k].weight;
 		}
-		span_list_free(&spans);
+		sr_span_list_free(&spans);
 	}
 
-	sweep_discs(grid, discs, ndiscs, diff);
-	sweep = sweep_begin(grid, discs, ndiscs);
-	row_init(&row, grid);
+	sr_sweep_discs(grid, discs, ndiscs, diff);
+	sweep = sr_sweep_begin(grid, discs, ndiscs);
+	sr_row_init(&row, grid);
 	for (int32 i = 1; i <= grid->nring; i++)
 	{
 		const HpxRing *ring = HPX_RING(grid, i);
 
-		(void) sweep_ring(sweep, i, &row);
+		(void) sr_sweep_ring(sweep, i, &row);
 		row.entry[0] += next;
 		next = row.entry[ring->ncell];
 		for (int32 j = 0; j <= ring->ncell; j++)
@@ -137,8 +137,8 @@ wrong_sums(int order, int64 ndiscs, double most)
 		}
 		memset(row.touched, 0, (size_t) row.nwords * sizeof(uint64));
 	}
-	row_free(&row);
-	sweep_end(sweep);
+	sr_row_free(&row);
+	sr_sweep_end(sweep);
 	free(expected);
 	free(discs);
 	return errors;
@@ -152,7 +152,7 @@ main(void)
 	ok(errors == 0, "sines and cosines have the same bits without branches (%ld do not)", (long) errors);
 	for (int order = 0; order <= SR_MAX_ORDER; order++)
 	{
-		errors = other_scans(hpx_grid(order), 2000);
+		errors = other_scans(sr_hpx_grid(order), 2000);
 		ok(errors == 0, "order %d: discs are prepared alike alone and among others (%ld are not)", order, (long) errors);
 	}
 	for (int order = 0; order <= 9; order++)

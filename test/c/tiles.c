@@ -22,7 +22,7 @@ typedef struct Field
 static Field
 make_field(int order, double mean_run, double zeros, bool regional)
 {
-	Field		f = {.grid = hpx_grid(order)};
+	Field		f = {.grid = sr_hpx_grid(order)};
 	int64		ncell = f.grid->ncell;
 
 	f.cells = sr_alloc((size_t) ncell * sizeof(double));
@@ -74,8 +74,8 @@ check_field(const char *name, int order, double mean_run, double zeros, bool reg
 	int			wrong_one = 0,
 				wrong_block = 0;
 
-	tiles_layout(&t, f.grid, f.nruns, f.starts, f.values);
-	tiles_fill(&t, f.nruns, f.starts, f.values, nonzero, shift);
+	sr_tiles_layout(&t, f.grid, f.nruns, f.starts, f.values);
+	sr_tiles_fill(&t, f.nruns, f.starts, f.values, nonzero, shift);
 	for (int32 i = 1; i <= f.grid->nring; i++)
 	{
 		const HpxRing *ring = HPX_RING(f.grid, i);
@@ -85,7 +85,7 @@ check_field(const char *name, int order, double mean_run, double zeros, bool reg
 
 		for (int32 j = a; j <= b; j++)
 			sum += count_cell(&f, ring->start + j, nonzero, shift);
-		wrong_one += tiles_sum(&t, i, a, b) != sum;
+		wrong_one += sr_tiles_sum(&t, i, a, b) != sum;
 	}
 	for (int k = 0; k < 300; k++)
 	{
@@ -104,7 +104,7 @@ check_field(const char *name, int order, double mean_run, double zeros, bool reg
 
 			lo[i] = (int32) ((middle - half) * ring->ncell);
 			hi[i] = (int32) ((middle + half) * ring->ncell);
-			/* as disc_intervals has them: less than one turn beyond either end */
+			/* as sr_disc_intervals has them: less than one turn beyond either end */
 			lo[i] = Max(lo[i], 1 - ring->ncell);
 			hi[i] = Min(hi[i], 2 * ring->ncell - 2);
 			for (int32 j = 0; lo[i] <= hi[i] && j < ring->ncell; j++)
@@ -112,16 +112,16 @@ check_field(const char *name, int order, double mean_run, double zeros, bool reg
 					sum += count_cell(&f, ring->start + j, nonzero, shift);
 		}
 		asked += sum;
-		tiles_ask(&t, first, count, lo, hi, &ask);
+		sr_tiles_ask(&t, first, count, lo, hi, &ask);
 		if (TILE_ASK_FULL(&ask) || k == 299)
 		{
-			wrong_block += tiles_take(&ask) != asked;
+			wrong_block += sr_tiles_take(&ask) != asked;
 			asked = 0;
 		}
 	}
 	ok(wrong_one == 0, "%s: an interval of each ring is the sum of its cells (%d wrong)", name, wrong_one);
 	ok(wrong_block == 0, "%s: so are many blocks of intervals, whole rings and those over the seam too (%d wrong)", name, wrong_block);
-	tiles_free(&t);
+	sr_tiles_free(&t);
 	free_field(&f);
 }
 
@@ -146,8 +146,8 @@ main(void)
 	check_field("a region on a fine grid", 11, 2, 0.3, true, false);
 	check_field("cells counted", 6, 2, 0.5, false, true);
 
-	tiles_layout(&t, hpx_grid(12), 1, &start, &value);
+	sr_tiles_layout(&t, sr_hpx_grid(12), 1, &start, &value);
 	ok(t.count == 1, "a field of zeros has one tile, however fine");
-	tiles_free(&t);
+	sr_tiles_free(&t);
 	return tap_done();
 }

@@ -24,7 +24,7 @@ read_copy(const char *at, size_t size)
 	char	   *copy = sr_alloc(size);
 
 	memcpy(copy, at, size);
-	return state_read(copy, copy + size);
+	return sr_state_read(copy, copy + size);
 }
 
 /* Goes through bytes and back, and into an empty state, as in a plan with workers. */
@@ -32,12 +32,12 @@ static Coverage *
 through_wire(FieldState *state)
 {
 	StringInfoData buf;
-	FieldState *into = state_create(state->order, state->of_fields);
+	FieldState *into = sr_state_create(state->order, state->of_fields);
 
 	initStringInfo(&buf);
-	state_write(&buf, state);
-	state_merge(into, read_copy(buf.data, buf.len));
-	return state_finish(into);
+	sr_state_write(&buf, state);
+	sr_state_merge(into, read_copy(buf.data, buf.len));
+	return sr_state_finish(into);
 }
 
 /* A state made of additions: a cell, how many of them or a radius, and a value in some unit. */
@@ -48,7 +48,7 @@ make_state(const uint8_t *data, size_t size)
 	int64		ncell = INT64_C(12) << (2 * order);
 	bool		of_fields = data[0] & 0x80;
 	bool		with_discs = !of_fields && (data[0] & 0x40);
-	FieldState *state = state_create(order, of_fields);
+	FieldState *state = sr_state_create(order, of_fields);
 
 	for (size_t i = 1; i + 12 <= size; i += 12)
 	{
@@ -66,7 +66,7 @@ make_state(const uint8_t *data, size_t size)
 		value = ldexp((double) (v >> 8), (v & 31) - 16);
 		if (!of_fields)
 			value = fabs(value);
-		state_add_total(state, fabs(value));
+		sr_state_add_total(state, fabs(value));
 		if (with_discs && value > 0)
 		{
 			Disc		disc = {360.0 * first / ncell - 180, 180.0 * length / ncell - 90, 1 + (double) (v >> 8 & 0xffff) * 50};
@@ -93,9 +93,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		Coverage   *c;
 
 		state = made ? make_state(data + 1, size - 1) : read_copy((const char *) data, size);
-		into = state_create(state->order, state->of_fields);
-		state_merge(into, state);
-		c = state_finish(into);
+		into = sr_state_create(state->order, state->of_fields);
+		sr_state_merge(into, state);
+		c = sr_state_finish(into);
 		shim_check_coverage(c);
 		shim_require(memcmp(c, through_wire(into), VARSIZE(c)) == 0, "a state through bytes and back is the same field");
 	}

@@ -31,16 +31,16 @@ check_spans(const SpanList *spans, int order)
 static void
 check_places(const GeogRegion *region, const SpanList *spans, int order)
 {
-	const HpxGrid *grid = hpx_grid(order);
-	Locator    *locator = locator_new();
+	const HpxGrid *grid = sr_hpx_grid(order);
+	Locator    *locator = sr_locator_new();
 	RingFault	fault;
 	int64		at = 0;
 
-	shim_require(locator_add(locator, region->polygons, region->npolygons, &fault), "what can be scanned can be searched");
-	locator_finish(locator);
+	shim_require(sr_locator_add(locator, region->polygons, region->npolygons, &fault), "what can be scanned can be searched");
+	sr_locator_finish(locator);
 	for (int32 p = 0; p < region->npolygons; p++)
 	{
-		double		area = polygon_area(&region->polygons[p]);
+		double		area = sr_polygon_area(&region->polygons[p]);
 
 		shim_require(area >= 0 && area <= 2.56e14, "no polygon is larger than half of the Earth");
 	}
@@ -50,10 +50,10 @@ check_places(const GeogRegion *region, const SpanList *spans, int order)
 		double		lon,
 					lat;
 
-		hpx_cell_center(grid, cell, &lon, &lat);
+		sr_hpx_cell_center(grid, cell, &lon, &lat);
 		while (at < spans->nspans && spans->spans[at].last < cell)
 			at++;
-		shim_require((locator_find(locator, lon, lat) == 0) == (at < spans->nspans && spans->spans[at].first <= cell), "cells and places agree");
+		shim_require((sr_locator_find(locator, lon, lat) == 0) == (at < spans->nspans && spans->spans[at].first <= cell), "cells and places agree");
 	}
 }
 
@@ -80,7 +80,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		SpanList	spans;
 		int64		cell;
 
-		geog_read_point(datum, &disc.lon, &disc.lat);
+		sr_geog_read_point(datum, &disc.lon, &disc.lat);
 		/* as it lies in a table: behind a length of one byte, not aligned */
 		if (size <= VARATT_SHORT_MAX - VARHDRSZ_SHORT)
 		{
@@ -90,16 +90,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 			SET_VARSIZE_SHORT(packed, VARHDRSZ_SHORT + size);
 			memcpy(VARDATA_SHORT(packed), data, size);
-			geog_read_point(PointerGetDatum(packed), &lon, &lat);
+			sr_geog_read_point(PointerGetDatum(packed), &lon, &lat);
 			shim_require(lon == disc.lon && lat == disc.lat, "a packed point is the same");
 			free(packed);
 		}
-		cell = point_cell(order, disc.lon, disc.lat);
+		cell = sr_point_cell(order, disc.lon, disc.lat);
 		shim_require(cell >= 0 && cell < INT64_C(12) << (2 * order), "a point's cell is in the grid");
 		/* small to large, as the size of the input says */
 		disc.radius = Min(1e-3 * pow(2.0, (double) size), SR_MAX_RADIUS);
-		span_list_init(&spans);
-		scan_disc(hpx_grid(order), &disc, &spans);
+		sr_span_list_init(&spans);
+		sr_scan_disc(sr_hpx_grid(order), &disc, &spans);
 		check_spans(&spans, order);
 		{
 			bool		found = false;
@@ -117,15 +117,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		SpanList	spans;
 		RingFault	fault;
 
-		geog_read_region(datum, &region);
-		span_list_init(&spans);
-		if (scan_polygons(hpx_grid(order), region.polygons, region.npolygons, &spans, &fault))
+		sr_geog_read_region(datum, &region);
+		sr_span_list_init(&spans);
+		if (sr_scan_polygons(sr_hpx_grid(order), region.polygons, region.npolygons, &spans, &fault))
 		{
 			check_spans(&spans, order);
 			for (int64 i = 1; i < spans.nspans; i++)
 				shim_require(spans.spans[i].first > spans.spans[i - 1].last + 1, "a region's spans are apart and in order");
 			check_places(&region, &spans, order);
-			shim_check_coverage(coverage_from_spans(order, &spans));
+			shim_check_coverage(sr_coverage_from_spans(order, &spans));
 		}
 	}
 	shim_reset();
