@@ -155,9 +155,9 @@ scan(const HpxGrid *grid, const Node *node, double *difference, const double *be
 	double		sum = 0;
 
 	if (lat + reach < M_PI / 2)
-		first = Max(1, hpx_ring_above(grid, hpx_authalic_z(sin(lat + reach))));
+		first = Max(1, sr_hpx_ring_above(grid, hpx_authalic_z(sin(lat + reach))));
 	if (lat - reach > -M_PI / 2)
-		last = Min(last, hpx_ring_above(grid, hpx_authalic_z(sin(lat - reach))) + 1);
+		last = Min(last, sr_hpx_ring_above(grid, hpx_authalic_z(sin(lat - reach))) + 1);
 
 	for (int i = first; i <= last; i++)
 	{
@@ -243,7 +243,7 @@ main(int argc, char **argv)
 	}
 	nodes = read_nodes(argv[1], &count);
 	demand = read_coverage(argv[2], &order);
-	grid = hpx_grid(order);
+	grid = sr_hpx_grid(order);
 	ncell = grid->ncell;
 
 	start = now();
