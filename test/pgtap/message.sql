@@ -168,7 +168,7 @@ SELECT pg_temp.mended($$ DELETE FROM region WHERE code = 'us' $$, false);
 -- what was asked for in vain is not drowned in the statements of functions that nobody called
 SELECT is((pg_temp.told(statement)).context, (pg_temp.told('SELECT swarm_reward_internal.raise_plainly(''P0002'', ''x'', NULL, NULL)')).context, statement || ': not a line of context')
 FROM unnest(ARRAY['SELECT * FROM explain_reward(4711, 1)', 'SELECT * FROM explain_reward(1, 4711)', 'SELECT * FROM explain_reward(1, NULL)', 'SELECT * FROM simulate_node(''POINT(1 1)'', 1, ''{}'', 4711)',
-	'SELECT reward_map(4711, 1, ''{}'')', 'SELECT * FROM verify_epoch(4711)', 'SELECT * FROM check_epoch(4711)', 'SELECT * FROM payout_csv(4711)', 'SELECT * FROM payout_proof(4711, ''x'')',
+	'SELECT reward_map(4711, 1, ''{}'')', 'SELECT * FROM verify_epoch(4711)', 'SELECT * FROM check_epoch(4711)', 'SELECT * FROM payout_csv(4711)', 'SELECT * FROM payout_proof(4711, ''0x0000000000000000000000000000000000000001'')',
 	'SELECT release_payout(4711)', 'SELECT archive_epoch(4711, ''x'')', 'SELECT reopen_epoch(4711, ''x'')', 'SELECT hold_epoch(4711, ''x'')', 'SELECT set_node_resource(4711, ''gpu'', 1)', 'CALL run_epoch(4711)']) statement;
 SELECT pg_temp.refused($$ SELECT release_epoch(1, 'x') $$, '55000', 'epoch 1 is not held', 'held_reason');
 SELECT pg_temp.refused($$ CALL roll_telemetry() $$, '25001', 'roll_telemetry()|transaction block', 'on its own');
