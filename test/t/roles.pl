@@ -111,7 +111,8 @@ for my $kind (qw(registrar operator treasurer analyst service monitor provider))
 my @views = split /\n/, $node->safe_psql('ledger', q{SELECT relname FROM pg_class WHERE relnamespace = 'swarm_reward'::regnamespace AND relkind = 'v' ORDER BY 1});
 for my $kind (qw(analyst operator registrar treasurer service))
 {
-	is(as($kind, join(';', map { "SELECT 1 FROM (SELECT count(*) FROM (SELECT * FROM swarm_reward.$_ OFFSET 0) x) y" } @views)), join("\n", (1) x @views), "$kind reads every view");
+	my @read = grep { $kind ne 'service' || $_ ne 'epoch_owner' } @views;
+	is(as($kind, join(';', map { "SELECT 1 FROM (SELECT count(*) FROM (SELECT * FROM swarm_reward.$_ OFFSET 0) x) y" } @read)), join("\n", (1) x @read), "$kind reads every view" . (@read < @views ? ' but that of hardware' : ''));
 }
 
 # ---- what they must not do ----
@@ -163,7 +164,7 @@ for my $n (0 .. $#statements)
 is(as('registrar', q{BEGIN; INSERT INTO swarm_reward.provider (name, payout_address) VALUES ('x', '0x000000000000000000000000000000000000000a')}), 'permission denied for table provider', 'who registers a provider does not say where it is paid');
 for my $kind (qw(service monitor provider))
 {
-	like(as($kind, "SELECT * FROM swarm_reward.$_"), $denied, "$kind does not read $_") for qw(node reward epoch_node provider policy payout telemetry audit posting);
+	like(as($kind, "SELECT * FROM swarm_reward.$_"), $denied, "$kind does not read $_") for qw(node reward epoch_node epoch_owner provider policy payout telemetry audit posting);
 }
 like(as('monitor', "SELECT * FROM swarm_reward.$_"), $denied, "monitor does not read $_") for qw(provider_balance provider_statement node_reward);
 like(as('provider', "SELECT * FROM swarm_reward.$_"), $denied, "provider does not read $_") for qw(node_reward health location_trust region_status);
