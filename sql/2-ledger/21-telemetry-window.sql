@@ -64,6 +64,22 @@ END $$;
 COMMENT ON FUNCTION telemetry_plan(tstzrange, interval) IS
 'which hours of a bounded period are read from telemetry_hour (clean), and for which time telemetry is read (rest). NULL for NULL. Errors: raw rows are needed that were dropped';
 
+-- A function, as in a subquery the planner would look at nodes in parallel, and could then not share the rest.
+CREATE FUNCTION partial_hours(clean tstzmultirange) RETURNS TABLE (node_id bigint, starts_at timestamptz, ends_at timestamptz)
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE ROWS 1000 SET search_path FROM CURRENT AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
+	SELECT n.node_id, greatest(n.joined_at, h.hour), least(n.left_at, h.hour + interval '1 hour')
+	FROM (SELECT m.node_id, hour_of(m.joined_at) AS hour FROM node m
+			WHERE m.joined_at >= lower(clean) AND m.joined_at < upper(clean) AND m.joined_at > hour_of(m.joined_at)
+		UNION SELECT m.node_id, hour_of(m.left_at) FROM node m
+			WHERE m.left_at >= lower(clean) AND m.left_at < upper(clean) AND m.left_at > hour_of(m.left_at)) h
+		JOIN node n ON n.node_id = h.node_id
+	WHERE h.hour <@ clean;
+END $$;
+COMMENT ON FUNCTION partial_hours(tstzmultirange) IS 'stays that begin or end within an hour of those given, with what of the hour is theirs. NULL for NULL';
+
 CREATE FUNCTION telemetry_query(period tstzrange, slot interval, only_nodes text DEFAULT 'true') RETURNS text
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
 DECLARE
@@ -100,14 +116,8 @@ BEGIN
 			END IF;
 			parts := parts || format($q$
 				SELECT t.node_id, t.service_type, %1$s
-				FROM (SELECT n.node_id, h.hour, greatest(n.joined_at, h.hour) AS starts, least(n.left_at, h.hour + interval '1 hour') AS ends
-						FROM (SELECT m.node_id, hour_of(m.joined_at) AS hour FROM node m
-								WHERE m.joined_at >= %2$L AND m.joined_at < %3$L AND m.joined_at > hour_of(m.joined_at)
-							UNION SELECT m.node_id, hour_of(m.left_at) FROM node m
-								WHERE m.left_at >= %2$L AND m.left_at < %3$L AND m.left_at > hour_of(m.left_at)) h
-							JOIN node n ON n.node_id = h.node_id
-						WHERE h.hour <@ %4$L::tstzmultirange) c
-					JOIN telemetry t ON t.node_id = c.node_id AND t.sampled_at >= c.starts AND t.sampled_at < c.ends
+				FROM partial_hours(%4$L) c
+					JOIN telemetry t ON t.node_id = c.node_id AND t.sampled_at >= c.starts_at AND t.sampled_at < c.ends_at
 				WHERE t.sampled_at >= %2$L AND t.sampled_at < %3$L AND %5$s
 				GROUP BY t.node_id, t.service_type $q$,
 				telemetry_measures(slot), lower(plan.clean), upper(plan.clean), plan.clean, only_nodes);
