@@ -93,7 +93,7 @@ endif
 # The files that know nothing of the server, and the programs that test them:
 # test/c/NAME.c is linked with all of PURE_C, with SR_STANDALONE defined and, where
 # the reference HEALPix library chealpix is installed, HAVE_CHEALPIX too.
-PURE_C = $(wildcard src/grid/*.c) $(filter-out src/base/port.c src/base/result.c src/base/wkb.c,$(wildcard src/base/*.c)) \
+PURE_C = $(wildcard src/grid/*.c) $(filter-out src/base/aggregate.c src/base/port.c src/base/result.c src/base/wkb.c,$(wildcard src/base/*.c)) \
 	src/coverage/digest.c src/ledger/newcomer.c \
 	$(addprefix src/money/,apportion.c decimal.c keccak.c wide.c) \
 	$(addprefix src/telemetry/,latency.c wilson.c)

@@ -4,6 +4,7 @@
  */
 #include "coverage/coverage.h"
 
+#include "base/aggregate.h"
 #include "coverage/accumulate.h"
 #include "coverage/builder.h"
 #include "coverage/check.h"
@@ -13,17 +14,6 @@
 #include "grid/spread.h"
 
 #include "libpq/pqformat.h"
-
-/* The context aggregate state lives in; an error outside an aggregate. */
-static MemoryContext
-aggregate_context(FunctionCallInfo fcinfo)
-{
-	MemoryContext context;
-
-	if (!AggCheckCallContext(fcinfo, &context))
-		elog(ERROR, "aggregate function called in non-aggregate context");
-	return context;
-}
 
 /* The state of this group, made at its first row; every row must name one order. */
 static FieldState *
@@ -52,7 +42,7 @@ SR_FUNCTION(coverage_agg_transfn);
 Datum
 coverage_agg_transfn(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext context = sr_aggregate_context(fcinfo);
 	MemoryContext old;
 	FieldState *state;
 	Disc		disc;
@@ -81,7 +71,7 @@ SR_FUNCTION(density_agg_transfn);
 Datum
 density_agg_transfn(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext context = sr_aggregate_context(fcinfo);
 	MemoryContext old;
 	FieldState *state;
 	double		lon,
@@ -111,7 +101,7 @@ SR_FUNCTION(density_agg_disc_transfn);
 Datum
 density_agg_disc_transfn(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext context = sr_aggregate_context(fcinfo);
 	MemoryContext old;
 	FieldState *state;
 	Disc		disc;
@@ -155,7 +145,7 @@ SR_FUNCTION(coverage_sum_transfn);
 Datum
 coverage_sum_transfn(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext context = sr_aggregate_context(fcinfo);
 	MemoryContext old;
 	FieldState *state;
 	Coverage   *c;
@@ -201,7 +191,7 @@ coverage_serialize(PG_FUNCTION_ARGS)
 {
 	StringInfoData buf;
 
-	(void) aggregate_context(fcinfo);
+	(void) sr_aggregate_context(fcinfo);
 	pq_begintypsend(&buf);
 	sr_state_write(&buf, (FieldState *) PG_GETARG_POINTER(0));
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
@@ -213,7 +203,7 @@ coverage_deserialize(PG_FUNCTION_ARGS)
 {
 	bytea	   *bytes;
 
-	(void) aggregate_context(fcinfo);
+	(void) sr_aggregate_context(fcinfo);
 	bytes = PG_GETARG_BYTEA_PP(0);
 	PG_RETURN_POINTER(sr_state_read(VARDATA_ANY(bytes), VARDATA_ANY(bytes) + VARSIZE_ANY_EXHDR(bytes)));
 }
@@ -222,7 +212,7 @@ SR_FUNCTION(coverage_combine);
 Datum
 coverage_combine(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext context = sr_aggregate_context(fcinfo);
 	MemoryContext old;
 	FieldState *into = PG_ARGISNULL(0) ? NULL : (FieldState *) PG_GETARG_POINTER(0);
 	FieldState *from = PG_ARGISNULL(1) ? NULL : (FieldState *) PG_GETARG_POINTER(1);
@@ -241,7 +231,7 @@ SR_FUNCTION(coverage_finalfn);
 Datum
 coverage_finalfn(PG_FUNCTION_ARGS)
 {
-	(void) aggregate_context(fcinfo);
+	(void) sr_aggregate_context(fcinfo);
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	PG_RETURN_POINTER(sr_state_finish((FieldState *) PG_GETARG_POINTER(0)));

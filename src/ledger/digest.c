@@ -12,6 +12,7 @@
 #include "utils/fmgroids.h"
 #include "utils/memutils.h"
 
+#include "base/aggregate.h"
 #include "base/array.h"
 
 #define GROUPS 256				/* by the first byte of a hash */
@@ -88,24 +89,13 @@ new_set(MemoryContext context, int64 room)
 	return set;
 }
 
-/* The memory of the aggregate. */
-static MemoryContext
-aggregate_context(FunctionCallInfo fcinfo)
-{
-	MemoryContext context;
-
-	if (!AggCheckCallContext(fcinfo, &context))
-		elog(ERROR, "aggregate function called in non-aggregate context");
-	return context;
-}
-
 /* Adds a SHA-256 to a set. */
 SR_FUNCTION(sr_sha256_agg_transfn);
 Datum
 sr_sha256_agg_transfn(PG_FUNCTION_ARGS)
 {
 	Sha256Set  *set = PG_ARGISNULL(0) ? NULL : (Sha256Set *) PG_GETARG_POINTER(0);
-	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext context = sr_aggregate_context(fcinfo);
 	bytea	   *value;
 
 	if (set == NULL)
@@ -129,7 +119,7 @@ SR_FUNCTION(sr_sha256_agg_combine);
 Datum
 sr_sha256_agg_combine(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext context = sr_aggregate_context(fcinfo);
 	Sha256Set  *set = PG_ARGISNULL(0) ? new_set(context, 1) : (Sha256Set *) PG_GETARG_POINTER(0);
 	Sha256Set  *other = PG_ARGISNULL(1) ? NULL : (Sha256Set *) PG_GETARG_POINTER(1);
 
@@ -147,7 +137,7 @@ sr_sha256_agg_serialize(PG_FUNCTION_ARGS)
 	Size		size;
 	bytea	   *result;
 
-	(void) aggregate_context(fcinfo);
+	(void) sr_aggregate_context(fcinfo);
 	size = (Size) set->count * sizeof(Sha256);
 	if (size > MaxAllocSize - VARHDRSZ)
 		ereport(ERROR,
@@ -170,7 +160,7 @@ sr_sha256_agg_deserialize(PG_FUNCTION_ARGS)
 	bytea	   *value;
 	int64		count;
 
-	(void) aggregate_context(fcinfo);
+	(void) sr_aggregate_context(fcinfo);
 	value = PG_GETARG_BYTEA_PP(0);
 	if (VARSIZE_ANY_EXHDR(value) % sizeof(Sha256) != 0)
 		ereport(ERROR,

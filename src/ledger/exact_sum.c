@@ -14,6 +14,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 
+#include "base/aggregate.h"
 #include "base/array.h"
 
 #define HEADER_SIZE (sizeof(int64) + sizeof(double))	/* of a serialized state */
@@ -32,17 +33,6 @@ typedef struct ExactSum
 	double		first;			/* row, which is not among the parts while it is the only one */
 	SR_ARRAY(Part) parts;		/* in no order */
 } ExactSum;
-
-/* The memory of the aggregate. */
-static MemoryContext
-aggregate_context(FunctionCallInfo fcinfo)
-{
-	MemoryContext context;
-
-	if (!AggCheckCallContext(fcinfo, &context))
-		elog(ERROR, "aggregate function called in non-aggregate context");
-	return context;
-}
 
 /* A state without a row, in a memory context. */
 static ExactSum *
@@ -127,7 +117,7 @@ Datum
 sr_exact_sum_transfn(PG_FUNCTION_ARGS)
 {
 	ExactSum   *state = PG_ARGISNULL(0) ? NULL : (ExactSum *) PG_GETARG_POINTER(0);
-	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext context = sr_aggregate_context(fcinfo);
 	double		x;
 
 	if (state == NULL)
@@ -158,7 +148,7 @@ SR_FUNCTION(sr_exact_sum_combine);
 Datum
 sr_exact_sum_combine(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext context = sr_aggregate_context(fcinfo);
 	ExactSum   *state = PG_ARGISNULL(0) ? new_state(context) : (ExactSum *) PG_GETARG_POINTER(0);
 	ExactSum   *other = PG_ARGISNULL(1) ? NULL : (ExactSum *) PG_GETARG_POINTER(1);
 	MemoryContext before;
@@ -190,7 +180,7 @@ sr_exact_sum_serialize(PG_FUNCTION_ARGS)
 	bytea	   *result;
 	char	   *at;
 
-	(void) aggregate_context(fcinfo);
+	(void) sr_aggregate_context(fcinfo);
 	size = HEADER_SIZE + (Size) state->parts.count * sizeof(Part);
 	result = palloc(VARHDRSZ + size);
 	SET_VARSIZE(result, VARHDRSZ + size);
@@ -213,7 +203,7 @@ sr_exact_sum_deserialize(PG_FUNCTION_ARGS)
 	Size		size;
 	bool		valid;
 
-	(void) aggregate_context(fcinfo);
+	(void) sr_aggregate_context(fcinfo);
 	value = PG_GETARG_BYTEA_PP(0);
 	size = VARSIZE_ANY_EXHDR(value);
 	at = VARDATA_ANY(value);
@@ -285,7 +275,7 @@ sr_exact_sum_finalfn(PG_FUNCTION_ARGS)
 {
 	ExactSum   *state = PG_ARGISNULL(0) ? NULL : (ExactSum *) PG_GETARG_POINTER(0);
 
-	(void) aggregate_context(fcinfo);
+	(void) sr_aggregate_context(fcinfo);
 	if (state == NULL || state->rows == 0)
 		PG_RETURN_NULL();
 	PG_RETURN_NUMERIC(sum_of(state));
@@ -298,7 +288,7 @@ sr_exact_total_finalfn(PG_FUNCTION_ARGS)
 {
 	ExactSum   *state = PG_ARGISNULL(0) ? NULL : (ExactSum *) PG_GETARG_POINTER(0);
 
-	(void) aggregate_context(fcinfo);
+	(void) sr_aggregate_context(fcinfo);
 	if (state == NULL || state->rows == 0)
 		PG_RETURN_NULL();
 	if (state->rows == 1)

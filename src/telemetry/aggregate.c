@@ -10,6 +10,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "base/aggregate.h"
 #include "telemetry/state.h"
 
 SR_FUNCTION(sr_telemetry_transition);
@@ -62,17 +63,6 @@ check_slot(const Interval *slot)
 
 /* ---- the aggregates ---- */
 
-/* The memory of the aggregate, which a call from elsewhere does not have. */
-static MemoryContext
-aggregate_context(FunctionCallInfo fcinfo)
-{
-	MemoryContext context;
-
-	if (!AggCheckCallContext(fcinfo, &context))
-		elog(ERROR, "telemetry aggregate function called in non-aggregate context");
-	return context;
-}
-
 /* Adds a sample, whose slot is 0 where it does not matter. */
 static inline void
 add_sample(FunctionCallInfo fcinfo, TelemetryState *state, int64 slot, int kind)
@@ -81,7 +71,7 @@ add_sample(FunctionCallInfo fcinfo, TelemetryState *state, int64 slot, int kind)
 
 	if (unlikely(state->pending == PENDING || distance != (int32) ((uint32) distance << SAMPLE_SHIFT) >> SAMPLE_SHIFT))
 	{
-		sr_state_make_room(state, aggregate_context(fcinfo), slot);
+		sr_state_make_room(state, sr_aggregate_context(fcinfo), slot);
 		distance = 0;
 	}
 	state->samples[state->pending++] = (uint32) distance << SAMPLE_SHIFT | (uint32) kind;
@@ -99,7 +89,7 @@ sr_telemetry_transition(PG_FUNCTION_ARGS)
 
 	/* an aggregate context is certain once there is a state */
 	if (state == NULL)
-		aggregate_context(fcinfo);
+		sr_aggregate_context(fcinfo);
 
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(3))
 	{
@@ -118,7 +108,7 @@ sr_telemetry_transition(PG_FUNCTION_ARGS)
 		slot_us = check_slot(PG_GETARG_INTERVAL_P(4));
 	}
 	if (state == NULL)
-		state = sr_state_make(aggregate_context(fcinfo), slot_us);
+		state = sr_state_make(sr_aggregate_context(fcinfo), slot_us);
 	else if (unlikely(state->short_slot_us != slot_us))
 		sr_state_check_slot(state, slot_us);
 
@@ -160,7 +150,7 @@ sr_telemetry_transition(PG_FUNCTION_ARGS)
 Datum
 sr_telemetry_rollup_transition(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext context = sr_aggregate_context(fcinfo);
 	TelemetryState *state = PG_ARGISNULL(0) ? NULL : (TelemetryState *) PG_GETARG_POINTER(0);
 
 	if (!PG_ARGISNULL(1))
@@ -181,7 +171,7 @@ sr_telemetry_rollup_transition(PG_FUNCTION_ARGS)
 Datum
 sr_telemetry_combine(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext context = sr_aggregate_context(fcinfo);
 	TelemetryState *state = PG_ARGISNULL(0) ? NULL : (TelemetryState *) PG_GETARG_POINTER(0);
 	TelemetryState *other = PG_ARGISNULL(1) ? NULL : (TelemetryState *) PG_GETARG_POINTER(1);
 
@@ -204,7 +194,7 @@ sr_telemetry_serialize(PG_FUNCTION_ARGS)
 	TelemetrySummary *summary;
 	bytea	   *out;
 
-	aggregate_context(fcinfo);
+	sr_aggregate_context(fcinfo);
 	summary = sr_state_summary((TelemetryState *) PG_GETARG_POINTER(0));
 	out = palloc(VARHDRSZ + 1 + (Size) VARSIZE(summary));
 	SET_VARSIZE(out, VARHDRSZ + 1 + (Size) VARSIZE(summary));
@@ -221,7 +211,7 @@ sr_telemetry_deserialize(PG_FUNCTION_ARGS)
 	Size		length = VARSIZE_ANY_EXHDR(in);
 	TelemetrySummary *summary;
 
-	aggregate_context(fcinfo);
+	sr_aggregate_context(fcinfo);
 	if (length < 1 + SUMMARY_HEADER || *VARDATA_ANY(in) != STATE_VERSION)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
@@ -238,7 +228,7 @@ sr_telemetry_deserialize(PG_FUNCTION_ARGS)
 Datum
 sr_telemetry_final(PG_FUNCTION_ARGS)
 {
-	aggregate_context(fcinfo);
+	sr_aggregate_context(fcinfo);
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	PG_RETURN_POINTER(sr_state_summary((TelemetryState *) PG_GETARG_POINTER(0)));
