@@ -157,7 +157,7 @@ COMMENT ON FUNCTION work_query(bigint, tstzrange, policy) IS 'query for the work
 
 CREATE FUNCTION evidence_query(epoch_id bigint) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $f$
-	SELECT format('SELECT w.machine, array_agg(w.summary) AS summaries, sum(w.samples)::bigint AS samples, sum(w.errors)::bigint AS errors FROM %s w GROUP BY w.machine', epoch_table('work', epoch_id))
+	SELECT format('SELECT w.machine, rollup(w.summary) AS summary, sum(w.samples)::bigint AS samples, sum(w.errors)::bigint AS errors FROM %s w GROUP BY w.machine', epoch_table('work', epoch_id))
 $f$;
 COMMENT ON FUNCTION evidence_query(bigint) IS 'query for what the work of each machine says of the machine. NULL for NULL';
 
@@ -356,13 +356,13 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 						ELSE ramp(m.uncertainty_m, %11$L::double precision, %12$L::double precision) END AS place_trust
 				FROM (SELECT m.node_id, m.provider_id, m.hardware_id, m.location, m.reach_m, m.region, m.counts, (m.active_seconds / 86400)::double precision AS active_days,
 						m.samples, m.errors, error_rate_upper(m.samples, m.errors, %16$L::double precision) AS error_rate_upper,
-						uptime_within(ARRAY[m.heartbeat, l.summary] || m.summaries, tstzmultirange(m.machine_span) - coalesce(o.times, '{}'), %14$L) AS uptime,
-						response_time(coalesce(m.heartbeat, (SELECT rollup(x) FROM unnest(m.summaries) x)), %15$L::double precision, %7$L::double precision) AS response_ms,
-						coverage_sum((SELECT e.demand FROM epoch e WHERE e.epoch_id = %17$s), m.location, m.reach_m) AS demand_in_reach,
+						uptime_within(ARRAY[m.heartbeat, l.summary, m.work], tstzmultirange(m.machine_span) - coalesce(o.times, '{}'), %14$L) AS uptime,
+						response_time(coalesce(m.heartbeat, m.work), %15$L::double precision, %7$L::double precision) AS response_ms,
+						coverage_sum(e.demand, m.location, m.reach_m) AS demand_in_reach,
 						days(m.span) AS span_days, days(coalesce(q.present_since, m.joined_at), lower(m.span)) AS present_days,
 						days(least(q.region_since, m.joined_at), lower(m.span)) AS region_days, a.tenure AS unit_tenure, a.freshness AS unit_freshness,
 						coalesce(u.value, 0) AS value, coalesce(b.beacons, 0) AS beacons, coalesce(b.suspicions, 0) AS suspicions, coalesce(b.violations, 0) AS violations, b.uncertainty_m
-					FROM (SELECT n.*, coalesce(h.machine, n.node_id) AS machine, coalesce(h.span, n.span) AS machine_span, t.summary AS heartbeat, w.summaries,
+					FROM (SELECT n.*, coalesce(h.machine, n.node_id) AS machine, coalesce(h.span, n.span) AS machine_span, t.summary AS heartbeat, w.summary AS work,
 							coalesce(samples(t.summary), 0) + coalesce(w.samples, 0) AS samples, coalesce(errors(t.summary), 0) + coalesce(w.errors, 0) AS errors
 						FROM %18$s n LEFT JOIN %20$s h ON h.node_id = n.node_id LEFT JOIN %19$s t ON t.machine = coalesce(h.machine, n.node_id)
 							LEFT JOIN %22$s w ON w.machine = coalesce(h.machine, n.node_id)) m
@@ -372,6 +372,7 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 						LEFT JOIN %25$s q ON q.node_id = m.node_id
 						LEFT JOIN %27$s a ON a.node_id = m.node_id
 						LEFT JOIN %26$s o ON o.region = coalesce(m.region, '')
+						JOIN epoch e ON e.epoch_id = %17$s
 					OFFSET 0) m OFFSET 0) m) m $q$,
 		days(p.maturity), days(p.freshness), p.min_violations, p.uptime_floor, p.uptime_target,	-- 5
 		p.response_target_ms, p.response_limit_ms, p.error_limit, p.error_target, p.min_beacons, p.location_limit_m, p.location_target_m,	-- 12
