@@ -157,7 +157,8 @@ check_edges(void)
 	for (int n = 0; n < 300; n++)
 	{
 		int32		i = 1 + (int32) (tap_random() * grid->nring);
-		int32		k = Max(1, Min(grid->nring, i + (int32) ((tap_random() - 0.5) * 20)));
+		int32		near = i + (int32) ((tap_random() - 0.5) * 20);
+		int32		k = Max(1, Min(grid->nring, near));
 		const HpxRing *from = HPX_RING(grid, i);
 		const HpxRing *to = HPX_RING(grid, k);
 		double		goal = n % 2 ? to->ncell / 2 : 1 + (int32) (tap_random() * 6) + (from->shift != to->shift ? 0.5 : 0);
