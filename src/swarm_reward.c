@@ -6,6 +6,7 @@
 #include "base/compat.h"
 
 #include "coverage/plan.h"
+#include "ledger/hint.h"
 
 PG_MODULE_MAGIC;
 
@@ -15,4 +16,5 @@ void
 _PG_init(void)
 {
 	sr_plan_init();
+	sr_hint_init();
 }

@@ -164,8 +164,13 @@ CREATE TRIGGER refuse_foreign_truncate BEFORE TRUNCATE ON telemetry FOR EACH STA
 
 -- Rows that break a rule are refused in words, as in other tables. What the server finds before a row's triggers, a day
 -- without a partition, and after them, keys, it says in its own, with the value: to look each node up here, too, would be
--- the work of the foreign key once more.
+-- the work of the foreign key once more. To those words comes a hint.
 CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON telemetry FOR EACH ROW EXECUTE FUNCTION check_row();
+CREATE FUNCTION hint_telemetry() RETURNS trigger
+AS 'MODULE_PATHNAME', 'sr_hint_telemetry' LANGUAGE C;
+COMMENT ON FUNCTION hint_telemetry() IS
+'trigger: what the server refuses of a statement that writes telemetry, a time without a partition, an unknown node or service, a row that is there already, it refuses with a hint';
+CREATE TRIGGER hint_telemetry BEFORE INSERT OR UPDATE ON telemetry FOR EACH STATEMENT EXECUTE FUNCTION hint_telemetry();
 
 CREATE FUNCTION mark_telemetry_hours(period tstzrange) RETURNS bigint
 LANGUAGE sql SECURITY DEFINER

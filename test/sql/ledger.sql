@@ -74,11 +74,16 @@ SELECT provider, earned, balance, waits_for FROM provider_balance ORDER BY 1;
 INSERT INTO node (provider_id, location, service_radius_m, joined_at) VALUES (1, 'POINT EMPTY', 1, now());
 INSERT INTO node (provider_id, hardware_id, location, service_radius_m, joined_at) VALUES (1, 'hw-1', 'POINT(1 1)', 5, '2025-01-01');
 INSERT INTO node_resource VALUES (1, 'gpu', 3, '[2024-01-01,2024-02-01)');
-INSERT INTO telemetry (node_id, sampled_at, latency_ms, ok) VALUES (1, '2024-01-01 00:00+00', 50, true);
-INSERT INTO telemetry (node_id, sampled_at, latency_ms, ok) VALUES (77, '2024-01-01 01:00+00', 1, true);
 INSERT INTO epoch (period, budget) VALUES ('[2024-01-20 00:00+00,2024-02-01 00:00+00)', 1);
 INSERT INTO policy (name, uptime_floor, uptime_target) VALUES ('cliff', 0.9, 0.9);
 \set VERBOSITY default
+INSERT INTO telemetry (node_id, sampled_at, latency_ms, ok) VALUES (1, '2024-01-01 00:00+00', 50, true);
+INSERT INTO telemetry (node_id, sampled_at, latency_ms, ok) VALUES (77, '2024-01-01 01:00+00', 1, true);
+INSERT INTO telemetry (node_id, service_type, sampled_at, ok) VALUES (1, 'no such', '2024-01-01 01:00+00', true);
+INSERT INTO telemetry (node_id, sampled_at, ok) VALUES (1, '2024-02-01 01:00+00', true);
+INSERT INTO telemetry (node_id, sampled_at, ok) VALUES (1, 'infinity', true);
+CREATE TABLE telemetry_mine (node_id bigint PRIMARY KEY REFERENCES node);
+INSERT INTO telemetry_mine VALUES (77);
 CALL run_epoch(99);
 UPDATE epoch SET budget = 0 WHERE epoch_id = :first;
 UPDATE node SET service_radius_m = 1 WHERE node_id = 1;

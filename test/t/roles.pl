@@ -115,6 +115,21 @@ for my $kind (qw(analyst operator registrar treasurer service))
 	is(as($kind, join(';', map { "SELECT 1 FROM (SELECT count(*) FROM (SELECT * FROM swarm_reward.$_ OFFSET 0) x) y" } @read)), join("\n", (1) x @read), "$kind reads every view" . (@read < @views ? ' but that of hardware' : ''));
 }
 
+# Of a row that the server itself refuses an operator is told what to do, also in the first statement of a session; and it helps.
+for my $load (q{INSERT INTO swarm_reward.telemetry (node_id, sampled_at, ok) VALUES (1, '2031-01-05 23:59:59.5+00', true)},
+	"COPY swarm_reward.telemetry (node_id, sampled_at, ok) FROM STDIN;\n1\t2031-03-05\tt\n\\.\n")
+{
+	my (undef, undef, $told) = $node->psql('ledger', $load, extra_params => ['-U', 'operator']);
+	like($told, qr/DETAIL: .*2031-0.*\nHINT: +SELECT /, 'a day without a partition: ' . substr($load, 0, 60));
+	is(as('operator', ($told =~ /HINT: +(SELECT .*?) first\./)[0]), '2', 'the hint makes it');
+	is(as('operator', $load), '', 'and the row is taken');
+	(undef, undef, $told) = $node->psql('ledger', $load, extra_params => ['-U', 'operator']);
+	like($told, qr/HINT: .*ON CONFLICT DO NOTHING/, 'though not twice');
+	(my $unknown = $load) =~ s/\b1(?=, '|\t)/4711/;
+	(undef, undef, $told) = $node->psql('ledger', $unknown, extra_params => ['-U', 'operator']);
+	like($told, qr/DETAIL: .*4711.*\nHINT: +Insert it into swarm_reward\.node first/, 'nor of a node that nobody knows');
+}
+
 # ---- what they must not do ----
 
 my %forbidden = (
