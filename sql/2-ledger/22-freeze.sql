@@ -40,14 +40,20 @@ END;
 COMMENT ON FUNCTION swarm_reward_internal.region_among(code[], geography[], geography, double precision) IS
 'the region that a place belongs to: the first that covers it, or else the nearest within so many metres, see covering_region; codes and boundaries are those of region_codes and region_boundaries. The one rule for nodes, demand and gaps. NULL where there is none, and for NULL';
 
-CREATE FUNCTION region_of(location geography, at timestamptz DEFAULT now()) RETURNS code
+CREATE FUNCTION swarm_reward_internal.region_snap(at timestamptz) RETURNS double precision
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT swarm_reward_internal.region_among(swarm_reward_internal.region_codes(at), swarm_reward_internal.region_boundaries(at), location,
-		coalesce((SELECT p.region_snap_m FROM policy p WHERE p.policy_id = policy_in_effect(at)), 25000));
+	SELECT coalesce((SELECT p.region_snap_m FROM policy p WHERE p.policy_id = swarm_reward_internal.policy_in_effect(at)), 25000);
 END;
+COMMENT ON FUNCTION swarm_reward_internal.region_snap(timestamptz) IS
+'policy.region_snap_m of the policy in effect at a time, metres; its default where there is none. NULL for NULL';
+
+-- With the owner's rights: where a place belongs is no secret, and whoever may ask need not read policies.
+CREATE FUNCTION region_of(location geography, at timestamptz DEFAULT now()) RETURNS code
+AS 'MODULE_PATHNAME', 'sr_region_of' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 100 SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION region_of(geography, timestamptz) IS
-'the region that a place belongs to at a time: the smallest in force that covers it, ties by code, or else the nearest within policy.region_snap_m, of equally near ones the smallest. NULL where there is none, and for NULL';
+'the region that a place belongs to at a time: the smallest in force that covers it, ties by code, or else the nearest within policy.region_snap_m, of equally near ones the smallest. Regions are read once for a run of calls with the same time. NULL where there is none, and for NULL. Errors: a location that is no point or is empty';
+REVOKE ALL ON FUNCTION region_of(geography, timestamptz) FROM PUBLIC;
 
 -- Light in vacuum covers 149 896.229 m there and back in a millisecond.
 CREATE FUNCTION swarm_reward_internal.vacuum_bound(rtt_ms double precision) RETURNS double precision

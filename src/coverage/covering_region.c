@@ -13,6 +13,7 @@
 
 #include "coverage/builder.h"
 #include "coverage/check.h"
+#include "coverage/covering_region.h"
 #include "coverage/geog.h"
 #include "coverage/region.h"
 #include "grid/locate.h"
@@ -38,12 +39,11 @@ is_constant(FmgrInfo *flinfo)
 		IsA(linitial(((FuncExpr *) flinfo->fn_expr)->args), Const);
 }
 
-/* Prepares an array of regions. */
-static void
-read_regions(Regions *r, FunctionCallInfo fcinfo)
+/* Where the regions of an array are; it lives in the current memory context. */
+Locator *
+sr_read_regions(ArrayType *array)
 {
-	MemoryContext old = MemoryContextSwitchTo(r->context);
-	ArrayType  *array = DatumGetArrayTypePCopy(PG_GETARG_DATUM(0));
+	Locator    *locator;
 	Datum	   *regions;
 	bool	   *is_null;
 	int			n;
@@ -58,7 +58,7 @@ read_regions(Regions *r, FunctionCallInfo fcinfo)
 				 errhint("Only arrays of one dimension are searched.")));
 	get_typlenbyvalalign(ARR_ELEMTYPE(array), &length, &by_value, &align);
 	deconstruct_array(array, ARR_ELEMTYPE(array), length, by_value, align, &regions, &is_null, &n);
-	r->locator = sr_locator_new();
+	locator = sr_locator_new();
 	for (int i = 0; i < n; i++)
 	{
 		GeogRegion	region = {0, NULL};
@@ -66,14 +66,25 @@ read_regions(Regions *r, FunctionCallInfo fcinfo)
 
 		if (!is_null[i])
 			sr_geog_read_region(regions[i], &region);
-		if (!sr_locator_add(r->locator, region.polygons, region.npolygons, &fault))
+		if (!sr_locator_add(locator, region.polygons, region.npolygons, &fault))
 			sr_report_ring_fault(&fault, SR_MAX_ORDER);
 		if (!is_null[i])
 			sr_geog_free_region(&region);
 	}
 	pfree(regions);
 	pfree(is_null);
-	sr_locator_finish(r->locator);
+	sr_locator_finish(locator);
+	return locator;
+}
+
+/* Prepares the array argument. */
+static void
+prepare(Regions *r, FunctionCallInfo fcinfo)
+{
+	MemoryContext old = MemoryContextSwitchTo(r->context);
+	ArrayType  *array = DatumGetArrayTypePCopy(PG_GETARG_DATUM(0));
+
+	r->locator = sr_read_regions(array);
 	r->array = array;
 	r->is_constant = is_constant(fcinfo->flinfo);
 	MemoryContextSwitchTo(old);
@@ -104,7 +115,7 @@ regions_argument(FunctionCallInfo fcinfo)
 	}
 	r->array = NULL;			/* stays so if we fail below */
 	MemoryContextReset(r->context);
-	read_regions(r, fcinfo);
+	prepare(r, fcinfo);
 	return r;
 }
 
@@ -139,14 +150,14 @@ within_argument(FunctionCallInfo fcinfo, int argno)
 	return within;
 }
 
-/* The first region that covers a place, or else the nearest within so many metres; -1 if there is none. */
-static int32
-find_region(const Regions *r, double lon, double lat, double within)
+/* The first region, from 0, that covers a place, or else the nearest within so many metres; -1 if there is none. */
+int32
+sr_find_region(const Locator *locator, double lon, double lat, double within)
 {
-	int32		found = sr_locator_find(r->locator, lon, lat);
+	int32		found = sr_locator_find(locator, lon, lat);
 
 	if (found < 0 && within > 0)
-		found = sr_locator_nearest(r->locator, lon, lat, within);
+		found = sr_locator_nearest(locator, lon, lat, within);
 	return found;
 }
 
@@ -162,7 +173,7 @@ covering_region_within(PG_FUNCTION_ARGS)
 	int32		found;
 
 	sr_geog_read_point(PG_GETARG_DATUM(1), &lon, &lat);
-	found = find_region(r, lon, lat, within);
+	found = sr_find_region(r->locator, lon, lat, within);
 	if (found < 0)
 		PG_RETURN_NULL();
 	PG_RETURN_INT32(found + 1);
@@ -191,7 +202,7 @@ sr_region_field(PG_FUNCTION_ARGS)
 		for (int32 j = 0; j < ring->ncell; j++)
 		{
 			CHECK_FOR_INTERRUPTS();
-			builder_add(&builder, ring->start + j, find_region(r, sr_hpx_ring_lon(ring, j), lat, within) + 1);
+			builder_add(&builder, ring->start + j, sr_find_region(r->locator, sr_hpx_ring_lon(ring, j), lat, within) + 1);
 		}
 	}
 	PG_RETURN_POINTER(sr_builder_finish(&builder));

@@ -9,7 +9,7 @@ CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS swarm_reward CASCADE;
 SET search_path = swarm_reward, public;
 SET client_min_messages = warning;
-SELECT plan(34);
+SELECT plan(37);
 
 -- uniform in [0, 1), the same on every machine
 CREATE FUNCTION pg_temp.r(what text, i bigint) RETURNS float8 LANGUAGE sql IMMUTABLE AS
@@ -102,6 +102,37 @@ CREATE TEMP TABLE spot AS SELECT center AS p FROM grid WHERE k = 2 UNION ALL SEL
 UNION ALL SELECT p::geography FROM unnest(ARRAY['POINT(45 5)', 'POINT(-77 -12)', 'POINT(77.2 28.6)']) p;
 SELECT is_empty($$ SELECT ST_AsText(p), region_of(p) FROM spot WHERE region_of(p) IS DISTINCT FROM
 	(SELECT code FROM region WHERE covering_region(ARRAY[boundary], p) = 1 ORDER BY region_area(boundary), code LIMIT 1) $$, 'region_of is the smallest region that covers the place');
+-- regions are read once for a query, and again whenever they may have changed
+SET LOCAL track_functions = 'all';
+SELECT is(count(region_of(ST_MakePoint(i % 360 - 180, i / 360 * 3 - 80)::geography, '2024-01-01')), count(*), 'thousands of places')
+FROM generate_series(1, 10000) i WHERE region_of(ST_MakePoint(i % 360 - 180, i / 360 * 3 - 80)::geography, '2024-01-01') IS NOT NULL;
+SELECT cmp_ok(sum(calls)::int, '<=', 2, 'and regions are read once') FROM pg_stat_xact_user_functions WHERE funcname = 'region_codes';
+CREATE FUNCTION pg_temp.regions_of_change() RETURNS text[] LANGUAGE plpgsql AS $$
+DECLARE
+	place geography := 'POINT(150.005 -30.005)';
+	time timestamptz := now();
+	seen text[];
+BEGIN
+	FOR i IN 0 .. 5 LOOP
+		IF i = 1 THEN
+			INSERT INTO region (code, name, boundary) VALUES ('SPECK', 'small', 'MULTIPOLYGON(((150 -30,150.01 -30,150.01 -30.01,150 -30.01,150 -30)))');
+		ELSIF i = 2 THEN
+			BEGIN
+				INSERT INTO region (code, name, boundary) VALUES ('DOT', 'smaller', 'MULTIPOLYGON(((150 -30,150.009 -30,150.009 -30.009,150 -30.009,150 -30)))');
+				seen := seen || coalesce(region_of(place, time), '');
+				RAISE EXCEPTION 'undone';
+			EXCEPTION WHEN raise_exception THEN NULL;
+			END;
+		ELSIF i = 4 THEN
+			UPDATE region SET valid = tstzrange(NULL, now() - interval '1 hour') WHERE code = 'SPECK';
+		ELSIF i = 5 THEN
+			time := now() - interval '2 hours';
+		END IF;
+		seen := seen || coalesce(region_of(place, time), '');
+	END LOOP;
+	RETURN seen;
+END $$;
+SELECT is(pg_temp.regions_of_change(), '{R85,SPECK,DOT,SPECK,SPECK,R85,SPECK}', 'a region that comes, goes or is undone within a function');
 
 -- columns of tables and views that a map may show
 SELECT is_empty($$ SELECT f_table_schema, f_table_name, f_geography_column, type, srid FROM geography_columns WHERE f_table_schema LIKE 'swarm\_reward%' AND (type = 'Geometry' OR srid <> 4326) $$,

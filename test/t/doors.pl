@@ -96,6 +96,7 @@ my $mistakes = run(q{
 	SELECT swarm_reward.confirm_payout(2, 'a test');
 	CALL swarm_reward.roll_telemetry('2024-03-01', 200);
 	SELECT swarm_reward.make_telemetry_partitions('2024-04-01', '2024-04-03');
+	SELECT swarm_reward.region_of('POINT(5 50)'::gis.geography);
 	CREATE TABLE public.heap (node_id bigint, sampled_at timestamptz, ok boolean);
 	INSERT INTO public.heap VALUES (1, '2024-01-05 12:34:56+00', true), (77, '2024-01-05', true);
 	SELECT * FROM swarm_reward.ingest_telemetry('public.heap');
