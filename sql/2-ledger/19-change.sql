@@ -119,7 +119,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION correct_node(bigint, jsonb, text) IS
 'corrects what a node''s row says of the past: provider_id, hardware_id, location ([longitude, latitude], GeoJSON or text), service_radius_m, joined_at, left_at, predecessor_id. Computed epochs that used it are stale and are computed again; a final one changes only by restate_epoch. The reason is recorded in audit. Errors: an unknown node, a key that cannot be corrected, values out of range, no reason';
-REVOKE ALL ON FUNCTION correct_node(bigint, jsonb, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION set_node_resource(bigint, text, numeric, timestamptz), replace_node(bigint, timestamptz, geography, double precision, bigint, text),
+	correct_node(bigint, jsonb, text) FROM PUBLIC;
 
 CREATE FUNCTION new_policy(template text, name text, effective_from timestamptz, changes jsonb DEFAULT '{}', unit_values jsonb DEFAULT '{}', day_price numeric DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql SET search_path = swarm_reward_internal, swarm_reward, pg_temp AS $$
@@ -186,3 +187,4 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION new_policy(text, text, timestamptz, jsonb, jsonb, numeric) IS
 'a new version of the rules: a copy of the policy called template with all its parts, under a name, in effect from a time after every computed epoch (NULL: a draft). changes: parameters with other values, as {"supply_target": 2}; unit_values: values of a unit by kind of resource, as {"gpu": 5}; day_price: what a unit of contribution may cost a day, base units, from which five price ceilings are set where changes do not name them: new_regions day_price, geographic_gaps day_price * supply_target, resource_gaps and network_capacity a half, resource_types a quarter of it. Returns its policy_id. Errors: no such template, a name that is taken, a parameter that does not exist, values out of range, a kind of resource that does not exist, a day_price that is not positive, a time before the end of a computed epoch';
+REVOKE ALL ON FUNCTION new_policy(text, text, timestamptz, jsonb, jsonb, numeric) FROM PUBLIC;

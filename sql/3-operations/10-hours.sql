@@ -225,4 +225,5 @@ COMMENT ON FUNCTION verify_telemetry_hours(tstzrange) IS
 'compares telemetry_hour with the raw rows, over the hours of a period that are rolled up, not dirty, and whose raw rows are there; returns what differs, which is nothing unless somebody wrote behind the triggers. NULL for NULL';
 
 REVOKE ALL ON FUNCTION roll_telemetry_hours(timestamptz, int), pending_telemetry_hours(timestamptz) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE swarm_reward.roll_telemetry(timestamptz, int) FROM PUBLIC;
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.script_path'), true);

@@ -27,17 +27,17 @@ DECLARE
 		WHEN 'operator' THEN ARRAY['resource_type', 'service_type', 'region', 'demand', 'resource_demand', 'beacon', 'beacon_rtt', 'outage', 'telemetry', 'telemetry_reject',
 			'policy_resource', 'policy_service', 'policy_region', 'specialization'] ELSE '{}' END;
 	calls text[] := CASE kind
-		WHEN 'analyst' THEN ARRAY['verify_epoch', 'check_epoch', 'preview_epoch', 'explain_reward', 'simulate_node', 'reward_map', 'verify_payout']
-		WHEN 'registrar' THEN ARRAY['replace_node', 'set_node_resource', 'correct_node']
+		WHEN 'analyst' THEN ARRAY['verify_epoch', 'check_epoch', 'preview_epoch', 'explain_reward', 'simulate_node', 'reward_map', 'verify_payout', 'region_of']
+		WHEN 'registrar' THEN ARRAY['replace_node', 'set_node_resource', 'correct_node', 'region_of']
 		WHEN 'operator' THEN ARRAY['plan_epochs', 'check_epoch', 'run_epoch', 'run_due_epochs', 'verify_epoch', 'finalize_epoch', 'hold_epoch', 'release_epoch', 'challenge_epoch', 'reopen_epoch',
 			'restate_epoch', 'preview_epoch', 'archive_epoch', 'roll_telemetry', 'ingest_telemetry', 'make_telemetry_partitions', 'keep_telemetry_partitions',
-			'schedule_jobs', 'unschedule_jobs', 'new_policy', 'explain_reward', 'simulate_node', 'reward_map']
-		WHEN 'treasurer' THEN ARRAY['make_payout', 'release_payout', 'confirm_payout', 'fail_payout', 'cancel_payout', 'payout_csv', 'payout_tree', 'payout_proof', 'verify_payout', 'fund_treasury']
-		WHEN 'service' THEN ARRAY['explain_reward', 'simulate_node', 'reward_map', 'payout_proof']
+			'schedule_jobs', 'unschedule_jobs', 'new_policy', 'explain_reward', 'simulate_node', 'reward_map', 'region_of']
+		WHEN 'treasurer' THEN ARRAY['make_payout', 'release_payout', 'confirm_payout', 'fail_payout', 'cancel_payout', 'payout_csv', 'payout_tree', 'payout_proof', 'verify_payout', 'fund_treasury', 'region_of']
+		WHEN 'service' THEN ARRAY['explain_reward', 'simulate_node', 'reward_map', 'payout_proof', 'region_of']
 		WHEN 'provider' THEN ARRAY['explain_reward', 'challenge_epoch'] ELSE '{}' END;
-	-- steps that procedures take with the caller's own rights
+	-- steps that these take with the caller's own rights
 	steps text[] := CASE kind WHEN 'operator' THEN ARRAY['can_commit', 'lock_due_epochs', 'next_epoch_step', 'record_epoch_failure', 'pending_telemetry_hours', 'roll_telemetry_hours',
-		'job_list', 'check_cron', 'is_crontab', 'mark_telemetry_hours'] ELSE '{}' END;
+		'job_list', 'check_cron', 'is_crontab', 'mark_telemetry_hours'] WHEN 'registrar' THEN ARRAY['unknown_id', 'raise_plainly'] ELSE '{}' END;
 BEGIN
 	IF kind IS NULL OR kind <> ALL (kinds) THEN
 		RAISE EXCEPTION 'there is no kind of role %', coalesce(quote_literal(kind), 'NULL')
@@ -70,9 +70,7 @@ BEGIN
 	WHERE (p.pronamespace = 'swarm_reward'::regnamespace AND p.proname = ANY (calls)) OR (p.pronamespace = 'swarm_reward_internal'::regnamespace AND p.proname = ANY (steps))
 		-- what views ask, with the rights of who reads them
 		OR (p.pronamespace = 'swarm_reward_internal'::regnamespace AND (p.proname IN ('sees_all', 'providers_of', 'epoch_closes_at', 'epoch_phases')
-			OR (kind <> 'provider' AND p.proname = 'health_rows') OR (kind NOT IN ('provider', 'monitor') AND p.proname IN ('reach_rows', 'residency_rows'))))
-		OR (kind IN ('analyst', 'operator', 'registrar', 'treasurer', 'service') AND p.pronamespace = 'swarm_reward_internal'::regnamespace
-			AND NOT p.prosecdef AND p.provolatile <> 'v');
+			OR (kind <> 'provider' AND p.proname = 'health_rows') OR (kind NOT IN ('provider', 'monitor') AND p.proname IN ('reach_rows', 'residency_rows'))));
 END $$;
 COMMENT ON FUNCTION role_privilege(text) IS 'what grant_role grants to a kind of role, as it is written between GRANT and TO. Errors: no such kind';
 
@@ -103,7 +101,7 @@ BEGIN
 	END LOOP;
 END $$;
 COMMENT ON FUNCTION swarm_reward.grant_role(text, name) IS
-'grants a database role what its work needs and no more; safe to repeat, and to be repeated after an update of the extension. analyst: reads everything, verifies, previews. registrar: keeps providers, nodes and hardware. operator: keeps demand, regions, beacons, telemetry and policies, and runs epochs; cannot write a reward. treasurer: keeps payout addresses, funds the treasury, pays out. service: reads the views, explains, simulates, proves payouts. monitor: reads health. provider: reads the statement and balance, and explains and challenges the rewards, of the providers whose provider.role_name it is. Errors: no such kind, no such role, not the owner of the extension';
+'grants a database role what its work needs and no more; safe to repeat, and to be repeated after an update of the extension. analyst: reads everything, verifies, previews. registrar: keeps providers, nodes and hardware. operator: keeps demand, regions, beacons, telemetry and policies, and runs epochs; cannot write a reward. treasurer: keeps payout addresses, funds the treasury, pays out. service: reads the views, explains, simulates, asks for the region of a place, proves payouts. monitor: reads health. provider: reads the statement and balance, and explains and challenges the rewards, of the providers whose provider.role_name it is. Errors: no such kind, no such role, not the owner of the extension';
 
 CREATE FUNCTION swarm_reward.revoke_role(role_name name) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$

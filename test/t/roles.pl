@@ -90,6 +90,7 @@ my %does = (
 		[q{SELECT count(*) > 0 FROM swarm_reward.simulate_node('POINT(10 50)'::gis.geography, 100000, '{"gpu": 5}')}, qr/^t$/],
 		[q{SELECT swarm_reward.coverage_area(swarm_reward.reward_map(2, 100000, '{"gpu": 5}')) >= 0}, qr/^t$/],
 		[q{SELECT count(*) FROM swarm_reward.payout_proof(2, '0x0000000000000000000000000000000000000002')}, qr/^1$/],
+		[q{SELECT swarm_reward.region_of('POINT(60.5 0.5)'::gis.geography)}, qr/^N$/],
 	],
 	monitor => [
 		[q{SELECT count(*) > 10 FROM swarm_reward.health}, qr/^t$/],
@@ -114,6 +115,51 @@ for my $kind (qw(analyst operator registrar treasurer service))
 	my @read = grep { $kind ne 'service' || $_ ne 'epoch_owner' } @views;
 	is(as($kind, join(';', map { "SELECT 1 FROM (SELECT count(*) FROM (SELECT * FROM swarm_reward.$_ OFFSET 0) x) y" } @read)), join("\n", (1) x @read), "$kind reads every view" . (@read < @views ? ' but that of hardware' : ''));
 }
+
+# ---- whatever a kind may call does not fail for a right that it lacks ----
+
+# All routines there are, called with values that mean something, each undone; a public one whose caller needs the right to
+# a table is there to see that it is found. Two that make transactions of their own are above.
+$node->safe_psql('ledger', q{
+	CREATE FUNCTION swarm_reward.planted() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT count(*) FROM swarm_reward.node; END;
+	CREATE TABLE public.heap (node_id bigint, sampled_at timestamptz, ok boolean);
+	GRANT ALL ON public.heap TO PUBLIC;
+	CREATE FUNCTION public.value_of(name text, type regtype) RETURNS text LANGUAGE sql STABLE SET search_path = swarm_reward, gis, pg_catalog AS $$
+		SELECT coalesce(quote_literal(CASE
+			WHEN name = 'resource_type' THEN 'gpu' WHEN name = 'template' THEN 'p' WHEN name = 'component' THEN 'new_regions' WHEN name IN ('resources', 'unit_values') THEN '{"gpu": 1}'
+			WHEN name = 'address' THEN '0x0000000000000000000000000000000000000001' WHEN name = 'payout_id' THEN '2' WHEN name = 'to_time' THEN '2024-01-06' WHEN name = 'effective_from' THEN '2034-01-01'
+			WHEN name IN ('region', 'regions', 'boundary', 'boundaries') AND type = 'geography'::regtype THEN 'MULTIPOLYGON(((0 40,20 40,20 50,0 50,0 40)))'
+			ELSE CASE type::text WHEN 'bigint' THEN '1' WHEN 'integer' THEN '5' WHEN 'numeric' THEN '1' WHEN 'double precision' THEN '1000' WHEN 'boolean' THEN 'true' WHEN 'text' THEN 'x' WHEN 'name' THEN 'x'
+				WHEN 'timestamp with time zone' THEN '2024-01-05' WHEN 'interval' THEN '1 day' WHEN 'jsonb' THEN '{}' WHEN 'json' THEN '{}' WHEN 'geography' THEN 'POINT(10 50)' WHEN 'coverage' THEN '5:{[0,10)=1}'
+				WHEN 'tstzrange' THEN '[2024-01-01,2024-02-01)' WHEN 'tstzmultirange' THEN '{[2024-01-01,2024-02-01)}' WHEN 'regclass' THEN 'public.heap' WHEN 'code' THEN 'gpu' END END), 'NULL') $$;
+	CREATE FUNCTION public.call_all() RETURNS TABLE (routine text, said text) LANGUAGE plpgsql AS $$
+	DECLARE
+		call text;
+	BEGIN
+		FOR routine, call IN SELECT p.oid::regprocedure, format('%s %s(%s)', CASE p.prokind WHEN 'p' THEN 'CALL' ELSE 'SELECT' END, p.oid::regproc,
+				(SELECT string_agg(public.value_of(p.proargnames[a.n], a.type) || '::' || a.type::regtype, ', ' ORDER BY a.n) FROM unnest(p.proargtypes) WITH ORDINALITY a (type, n)))
+			FROM pg_proc p WHERE p.pronamespace IN ('swarm_reward'::regnamespace, 'swarm_reward_internal'::regnamespace) AND p.prokind <> 'w'
+				AND p.prorettype NOT IN ('trigger'::regtype, 'internal'::regtype) AND NOT 'internal'::regtype = ANY (p.proargtypes) AND has_function_privilege(p.oid, 'EXECUTE')
+		LOOP
+			BEGIN
+				EXECUTE call;
+				RAISE EXCEPTION 'done';
+			EXCEPTION WHEN OTHERS THEN
+				said := SQLERRM;
+				RETURN NEXT;
+			END;
+		END LOOP;
+	END $$});
+for my $kind (@kinds)
+{
+	my %said = split /[|\n]/, as($kind, q{SELECT routine, translate(split_part(said, chr(10), 1), '|', '/') FROM public.call_all()});
+	my $reads_node = $kind !~ /service|monitor|provider/;
+
+	cmp_ok(scalar(grep { $said{$_} eq 'done' } keys %said), '>', 80, "$kind calls many routines to their end");
+	is(delete $said{'swarm_reward.planted()'}, $reads_node ? 'done' : 'permission denied for table node', 'what wants more is found out');
+	is(join("\n", map { "$_: $said{$_}" } grep { $said{$_} =~ /^permission denied|^must be owner/ } sort keys %said), '', "and there is none that is $kind\'s to call and wants more");
+}
+$node->safe_psql('ledger', 'DROP FUNCTION swarm_reward.planted()');
 
 # Of a row that the server itself refuses an operator is told what to do, also in the first statement of a session; and it helps.
 for my $load (q{INSERT INTO swarm_reward.telemetry (node_id, sampled_at, ok) VALUES (1, '2031-01-05 23:59:59.5+00', true)},
