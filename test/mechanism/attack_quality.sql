@@ -28,10 +28,14 @@ SELECT world.make(4, 18, '{"heartbeat_timeout": "2 days", "telemetry_slot": "2 d
 SELECT world.run();
 CREATE TEMP TABLE gain AS SELECT * FROM world.gain;
 \o
-SELECT plan(8);
+SELECT plan(10);
 SELECT diag(format('%-60s worlds %s pays in %s, gain median %s %%, worst %s %%, least %s %%, worst in units %s', name, worlds, pays, median, worst, least, worst_units)) FROM world.summary;
 SELECT is_empty(format('SELECT world, before, after, rows FROM gain WHERE variant = %s AND against = %s AND after > before + rows', variant, against), name || ' does not pay, to a base unit a row')
-FROM world.attack WHERE variant IN (1, 2, 3, 6) ORDER BY variant;
+FROM world.attack WHERE variant IN (1, 6) ORDER BY variant;
+-- who is away has fewer units, of which the price is higher
+SELECT is_empty(format($$ SELECT world, before, after, rows FROM world.gains('{resource_types}') WHERE variant = %s AND after > before + rows $$, variant), name || ' does not pay, to a base unit a row, but for resource_types')
+FROM world.attack WHERE variant IN (2, 3) ORDER BY variant;
+SELECT is_empty(format('SELECT * FROM world.unexplained(%s, %s)', variant, against), name || ' brings no more in resource_types than by the price of what is not there') FROM world.attack WHERE variant IN (2, 3) ORDER BY variant;
 -- who leaves before an epoch's end has not been down in it: what he has cut out is made up for in the next one
 SELECT ok((SELECT bool_and(median <= 0) FROM world.summary s WHERE s.name = a.name), a.name || ' does not pay in the median') FROM world.attack a
 WHERE variant IN (4, 5, 7) ORDER BY variant;

@@ -21,16 +21,23 @@ SELECT world.make(4, 18, '{}', :'policy');
 SELECT world.run();
 CREATE TEMP TABLE gain AS SELECT * FROM world.gain;
 \o
-SELECT plan(10);
+SELECT plan(13);
 SELECT diag(format('%-60s worlds %s pays in %s, gain median %s %%, worst %s %%, least %s %%, worst in units %s', name, worlds, pays, median, worst, least, worst_units)) FROM world.summary;
 SELECT is_empty(format('SELECT world, before, after, rows FROM gain WHERE variant = %s AND against = %s AND after > before + rows', variant, against), name || ' does not pay, to a base unit a row')
-FROM world.attack WHERE variant IN (1, 2, 3, 9) ORDER BY variant;
+FROM world.attack WHERE variant IN (1, 2, 9) ORDER BY variant;
+-- what is kept back has a higher price
+SELECT is_empty($$ SELECT world, before, after, rows FROM world.gains('{resource_types}') WHERE variant = 3 AND after > before + rows $$, 'half open, then open does not pay, to a base unit a row, but for resource_types');
+SELECT is_empty('SELECT * FROM world.unexplained(3, 0)', 'and brings no more in resource_types than by the price of what is kept back');
 -- service while it lasts
 SELECT ok((SELECT bool_and(median <= 0) FROM world.summary s WHERE s.name = a.name), a.name || ' does not pay in the median') FROM world.attack a
 WHERE variant IN (4, 5, 6, 8) ORDER BY variant;
-SELECT is_empty($$ SELECT l.world, l.variant, l.amount, m.amount FROM (SELECT world, variant, sum(amount) AS amount, count(*) AS rows FROM world.score WHERE provider = 4 AND component <> 'resource_types' AND variant IN (0, 10, 11) GROUP BY 1, 2) l
-	JOIN (SELECT world, variant, sum(amount) AS amount FROM world.score WHERE provider = 4 AND component <> 'resource_types' GROUP BY 1, 2) m ON m.world = l.world AND (l.variant, m.variant) IN ((0, 10), (0, 11), (10, 11)) WHERE m.amount < l.amount - l.rows $$,
-	'more is not less, but for resource_types');
+SELECT is_empty($$ SELECT l.world, l.variant, l.amount, m.variant, m.amount FROM (SELECT world, variant, sum(amount) AS amount, count(*) AS rows FROM world.score WHERE provider = 4 AND component NOT IN ('resource_types', 'new_regions') GROUP BY 1, 2) l
+	JOIN (SELECT world, variant, sum(amount) AS amount FROM world.score WHERE provider = 4 AND component NOT IN ('resource_types', 'new_regions') GROUP BY 1, 2) m ON m.world = l.world AND (l.variant, m.variant) IN ((0, 10), (0, 11), (10, 11)) WHERE m.amount < l.amount - l.rows $$,
+	'more is not less, but for resource_types and new_regions');
+SELECT is_empty(format('SELECT * FROM world.unexplained(%s, %s)', l, m), format('these two are not less than by price and need: variant %s against %s', m, l)) FROM (VALUES (0, 10), (10, 11)) v (l, m);
+SELECT diag(format('%s: new_regions is less than for %s in %s of %s worlds, at worst %s %% of it', m.name, l.name, count(*) FILTER (WHERE m.amount < l.amount), count(*), round(min(100 * (m.amount / nullif(l.amount, 0) - 1)), 2)))
+FROM (SELECT world, variant, name, sum(amount) AS amount FROM world.score JOIN world.variant USING (variant) WHERE provider = 4 AND component = 'new_regions' GROUP BY 1, 2, 3) l
+	JOIN (SELECT world, variant, name, sum(amount) AS amount FROM world.score JOIN world.variant USING (variant) WHERE provider = 4 AND component = 'new_regions' GROUP BY 1, 2, 3) m ON m.world = l.world AND (l.variant, m.variant) IN ((0, 10), (10, 11)) GROUP BY m.name, l.name ORDER BY 1;
 SELECT is_empty($$ SELECT s.epoch_id, s.world, s.component FROM world.score s JOIN world.pool p USING (epoch_id, world, variant, component) JOIN world.price r USING (component)
 	WHERE s.variant = 9 AND s.provider = 4 AND s.world % 3 > 0 AND s.amount > s.score * r.price + 1 $$, 'dust takes no more than the ceiling times its score');
 \if :{?components}
