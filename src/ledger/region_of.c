@@ -25,6 +25,26 @@ typedef struct RegionsAt
 	double		snap_m;			/* how far from a place the nearest region may be */
 } RegionsAt;
 
+/* Lists of no transactions are no lists. */
+static bool
+same_ids(const TransactionId *a, const TransactionId *b, uint32 count)
+{
+	return count == 0 || memcmp(a, b, count * sizeof(TransactionId)) == 0;
+}
+
+static TransactionId *
+copy_ids(const TransactionId *from, uint32 count)
+{
+	TransactionId *copy = NULL;
+
+	if (count > 0)
+	{
+		copy = palloc(count * sizeof(TransactionId));
+		memcpy(copy, from, count * sizeof(TransactionId));
+	}
+	return copy;
+}
+
 /*
  * Do two snapshots see the same rows? An expression of PL/pgSQL is kept from one statement to the next, and what is
  * kept with it must not outlive what it was read from.
@@ -34,8 +54,8 @@ sees_the_same(const SnapshotData *a, const SnapshotData *b)
 {
 	return a->snapshot_type == SNAPSHOT_MVCC && b->snapshot_type == SNAPSHOT_MVCC &&
 		a->xmin == b->xmin && a->xmax == b->xmax && a->curcid == b->curcid && a->takenDuringRecovery == b->takenDuringRecovery &&
-		a->xcnt == b->xcnt && memcmp(a->xip, b->xip, a->xcnt * sizeof(TransactionId)) == 0 &&
-		a->suboverflowed == b->suboverflowed && a->subxcnt == b->subxcnt && memcmp(a->subxip, b->subxip, a->subxcnt * sizeof(TransactionId)) == 0;
+		a->xcnt == b->xcnt && same_ids(a->xip, b->xip, a->xcnt) &&
+		a->suboverflowed == b->suboverflowed && a->subxcnt == b->subxcnt && same_ids(a->subxip, b->subxip, a->subxcnt);
 }
 
 /* A snapshot's copy in the current memory context, to compare others with. */
@@ -45,10 +65,8 @@ copy_snapshot(const SnapshotData *from)
 	Snapshot	copy = palloc(sizeof(SnapshotData));
 
 	*copy = *from;
-	copy->xip = palloc(from->xcnt * sizeof(TransactionId) + 1);
-	memcpy(copy->xip, from->xip, from->xcnt * sizeof(TransactionId));
-	copy->subxip = palloc(from->subxcnt * sizeof(TransactionId) + 1);
-	memcpy(copy->subxip, from->subxip, from->subxcnt * sizeof(TransactionId));
+	copy->xip = copy_ids(from->xip, from->xcnt);
+	copy->subxip = copy_ids(from->subxip, from->subxcnt);
 	return copy;
 }
 
