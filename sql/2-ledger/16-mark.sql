@@ -74,9 +74,10 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 		-- three of the parent's triggers and four of its own; those of a distributed table are on its shards
 		telemetry_is_distributed() OR (SELECT count(*) = 7 FROM pg_trigger t WHERE t.tgrelid IN (parent, c.oid) AND t.tgfoid = 'mark_telemetry()'::regprocedure AND t.tgenabled IN ('O', 'A'))
 	FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid,
-		-- MINVALUE and MAXVALUE give NULL: no bound
-		regexp_match(pg_get_expr(c.relpartbound, c.oid), $re$^FOR VALUES FROM \((?:'([^']+)'|MINVALUE)\) TO \((?:'([^']+)'|MAXVALUE)\)$re$) m
-	WHERE i.inhparent = parent AND m IS NOT NULL
+		-- MINVALUE and MAXVALUE give NULL: no bound. 0, as some minor releases would open a partition here that is gone by now
+		regexp_match(pg_get_expr(c.relpartbound, 0), $re$^FOR VALUES FROM \((?:'([^']+)'|MINVALUE)\) TO \((?:'([^']+)'|MAXVALUE)\)$re$) m
+	-- has_table_privilege is NULL of what is gone by now
+	WHERE i.inhparent = parent AND m IS NOT NULL AND has_table_privilege(c.oid, 'SELECT') IS NOT NULL
 $$;
 COMMENT ON FUNCTION telemetry_partition(regclass) IS 'the partitions of telemetry, of telemetry_hour, or of any table partitioned by one timestamptz, with the time that each is for, and whether it has the triggers of watch_telemetry_partition(); a default partition is left out. NULL for NULL';
 
