@@ -289,6 +289,7 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 		), raised AS (
 			SELECT DISTINCT s.presence FROM stay s JOIN node_resource r ON r.node_id = s.node_id
 			WHERE greatest(lower(r.valid), s.joined_at) < %3$L AND greatest(lower(r.valid), s.joined_at) > greatest(s.present_since, timestamptz %4$L - interval %5$L)
+				AND r.valid && tstzrange(s.joined_at, s.left_at)
 		), there AS (
 			SELECT s.presence, r.resource_type, r.units, r.valid * tstzrange(s.joined_at, s.left_at) AS times
 			FROM raised w JOIN stay s ON s.presence = w.presence JOIN node_resource r ON r.node_id = s.node_id
