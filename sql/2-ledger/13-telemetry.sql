@@ -108,6 +108,36 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION telemetry_is_distributed() IS 'does telemetry lie on the workers of Citus, see distribute_telemetry()';
 
+CREATE FUNCTION attach_telemetry_partition(partition regclass, parent regclass, period tstzrange) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
+BEGIN
+	EXECUTE format('ALTER TABLE %s ADD PRIMARY KEY (node_id, %I, service_key)', partition, CASE parent WHEN 'telemetry'::regclass THEN 'sampled_at' ELSE 'hour' END);
+	IF parent = 'telemetry'::regclass THEN
+		-- for an hour of all nodes; see keep_telemetry_partitions for what a B-tree would have cost
+		EXECUTE format('CREATE INDEX ON %s USING brin (sampled_at) WITH (pages_per_range = 32)', partition);
+	END IF;
+	IF NOT telemetry_is_distributed() THEN
+		PERFORM guard_telemetry_partition(partition, parent);
+	END IF;
+	EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)', parent, partition, lower(period), upper(period));
+	PERFORM grant_as_parent(partition, parent);
+END $$;
+COMMENT ON FUNCTION attach_telemetry_partition(regclass, regclass, tstzrange) IS
+'gives a new partition of telemetry or telemetry_hour its keys, indexes, triggers and privileges, and attaches it for a period';
+
+-- What a distributed table cannot have: keys that refer to tables of the coordinator, and triggers, which its shards have.
+CREATE FUNCTION guard_telemetry_partition(partition regclass, parent regclass) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+	-- NOT VALID: there is no row that they would not have seen, and pg_restore, which makes them
+	-- after this table's data and perhaps before that of node, does not look at rows then
+	EXECUTE format('ALTER TABLE %s ADD FOREIGN KEY (node_id) REFERENCES node NOT VALID, ADD FOREIGN KEY (service_type) REFERENCES service_type NOT VALID', partition);
+	IF parent = 'telemetry'::regclass THEN
+		PERFORM watch_telemetry_partition(partition);
+	END IF;
+END $$;
+COMMENT ON FUNCTION guard_telemetry_partition(regclass, regclass) IS 'gives a partition of telemetry or telemetry_hour its foreign keys and the triggers that mark hours';
+
 CREATE FUNCTION swarm_reward.make_telemetry_partitions(from_time timestamptz, to_time timestamptz, width interval DEFAULT '1 day') RETURNS int
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
 DECLARE
@@ -150,21 +180,8 @@ BEGIN
 				-- made first and attached then: CREATE TABLE PARTITION OF would wait for every
 				-- reader and writer of the whole, and keep new ones waiting
 				EXECUTE format('CREATE TABLE %s (LIKE %s INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMPRESSION)', child, parent);
-				-- NOT VALID: there is no row that they would not have seen, and pg_restore, which makes them
-				-- after this table's data and perhaps before that of node, does not look at rows then
-				EXECUTE format('ALTER TABLE %s ADD PRIMARY KEY (node_id, %I, service_key) %s', child, CASE parent WHEN 'telemetry'::regclass THEN 'sampled_at' ELSE 'hour' END,
-					-- a distributed table cannot refer to one that is not
-					CASE WHEN telemetry_is_distributed() THEN '' ELSE ', ADD FOREIGN KEY (node_id) REFERENCES node NOT VALID, ADD FOREIGN KEY (service_type) REFERENCES service_type NOT VALID' END);
-				IF parent = 'telemetry'::regclass THEN
-					-- for an hour of all nodes; see keep_telemetry_partitions for what a B-tree would have cost
-					EXECUTE format('CREATE INDEX ON %s USING brin (sampled_at) WITH (pages_per_range = 32)', child);
-				END IF;
-				EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)', parent, child, lower(free), upper(free));
-				PERFORM grant_as_parent(child::regclass, parent);
+				PERFORM attach_telemetry_partition(child::regclass, parent, free);
 				PERFORM forget_telemetry_partition(parent, free);
-				IF parent = 'telemetry'::regclass THEN
-					PERFORM watch_telemetry_partition(child::regclass);
-				END IF;
 				made := made + 1;
 			END LOOP;
 			a := b;
@@ -174,7 +191,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION swarm_reward.make_telemetry_partitions(timestamptz, timestamptz, interval) IS
 'makes the missing partitions of telemetry and telemetry_hour, with their keys and indexes, for the UTC days from from_time to before to_time and returns how many it made; safe to repeat. width: days per partition, wider for sparse history. A call is one transaction, in which some hundreds of days at once take more locks than a server has by default: make a long history in several calls or with a longer width. Errors: an empty or unbounded span, a width that is not whole days';
-REVOKE ALL ON FUNCTION swarm_reward.make_telemetry_partitions(timestamptz, timestamptz, interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION attach_telemetry_partition(regclass, regclass, tstzrange), guard_telemetry_partition(regclass, regclass),
+	swarm_reward.make_telemetry_partitions(timestamptz, timestamptz, interval) FROM PUBLIC;
 
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.script_path'), true);
 SELECT pg_catalog.pg_extension_config_dump('telemetry', '');

@@ -71,7 +71,7 @@ COMMENT ON COLUMN telemetry_reporter.last_at IS 'its latest sampled_at';
 CREATE FUNCTION telemetry_partition(parent regclass) RETURNS TABLE (partition regclass, period tstzrange, watched boolean)
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
 	SELECT c.oid::regclass, tstzrange(m[1]::timestamptz, m[2]::timestamptz),
-		-- three of the parent's triggers and four of its own; those of a distributed table are on its shards
+		-- three of the parent's triggers and four of its own; where telemetry is distributed its shards have them, see watch_shards()
 		telemetry_is_distributed() OR (SELECT count(*) = 7 FROM pg_trigger t WHERE t.tgrelid IN (parent, c.oid) AND t.tgfoid = 'mark_telemetry()'::regprocedure AND t.tgenabled IN ('O', 'A'))
 	FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid,
 		-- MINVALUE and MAXVALUE give NULL: no bound. 0, as some minor releases would open a partition here that is gone by now
@@ -134,44 +134,45 @@ END $$;
 COMMENT ON FUNCTION mark_telemetry() IS
 'trigger: whoever writes telemetry marks the hours in telemetry_dirty; runs with the owner''s rights, so that writing telemetry is all the right one needs. rows of a foreign partition never come here, see refuse_foreign_rows()';
 
+-- Partitions inherit the one for rows, also those that are attached later.
+CREATE FUNCTION refuse_foreign_rows() RETURNS trigger
+AS 'MODULE_PATHNAME', 'sr_refuse_foreign_rows' LANGUAGE C;
+COMMENT ON FUNCTION refuse_foreign_rows() IS
+'trigger: rows of telemetry that are in a foreign partition can only be changed on their own server, because nothing would mark their hours here';
+
+CREATE FUNCTION hint_telemetry() RETURNS trigger
+AS 'MODULE_PATHNAME', 'sr_hint_telemetry' LANGUAGE C;
+COMMENT ON FUNCTION hint_telemetry() IS
+'trigger: what the server refuses of a statement that writes telemetry, a time without a partition, an unknown node or service, a row that is there already, it refuses with a hint';
+
 -- Statement triggers belong to the table that a statement names: the parent's
 -- see the rows of all partitions, but not what is written to one directly.
 CREATE FUNCTION watch_telemetry_partition(partition regclass) RETURNS void
-LANGUAGE plpgsql SET search_path FROM CURRENT SET citus.enable_unsafe_triggers = on AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
 	EXECUTE format('CREATE OR REPLACE TRIGGER mark_telemetry_insert AFTER INSERT ON %s REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION mark_telemetry()', partition);
 	EXECUTE format('CREATE OR REPLACE TRIGGER mark_telemetry_update AFTER UPDATE ON %s REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION mark_telemetry()', partition);
 	EXECUTE format('CREATE OR REPLACE TRIGGER mark_telemetry_delete AFTER DELETE ON %s REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION mark_telemetry()', partition);
-	IF (SELECT c.relkind FROM pg_class c WHERE c.oid = partition) = 'r' THEN	-- where the rows are
+	IF NOT EXISTS (SELECT FROM pg_partitioned_table t WHERE t.partrelid = partition) THEN	-- where the rows are
 		EXECUTE format('CREATE OR REPLACE TRIGGER mark_telemetry_truncate BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION mark_telemetry()', partition);
+	ELSE
+		EXECUTE format('CREATE OR REPLACE TRIGGER refuse_foreign_rows BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION refuse_foreign_rows()', partition);
+		EXECUTE format('CREATE OR REPLACE TRIGGER refuse_foreign_truncate BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION refuse_foreign_rows()', partition);
+		-- Rows that break a rule are refused in words, as in other tables. What the server finds before a row's triggers, a day
+		-- without a partition, and after them, keys, it says in its own, with the value: to look each node up here, too, would be
+		-- the work of the foreign key once more. To those words comes a hint.
+		EXECUTE format('CREATE OR REPLACE TRIGGER check_row BEFORE INSERT OR UPDATE ON %s FOR EACH ROW EXECUTE FUNCTION check_row()', partition);
+		EXECUTE format('CREATE OR REPLACE TRIGGER hint_telemetry BEFORE INSERT OR UPDATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION hint_telemetry()', partition);
 	END IF;
 END $$;
 COMMENT ON FUNCTION watch_telemetry_partition(regclass) IS
-'puts the triggers on a partition of telemetry that mark hours when it is written to directly, not by way of telemetry; make_telemetry_partitions does it, a partition made or attached by hand should have it too: without, its hours are read from raw rows alone. Safe to repeat';
+'puts the triggers on a partition of telemetry that mark hours when it is written to directly, not by way of telemetry; make_telemetry_partitions does it, a partition made or attached by hand should have it too: without, its hours are read from raw rows alone. On telemetry itself it puts also those for single rows, which partitions inherit. Safe to repeat';
 SELECT watch_telemetry_partition('telemetry');
 
 CREATE FUNCTION last_bound(parent regclass) RETURNS timestamptz
 AS 'MODULE_PATHNAME', 'sr_last_bound' LANGUAGE C STABLE STRICT;
 COMMENT ON FUNCTION last_bound(regclass) IS
 'end of the last partition of telemetry, or of any table partitioned by one timestamptz: infinity where it has none; NULL for NULL, and where there is no partition but perhaps a default one';
-
--- Partitions inherit the one for rows, also those that are attached later.
-CREATE FUNCTION refuse_foreign_rows() RETURNS trigger
-AS 'MODULE_PATHNAME', 'sr_refuse_foreign_rows' LANGUAGE C;
-COMMENT ON FUNCTION refuse_foreign_rows() IS
-'trigger: rows of telemetry that are in a foreign partition can only be changed on their own server, because nothing would mark their hours here';
-CREATE TRIGGER refuse_foreign_rows BEFORE INSERT OR UPDATE OR DELETE ON telemetry FOR EACH ROW EXECUTE FUNCTION refuse_foreign_rows();
-CREATE TRIGGER refuse_foreign_truncate BEFORE TRUNCATE ON telemetry FOR EACH STATEMENT EXECUTE FUNCTION refuse_foreign_rows();
-
--- Rows that break a rule are refused in words, as in other tables. What the server finds before a row's triggers, a day
--- without a partition, and after them, keys, it says in its own, with the value: to look each node up here, too, would be
--- the work of the foreign key once more. To those words comes a hint.
-CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON telemetry FOR EACH ROW EXECUTE FUNCTION check_row();
-CREATE FUNCTION hint_telemetry() RETURNS trigger
-AS 'MODULE_PATHNAME', 'sr_hint_telemetry' LANGUAGE C;
-COMMENT ON FUNCTION hint_telemetry() IS
-'trigger: what the server refuses of a statement that writes telemetry, a time without a partition, an unknown node or service, a row that is there already, it refuses with a hint';
-CREATE TRIGGER hint_telemetry BEFORE INSERT OR UPDATE ON telemetry FOR EACH STATEMENT EXECUTE FUNCTION hint_telemetry();
 
 CREATE FUNCTION mark_telemetry_hours(period tstzrange) RETURNS bigint
 LANGUAGE sql SECURITY DEFINER

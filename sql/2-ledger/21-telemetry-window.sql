@@ -85,6 +85,7 @@ LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET timezone = 'UTC' SET da
 DECLARE
 	plan record;
 	parts text[] := '{}';
+	bare record;
 	lost record;
 	r tstzrange;
 BEGIN
@@ -102,17 +103,22 @@ BEGIN
 			CASE WHEN plan.clean = tstzmultirange(range_merge(plan.clean)) THEN '' ELSE format('AND t.hour <@ %L::tstzmultirange', plan.clean) END, only_nodes);
 		IF EXISTS (SELECT FROM node m WHERE (m.joined_at >= lower(plan.clean) AND m.joined_at < upper(plan.clean) AND hour_of(m.joined_at) <> m.joined_at)
 				OR (m.left_at >= lower(plan.clean) AND m.left_at < upper(plan.clean) AND hour_of(m.left_at) <> m.left_at)) THEN
-			SELECT c.node_id, c.at INTO lost
+			-- first from tables of this server, then from one that may be on others
+			SELECT coalesce(array_agg(c.node_id), '{}') AS nodes, array_agg(c.at) AS times INTO bare
 			FROM (SELECT m.node_id, m.joined_at AS at FROM node m WHERE m.joined_at >= lower(plan.clean) AND m.joined_at < upper(plan.clean) AND m.joined_at > hour_of(m.joined_at)
 					UNION ALL SELECT m.node_id, m.left_at FROM node m WHERE m.left_at >= lower(plan.clean) AND m.left_at < upper(plan.clean) AND m.left_at > hour_of(m.left_at)) c
 				JOIN telemetry_rolled o ON o.hour = hour_of(c.at)
-			WHERE o.hour <@ plan.clean AND (o.raw_dropped OR NOT tstzrange(o.hour, o.hour + interval '1 hour') <@ telemetry_span('telemetry'))
-				AND EXISTS (SELECT FROM telemetry_hour t WHERE t.node_id = c.node_id AND t.hour = o.hour)
-			ORDER BY c.at, c.node_id LIMIT 1;
-			IF FOUND THEN
-				RAISE EXCEPTION 'the raw telemetry of the hour %, which is needed, was dropped', hour_of(lost.at)
-					USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('Node %s joined or left within the hour, at %s.', lost.node_id, lost.at),
-						HINT = 'Attach the partition that held it again.';
+			WHERE o.hour <@ plan.clean AND (o.raw_dropped OR NOT tstzrange(o.hour, o.hour + interval '1 hour') <@ telemetry_span('telemetry'));
+			IF bare.nodes <> '{}' THEN
+				SELECT u.node_id, u.at INTO lost
+				FROM unnest(bare.nodes, bare.times) u (node_id, at) JOIN telemetry_hour t ON t.node_id = u.node_id AND t.hour = hour_of(u.at)
+				WHERE t.hour >= lower(plan.clean) AND t.hour < upper(plan.clean)
+				ORDER BY u.at, u.node_id LIMIT 1;
+				IF FOUND THEN
+					RAISE EXCEPTION 'the raw telemetry of the hour %, which is needed, was dropped', hour_of(lost.at)
+						USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('Node %s joined or left within the hour, at %s.', lost.node_id, lost.at),
+							HINT = 'Attach the partition that held it again.';
+				END IF;
 			END IF;
 			parts := parts || format($q$
 				SELECT t.node_id, t.service_type, %1$s

@@ -130,8 +130,9 @@ COMMENT ON FUNCTION machine_query(bigint, tstzrange) IS
 
 CREATE FUNCTION heartbeat_query(epoch_id bigint, period tstzrange, p policy) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $f$
-	-- all but a few nodes are machines by themselves: their number is in the row
-	SELECT format('SELECT %s AS machine, rollup(t.summary) AS summary FROM (%s) t %s WHERE t.service_type IS NULL GROUP BY 1', key, telemetry_query(period, p.telemetry_slot), joined)
+	-- all but a few nodes are machines by themselves: their number is in the row. sum is rollup by the name that Citus sums up
+	-- on workers first, also where a machine has stays on several.
+	SELECT format('SELECT %s AS machine, sum(t.summary) AS summary FROM (%s) t %s WHERE t.service_type IS NULL GROUP BY 1', key, telemetry_query(period, p.telemetry_slot), joined)
 	FROM machine_key(epoch_id)
 $f$;
 COMMENT ON FUNCTION heartbeat_query(bigint, tstzrange, policy) IS 'query for the heartbeats of each machine in a bounded period, merged. NULL for NULL';
@@ -329,7 +330,7 @@ COMMENT ON FUNCTION tenure_query(bigint, tstzrange, policy) IS
 
 CREATE FUNCTION lead_query(epoch_id bigint, period tstzrange, p policy) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $f$
-	SELECT format('SELECT %s AS machine, rollup(t.summary) AS summary FROM (%s) t JOIN %s m ON m.node_id = t.node_id %s GROUP BY 1', key,
+	SELECT format('SELECT %s AS machine, sum(t.summary) AS summary FROM (%s) t JOIN %s m ON m.node_id = t.node_id %s GROUP BY 1', key,
 		telemetry_query(tstzrange(date_bin('1 hour', lower(period) - p.heartbeat_timeout, timestamptz '2000-01-01 00:00+00'), lower(period)), p.telemetry_slot),
 		epoch_table('member', epoch_id), joined)
 	FROM machine_key(epoch_id)

@@ -81,17 +81,17 @@ CREATE TABLE turn (
 	what code PRIMARY KEY,
 	taken bigint NOT NULL DEFAULT 0
 );
-COMMENT ON TABLE turn IS 'a row for epochs and one for the journal; who changes these changes it first, one after the other. Never dumped';
-COMMENT ON COLUMN turn.what IS 'epoch or journal';
+COMMENT ON TABLE turn IS 'a row for epochs, one for the journal and one for marks of workers; who changes these changes it first, one after the other. Never dumped';
+COMMENT ON COLUMN turn.what IS 'epoch, journal or mark';
 COMMENT ON COLUMN turn.taken IS 'how often';
-INSERT INTO turn (what) VALUES ('epoch'), ('journal');
+INSERT INTO turn (what) VALUES ('epoch'), ('journal'), ('mark');
 
 CREATE FUNCTION take_turn(what code) RETURNS void
 LANGUAGE sql SET search_path FROM CURRENT AS $$
 	UPDATE turn t SET taken = t.taken + 1 WHERE t.what = $1
 $$;
 COMMENT ON FUNCTION take_turn(code) IS
-'waits until nobody else changes epochs, or the journal, and keeps others waiting until the end of the transaction. Errors: a serialization failure where the snapshot of the transaction is older than the last change';
+'waits until nobody else changes epochs, the journal, or what was collected of marks, and keeps others waiting until the end of the transaction. Errors: a serialization failure where the snapshot of the transaction is older than the last change';
 
 CREATE FUNCTION lock_epochs() RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$

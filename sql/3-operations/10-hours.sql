@@ -64,7 +64,6 @@ BEGIN
 		RAISE NOTICE 'another session is rolling up telemetry';
 		RETURN;
 	END IF;
-	PERFORM collect_telemetry_marks();
 	FOR chunk IN
 		SELECT h.hour FROM pending_telemetry_hours(until) h
 		WHERE h.reason <> 'counted' AND NOT h.hour <@ (SELECT telemetry_span('telemetry_hour'))
@@ -178,6 +177,9 @@ BEGIN
 				DETAIL = 'Each batch of hours commits on its own, so that what is done stays done.',
 				HINT = 'CALL it on its own: not between BEGIN and COMMIT, not from a function or a block with EXCEPTION, and with autocommit on.';
 	END IF;
+	-- what changed on workers is known here first
+	PERFORM swarm_reward_internal.collect_telemetry_marks();
+	COMMIT;
 	SELECT pg_catalog.count(*) INTO todo FROM swarm_reward_internal.pending_telemetry_hours(stop);
 	done := 0;
 	-- no longer than what there was to do at the start, so that it ends beside any load

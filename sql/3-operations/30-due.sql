@@ -378,6 +378,9 @@ BEGIN
 	retries := 0;
 	LOOP
 		COMMIT;
+		-- what has come to workers decides what is due
+		PERFORM swarm_reward_internal.collect_telemetry_marks();
+		COMMIT;
 		SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
 		failed := false;
 		passing := false;

@@ -36,7 +36,7 @@ DECLARE
 		WHEN 'service' THEN ARRAY['explain_reward', 'simulate_node', 'reward_map', 'payout_proof', 'region_of']
 		WHEN 'provider' THEN ARRAY['explain_reward', 'challenge_epoch'] ELSE '{}' END;
 	-- steps that these take with the caller's own rights
-	steps text[] := CASE kind WHEN 'operator' THEN ARRAY['can_commit', 'lock_due_epochs', 'next_epoch_step', 'record_epoch_failure', 'pending_telemetry_hours', 'roll_telemetry_hours',
+	steps text[] := CASE kind WHEN 'operator' THEN ARRAY['can_commit', 'lock_due_epochs', 'next_epoch_step', 'collect_telemetry_marks', 'record_epoch_failure', 'pending_telemetry_hours', 'roll_telemetry_hours',
 		'job_list', 'check_cron', 'is_crontab', 'mark_telemetry_hours'] WHEN 'registrar' THEN ARRAY['unknown_id', 'raise_plainly'] ELSE '{}' END;
 BEGIN
 	IF kind IS NULL OR kind <> ALL (kinds) THEN

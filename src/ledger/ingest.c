@@ -146,18 +146,14 @@ begin_ingest(Oid function, Interval *tolerance)
 	return ingest;
 }
 
-/* Citus plans no statement that reads rows out of memory. */
-static void
-check_not_distributed(const Ingest *ingest)
+/* Does telemetry lie on the workers of Citus? */
+static bool
+is_distributed(const Ingest *ingest)
 {
 	if (!OidIsValid(get_relname_relid("pg_dist_partition", PG_CATALOG_NAMESPACE)))
-		return;
+		return false;
 	sr_execute(psprintf("SELECT FROM pg_catalog.pg_dist_partition d WHERE d.logicalrelid = %u", ingest->telemetry), NULL, NULL, SPI_OK_SELECT);
-	if (SPI_processed > 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("ingest_telemetry cannot put rows into distributed telemetry"),
-				 errhint("Insert them, or copy them, into telemetry itself; ON CONFLICT DO NOTHING leaves out what is there already.")));
+	return SPI_processed > 0;
 }
 
 /* Ingests what was taken. */
@@ -205,7 +201,7 @@ sr_ingest_telemetry(PG_FUNCTION_ARGS)
 
 	SPI_connect();
 	ingest = begin_ingest(fcinfo->flinfo->fn_oid, PG_GETARG_INTERVAL_P(1));
-	check_not_distributed(ingest);
+	ingest->distributed = is_distributed(ingest);
 	if (source == own_table(get_func_namespace(ingest->function), "telemetry_reject"))
 		sr_take_rejects(ingest, source);
 	else

@@ -18,6 +18,7 @@ typedef struct Ingest
 	const char *schema;			/* quoted */
 	const char *source;			/* name of the source, quoted */
 	bool		again;			/* it is telemetry_reject */
+	bool		distributed;	/* telemetry lies on the workers of Citus */
 	Oid			caller;
 	int			caller_context;
 	Interval   *tolerance;

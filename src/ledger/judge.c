@@ -186,13 +186,12 @@ named_rows(const Ingest *ingest, bool few)
  * they came. What was not measured counts as slow, and as having no known energy: it comes first.
  */
 static const char *
-judge_text(const Ingest *ingest, const Span *place)
+judge_text(const Ingest *ingest, const Span *place, const char *rows, bool few_nodes)
 {
-	bool		few_nodes = is_few(place->count, ingest->node);
-	const char *rows = place->named > 0 ? named_rows(ingest, few_nodes) : "ingest_row";
 	const char *node = join_text(few_nodes, ingest->schema, "node", "n", "n.node_id = r.node_id");
 	const char *service = join_text(false, ingest->schema, "service_type", "s", "s.code = r.service_type");
-	const char *telemetry = join_text(is_few(place->count, place->relation), ingest->schema, "telemetry", "t",
+	const char *telemetry = join_text(!ingest->distributed && is_few(place->count, place->relation),
+									  ingest->distributed ? "pg_temp" : ingest->schema, ingest->distributed ? "ingest_known" : "telemetry", "t",
 									  "t.node_id = r.node_id AND t.sampled_at = r.sampled_at "
 									  "AND t.service_key = coalesce(r.service_type, '') "
 									  "AND t.sampled_at BETWEEN $1 AND $2");
@@ -206,6 +205,23 @@ judge_text(const Ingest *ingest, const Span *place)
 					"ORDER BY r.clump, r.node_id, r.sampled_at, r.service_type, r.ok, r.latency_ms DESC, coalesce(r.work, 0), "
 					"coalesce(r.fee, 0), r.energy_mwh DESC, r.work NULLS FIRST, r.fee NULLS FIRST, r.number",
 					rows, node, service, telemetry);
+}
+
+/*
+ * The rows of workers that have the keys of these, in a table of this session. Citus plans no statement that
+ * reads rows out of memory, and from an outer join it would make one that fetches all rows of these days: so
+ * the keys are sent there, and what comes back is what was found.
+ */
+static void
+fetch_known(const Ingest *ingest, const char *rows, ParamListInfo bounds)
+{
+	sr_execute(psprintf("CREATE TEMPORARY TABLE ingest_key ON COMMIT DROP AS "
+						"SELECT DISTINCT r.node_id, r.sampled_at, coalesce(r.service_type, '') AS service_key FROM %s r", rows), NULL, NULL, SPI_OK_UTILITY);
+	sr_execute(psprintf("CREATE TEMPORARY TABLE ingest_known ON COMMIT DROP AS "
+						"SELECT t.node_id, t.sampled_at, t.service_key, t.ok, t.latency_ms, t.work, t.fee, t.energy_mwh "
+						"FROM %s.telemetry t JOIN pg_temp.ingest_key k ON t.node_id = k.node_id AND t.sampled_at = k.sampled_at AND t.service_key = k.service_key "
+						"WHERE t.sampled_at BETWEEN $1 AND $2", ingest->schema), bounds, NULL, SPI_OK_UTILITY);
+	sr_execute("DROP TABLE pg_temp.ingest_key", NULL, NULL, SPI_OK_UTILITY);
 }
 
 /* A setting for as long as the level of settings. */
@@ -226,13 +242,20 @@ sr_judge(Ingest *ingest, Span *place, Verdict *verdict)
 	RowReceiver receiver = sr_row_receiver(ingest->row_context, NULL, judge_row, verdict);
 	Oid			types[] = {TIMESTAMPTZOID, TIMESTAMPTZOID};
 	Datum		values[] = {TimestampTzGetDatum(place->first), TimestampTzGetDatum(place->last)};
+	ParamListInfo bounds = sr_parameters(2, types, values);
+	bool		few_nodes = is_few(place->count, ingest->node);
+	const char *rows = place->named > 0 ? named_rows(ingest, few_nodes) : "ingest_row";
 	int			nest_level = NewGUCNestLevel();
 
 	set_locally("enable_nestloop", "off");
 	/* what a plan without nested loops costs would otherwise ask for a compiler */
 	set_locally("jit", "off");
 	sr_offer("ingest_row", ingest->row_desc, place->rows);
-	sr_execute(judge_text(ingest, place), sr_parameters(2, types, values), &receiver, SPI_OK_SELECT);
+	if (ingest->distributed)
+		fetch_known(ingest, rows, bounds);
+	sr_execute(judge_text(ingest, place, rows, few_nodes), bounds, &receiver, SPI_OK_SELECT);
+	if (ingest->distributed)
+		sr_execute("DROP TABLE pg_temp.ingest_known", NULL, NULL, SPI_OK_UTILITY);
 	sr_withdraw("ingest_row");
 	AtEOXact_GUC(true, nest_level);
 }

@@ -27,13 +27,25 @@ put(Ingest *ingest, Verdict *verdict)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
+		const char *fresh = "ingest_fresh";
+		uint64		count;
+
+		if (ingest->distributed)
+		{
+			/* see fetch_known in judge.c */
+			fresh = "pg_temp.ingest_new";
+			sr_execute("CREATE TEMPORARY TABLE ingest_new ON COMMIT DROP AS SELECT * FROM ingest_fresh", NULL, NULL, SPI_OK_UTILITY);
+		}
 		sr_execute(psprintf("INSERT INTO %s.telemetry (node_id, service_type, sampled_at, latency_ms, ok, work, fee, energy_mwh) "
 							"SELECT f.node_id, f.service_type, f.sampled_at, f.latency_ms, f.ok, f.work, f.fee, f.energy_mwh "
-							"FROM ingest_fresh f", ingest->schema), NULL, NULL, SPI_OK_INSERT);
-		if (SPI_processed != (uint64) verdict->fresh_count)
+							"FROM %s f", ingest->schema, fresh), NULL, NULL, SPI_OK_INSERT);
+		count = SPI_processed;
+		if (ingest->distributed)
+			sr_execute("DROP TABLE pg_temp.ingest_new", NULL, NULL, SPI_OK_UTILITY);
+		if (count != (uint64) verdict->fresh_count)
 			ereport(ERROR,
 					(errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
-					 errmsg("%lld of %lld rows were put into telemetry", (long long) SPI_processed, (long long) verdict->fresh_count),
+					 errmsg("%lld of %lld rows were put into telemetry", (long long) count, (long long) verdict->fresh_count),
 					 errdetail("A trigger or a rule on telemetry kept rows out, which would be lost."),
 					 errhint("Let it raise an error, or reject such rows before they are ingested.")));
 		ReleaseCurrentSubTransaction();

@@ -33,7 +33,7 @@ SELECT set_eq($$ SELECT * FROM pg_temp.routines('{f}') $$, $$ SELECT * FROM pg_t
 	archive_epoch challenge_epoch check_epoch explain_reward hold_epoch plan_epochs preview_epoch release_epoch reopen_epoch
 	restate_epoch reward_map simulate_node verify_epoch
 	cancel_payout confirm_payout fail_payout fund_treasury make_payout payout_csv payout_proof payout_tree release_payout verify_payout
-	distribute_telemetry ingest_telemetry keep_telemetry_partitions make_telemetry_partitions
+	distribute_telemetry ingest_telemetry keep_telemetry_partitions make_telemetry_partitions undistribute_telemetry
 	grant_role revoke_role schedule_jobs unschedule_jobs') $$, 'functions');
 SELECT set_eq($$ SELECT * FROM pg_temp.relations('{r,p}') $$, $$ SELECT * FROM pg_temp.words('
 	beacon beacon_rtt demand node node_resource node_suspension outage provider region resource_check resource_demand
