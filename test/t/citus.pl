@@ -187,7 +187,8 @@ unlike($plan, qr/Aggregate.*Custom Scan/s, 'and not touched in the middle');
 like(spread(q{EXPLAIN (VERBOSE, COSTS OFF) SELECT sum(summary) FROM telemetry_hour WHERE hour >= '2024-01-01'}),
 	qr/Custom Scan \(Citus Adaptive\).*sum\(/s, 'a sum over all nodes, too');
 my $measures = spread(q{SELECT swarm_reward_internal.telemetry_measures('1 minute')});
-$plan = spread(qq{EXPLAIN (VERBOSE, COSTS OFF) INSERT INTO telemetry_hour (node_id, service_type, hour, summary, work_summary, work, metered_work, fee, energy_mwh)
+$plan = spread(qq{SET search_path = swarm_reward, swarm_reward_internal, public;
+	EXPLAIN (VERBOSE, COSTS OFF) INSERT INTO telemetry_hour (node_id, service_type, hour, summary, work_summary, work, metered_work, fee, energy_mwh)
 	SELECT t.node_id, t.service_type, swarm_reward_internal.hour_of(t.sampled_at), $measures FROM telemetry t
 	WHERE t.sampled_at >= '2024-01-01' AND t.sampled_at < '2024-01-02' GROUP BY t.node_id, t.service_type, swarm_reward_internal.hour_of(t.sampled_at)});
 like($plan, qr/Custom Scan \(Citus Adaptive\).*Task Count: 8.*Insert on swarm_reward.telemetry_hour_\d+.*Aggregate/s, 'a roll-up runs whole on the shards');
@@ -199,7 +200,7 @@ spread(q{CREATE TABLE swarm_reward_internal.machine_77 (node_id bigint, machine 
 for my $query (qw(heartbeat_query work_query))
 {
 	my $text = spread(qq{SELECT swarm_reward_internal.$query(77, '[2024-02-01,2024-03-01)', p) FROM policy p WHERE name = 'p'});
-	like(spread("EXPLAIN (VERBOSE, COSTS OFF) $text"), qr/Query: SELECT [^\n]*swarm_reward\.(sum|rollup)\(/, "$query: what an epoch reads of machines with several stays is summed up there first");
+	like(spread("SET search_path = swarm_reward, swarm_reward_internal, public; EXPLAIN (VERBOSE, COSTS OFF) $text"), qr/Query: SELECT [^\n]*swarm_reward\.(sum|rollup)\(/, "$query: what an epoch reads of machines with several stays is summed up there first");
 }
 spread('DROP TABLE swarm_reward_internal.machine_77');
 
