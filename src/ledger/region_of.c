@@ -4,6 +4,7 @@
 #include "postgres.h"
 #include "base/compat.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "utils/array.h"
@@ -19,6 +20,7 @@ typedef struct RegionsAt
 {
 	MemoryContext context;		/* of all that follows */
 	Snapshot	snapshot;		/* of it, what tells it from others; NULL: nothing is known */
+	SubTransactionId level;		/* where it was used: what is undone is no longer seen, by the same snapshot */
 	TimestampTz at;
 	Datum	   *codes;
 	Locator    *locator;
@@ -45,6 +47,13 @@ copy_ids(const TransactionId *from, uint32 count)
 	return copy;
 }
 
+/* How many subtransactions a snapshot lists: it may count some and, where others were too many, have no list. */
+static uint32
+listed(const SnapshotData *snapshot)
+{
+	return snapshot->subxip ? snapshot->subxcnt : 0;
+}
+
 /*
  * Do two snapshots see the same rows? An expression of PL/pgSQL is kept from one statement to the next, and what is
  * kept with it must not outlive what it was read from.
@@ -55,7 +64,7 @@ sees_the_same(const SnapshotData *a, const SnapshotData *b)
 	return a->snapshot_type == SNAPSHOT_MVCC && b->snapshot_type == SNAPSHOT_MVCC &&
 		a->xmin == b->xmin && a->xmax == b->xmax && a->curcid == b->curcid && a->takenDuringRecovery == b->takenDuringRecovery &&
 		a->xcnt == b->xcnt && same_ids(a->xip, b->xip, a->xcnt) &&
-		a->suboverflowed == b->suboverflowed && a->subxcnt == b->subxcnt && same_ids(a->subxip, b->subxip, a->subxcnt);
+		a->suboverflowed == b->suboverflowed && listed(a) == listed(b) && same_ids(a->subxip, b->subxip, listed(a));
 }
 
 /* A snapshot's copy in the current memory context, to compare others with. */
@@ -66,7 +75,7 @@ copy_snapshot(const SnapshotData *from)
 
 	*copy = *from;
 	copy->xip = copy_ids(from->xip, from->xcnt);
-	copy->subxip = copy_ids(from->subxip, from->subxcnt);
+	copy->subxip = copy_ids(from->subxip, listed(from));
 	return copy;
 }
 
@@ -96,6 +105,7 @@ read_regions(RegionsAt *r, TimestampTz at)
 	r->locator = sr_read_regions(DatumGetArrayTypePCopy(columns[1]));
 	r->snap_m = DatumGetFloat8(columns[2]);
 	r->at = at;
+	r->level = GetCurrentSubTransactionId();
 	r->snapshot = copy_snapshot(GetActiveSnapshot());
 	MemoryContextSwitchTo(old);
 	SPI_finish();
@@ -119,7 +129,7 @@ sr_region_of(PG_FUNCTION_ARGS)
 		r->context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "regions", ALLOCSET_DEFAULT_SIZES);
 		fcinfo->flinfo->fn_extra = r;
 	}
-	if (r->snapshot == NULL || r->at != at || !sees_the_same(r->snapshot, GetActiveSnapshot()))
+	if (r->snapshot == NULL || r->at != at || r->level != GetCurrentSubTransactionId() || !sees_the_same(r->snapshot, GetActiveSnapshot()))
 		read_regions(r, at);
 	found = sr_find_region(r->locator, lon, lat, r->snap_m);
 	if (found < 0)
