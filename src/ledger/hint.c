@@ -43,7 +43,8 @@ hint_for(const ErrorData *error)
 		return hint_partition(error->detail);
 	if (error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION && is_partition)
 		return pstrdup("INSERT ... ON CONFLICT DO NOTHING leaves out what is there already, as swarm_reward.ingest_telemetry() does.");
-	if (error->sqlerrcode == ERRCODE_FOREIGN_KEY_VIOLATION && is_partition)
+	/* the server's other words are for a node or a service that goes, while there is telemetry of it; they are those before translation */
+	if (error->sqlerrcode == ERRCODE_FOREIGN_KEY_VIOLATION && is_partition && error->message_id && strncmp(error->message_id, "insert", strlen("insert")) == 0)
 		return psprintf("Insert it into swarm_reward.%s first, or load with swarm_reward.ingest_telemetry(), which sets rows that are in error aside in telemetry_reject.",
 						error->constraint_name && strstr(error->constraint_name, "service_type") ? "service_type" : "node");
 	return NULL;

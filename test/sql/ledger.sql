@@ -84,6 +84,9 @@ INSERT INTO telemetry (node_id, sampled_at, ok) VALUES (1, '2024-02-01 01:00+00'
 INSERT INTO telemetry (node_id, sampled_at, ok) VALUES (1, 'infinity', true);
 CREATE TABLE telemetry_mine (node_id bigint PRIMARY KEY REFERENCES node);
 INSERT INTO telemetry_mine VALUES (77);
+INSERT INTO service_type (code) VALUES ('late');
+INSERT INTO telemetry (node_id, service_type, sampled_at, ok) VALUES (1, 'late', '2024-01-01 01:00+00', true);
+DELETE FROM service_type WHERE code = 'late';
 CALL run_epoch(99);
 UPDATE epoch SET budget = 0 WHERE epoch_id = :first;
 UPDATE node SET service_radius_m = 1 WHERE node_id = 1;
