@@ -119,7 +119,8 @@ BEGIN
 	IF NOT telemetry_is_distributed() THEN
 		PERFORM guard_telemetry_partition(partition, parent);
 	END IF;
-	EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)', parent, partition, lower(period), upper(period));
+	EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%s) TO (%s)', parent, partition,
+		coalesce(quote_literal(lower(period)), 'MINVALUE'), coalesce(quote_literal(upper(period)), 'MAXVALUE'));
 	PERFORM grant_as_parent(partition, parent);
 END $$;
 COMMENT ON FUNCTION attach_telemetry_partition(regclass, regclass, tstzrange) IS

@@ -155,7 +155,7 @@ BEGIN
 	EXECUTE format('CREATE OR REPLACE TRIGGER mark_telemetry_delete AFTER DELETE ON %s REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION mark_telemetry()', partition);
 	IF NOT EXISTS (SELECT FROM pg_partitioned_table t WHERE t.partrelid = partition) THEN	-- where the rows are
 		EXECUTE format('CREATE OR REPLACE TRIGGER mark_telemetry_truncate BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION mark_telemetry()', partition);
-	ELSE
+	ELSIF NOT (SELECT c.relispartition FROM pg_class c WHERE c.oid = partition) THEN	-- what is below has them from here
 		EXECUTE format('CREATE OR REPLACE TRIGGER refuse_foreign_rows BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION refuse_foreign_rows()', partition);
 		EXECUTE format('CREATE OR REPLACE TRIGGER refuse_foreign_truncate BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION refuse_foreign_rows()', partition);
 		-- Rows that break a rule are refused in words, as in other tables. What the server finds before a row's triggers, a day

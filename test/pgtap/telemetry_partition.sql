@@ -6,7 +6,7 @@ SET LOCAL search_path = public, swarm_reward, swarm_reward_internal;
 -- days are those of UTC, wherever one is
 SET LOCAL timezone = 'Pacific/Auckland';
 SET LOCAL datestyle = 'German';
-SELECT plan(43);
+SELECT plan(46);
 
 -- All partitions of both.
 CREATE VIEW pg_temp.part AS
@@ -120,5 +120,21 @@ DO $$ DECLARE p regclass; BEGIN FOR p IN SELECT partition FROM pg_temp.part WHER
 SELECT make_telemetry_partitions(now() - interval '20 days', now() - interval '19 days');
 \o
 SELECT is((SELECT made FROM keep_telemetry_partitions('0 days')), 38, 'days are not left out when nobody called for a while: 18 and today');
+
+-- by hand: without a bound, and divided further
+CREATE TABLE public.ancient (LIKE telemetry INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING CONSTRAINTS);
+CREATE TABLE public.future (LIKE telemetry INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING CONSTRAINTS);
+\o /dev/null
+SELECT attach_telemetry_partition('public.ancient', 'telemetry', '(,2000-01-01 00:00+00)'), attach_telemetry_partition('public.future', 'telemetry', '[2300-01-01 00:00+00,)');
+\o
+SELECT results_eq($$ SELECT partition, lower(period), upper(period), watched FROM pg_temp.part WHERE lower_inf(period) OR upper_inf(period) ORDER BY 2 $$,
+	$$ VALUES ('public.future'::regclass, timestamptz '2300-01-01 00:00+00', NULL::timestamptz, true), ('public.ancient', NULL, '2000-01-01 00:00+00', true) $$, 'what has no bound is attached so, and marks hours');
+CREATE TABLE public.century PARTITION OF telemetry FOR VALUES FROM ('2200-01-01 00:00+00') TO ('2300-01-01 00:00+00') PARTITION BY RANGE (sampled_at);
+CREATE TABLE public.decade PARTITION OF public.century FOR VALUES FROM ('2200-01-01 00:00+00') TO ('2210-01-01 00:00+00');
+SELECT lives_ok($$ SELECT watch_telemetry_partition(t) FROM unnest('{public.century,public.decade}'::regclass[]) t $$, 'a partition of partitions may be watched');
+INSERT INTO public.century (node_id, sampled_at, ok) VALUES (9001, '2200-01-01 01:00+00', true);
+INSERT INTO public.decade (node_id, sampled_at, ok) VALUES (9001, '2200-01-01 02:00+00', true);
+SELECT results_eq($$ SELECT since, sum(came) FROM telemetry_dirty WHERE since > '2200-01-01 00:00+00' GROUP BY 1 ORDER BY 1 $$,
+	$$ VALUES (timestamptz '2200-01-01 01:00+00', 1::numeric), ('2200-01-01 02:00+00', 1) $$, 'and each row marks its hour once');
 SELECT * FROM finish();
 ROLLBACK;
