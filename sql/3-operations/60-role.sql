@@ -35,8 +35,8 @@ DECLARE
 		WHEN 'treasurer' THEN ARRAY['make_payout', 'release_payout', 'confirm_payout', 'fail_payout', 'cancel_payout', 'payout_csv', 'payout_tree', 'payout_proof', 'verify_payout', 'fund_treasury', 'region_of']
 		WHEN 'service' THEN ARRAY['explain_reward', 'simulate_node', 'reward_map', 'payout_proof', 'region_of']
 		WHEN 'provider' THEN ARRAY['explain_reward', 'challenge_epoch'] ELSE '{}' END;
-	-- steps that these take with the caller's own rights
-	steps text[] := CASE kind WHEN 'operator' THEN ARRAY['can_commit', 'lock_due_epochs', 'next_epoch_step', 'collect_telemetry_marks', 'record_epoch_failure', 'pending_telemetry_hours', 'roll_telemetry_hours',
+	-- steps that these, and triggers, take with the caller's own rights
+	steps text[] := CASE kind WHEN 'operator' THEN ARRAY['can_commit', 'telemetry_is_distributed', 'lock_due_epochs', 'next_epoch_step', 'collect_telemetry_marks', 'record_epoch_failure', 'pending_telemetry_hours', 'roll_telemetry_hours',
 		'job_list', 'check_cron', 'is_crontab', 'mark_telemetry_hours'] WHEN 'registrar' THEN ARRAY['unknown_id', 'raise_plainly'] ELSE '{}' END;
 BEGIN
 	IF kind IS NULL OR kind <> ALL (kinds) THEN

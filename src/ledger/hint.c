@@ -38,8 +38,9 @@ hint_for(const ErrorData *error)
 	bool		is_partition = error->schema_name && strcmp(error->schema_name, "swarm_reward_internal") == 0 &&
 		error->table_name && strncmp(error->table_name, "telemetry_", strlen("telemetry_")) == 0;
 
+	/* on a worker of Citus a number follows the name */
 	if (error->sqlerrcode == ERRCODE_CHECK_VIOLATION && error->constraint_name == NULL &&
-		error->schema_name && strcmp(error->schema_name, "swarm_reward") == 0 && error->table_name && strcmp(error->table_name, "telemetry") == 0)
+		error->schema_name && strcmp(error->schema_name, "swarm_reward") == 0 && error->table_name && strncmp(error->table_name, "telemetry", strlen("telemetry")) == 0)
 		return hint_partition(error->detail);
 	if (error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION && is_partition)
 		return pstrdup("INSERT ... ON CONFLICT DO NOTHING leaves out what is there already, as swarm_reward.ingest_telemetry() does.");

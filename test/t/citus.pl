@@ -41,6 +41,7 @@ is(spread('SHOW citus.enable_unsafe_triggers'), 'off', 'no setting that is calle
 is(spread($triggers), 0, 'nor a trigger of which Citus knows');
 fails('spread', q{INSERT INTO telemetry (node_id, sampled_at, ok, work) VALUES (1, '2024-03-05 10:00:33', true, -1)},
 	qr/work must be.*rule|telemetry_work|at least 0/s, 'rules are said in words where the rows are');
+fails('spread', q{INSERT INTO telemetry (node_id, sampled_at, ok) VALUES (1, '2031-03-05 10:00:33', true)}, qr/2031.*HINT.*make_telemetry_partitions\('2031/s, 'a day without a partition is said to be made');
 
 # late rows, also written to a partition and by COPY, changes and deletions
 both(q{

@@ -48,6 +48,7 @@ my %does = (
 		[q{UPDATE swarm_reward.policy_resource r SET unit_value = 3 FROM swarm_reward.policy p WHERE p.policy_id = r.policy_id AND p.name = 'next'}, qr/^$/],
 		[q{SELECT swarm_reward.plan_epochs('2024-05-01', '1 month', 10, '2024-04-01')}, qr/^1$/],
 		[q{UPDATE swarm_reward.epoch SET budget = 11 WHERE period @> timestamptz '2024-04-05' RETURNING budget}, qr/^11$/],
+		[q{INSERT INTO swarm_reward.epoch (period, budget) VALUES ('[2035-01-01 00:30+00,2035-02-01 00:30+00)', 12); DELETE FROM swarm_reward.epoch WHERE budget = 12 RETURNING budget}, qr/^12$/],
 		[q{SELECT count(*) > 3 FROM swarm_reward.check_epoch(1)}, qr/^t$/],
 		[q{CALL swarm_reward.run_epoch(1)}, qr/^$/],
 		[q{SELECT swarm_reward.hold_epoch(1, 'test'), swarm_reward.release_epoch(1, 'test')}, qr/^\|$/],
