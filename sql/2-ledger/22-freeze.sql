@@ -4,15 +4,16 @@
 -- ---- places ----
 
 -- Codes and boundaries are two arrays, not one row with both: a row would be copied to take it apart.
+-- With the owner's rights, as a view asks both for whoever may read it.
 CREATE FUNCTION swarm_reward_internal.region_codes(at timestamptz) RETURNS code[]
-LANGUAGE sql STABLE STRICT PARALLEL SAFE
+LANGUAGE sql STABLE STRICT PARALLEL SAFE SECURITY DEFINER
 BEGIN ATOMIC
 	SELECT coalesce(array_agg(g.code ORDER BY g.area_m2, g.code), '{}') FROM region g WHERE g.valid @> region_codes.at;
 END;
 COMMENT ON FUNCTION swarm_reward_internal.region_codes(timestamptz) IS 'codes of the regions in force at a time, the smallest first, ties by code. NULL for NULL';
 
 CREATE FUNCTION swarm_reward_internal.region_boundaries(at timestamptz) RETURNS geography[]
-LANGUAGE sql STABLE STRICT PARALLEL SAFE
+LANGUAGE sql STABLE STRICT PARALLEL SAFE SECURITY DEFINER
 BEGIN ATOMIC
 	SELECT coalesce(array_agg(g.boundary ORDER BY g.area_m2, g.code), '{}') FROM region g WHERE g.valid @> region_boundaries.at;
 END;

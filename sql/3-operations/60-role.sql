@@ -70,7 +70,7 @@ BEGIN
 	WHERE (p.pronamespace = 'swarm_reward'::regnamespace AND p.proname = ANY (calls)) OR (p.pronamespace = 'swarm_reward_internal'::regnamespace AND p.proname = ANY (steps))
 		-- what views ask, with the rights of who reads them
 		OR (p.pronamespace = 'swarm_reward_internal'::regnamespace AND (p.proname IN ('sees_all', 'providers_of', 'epoch_closes_at', 'epoch_phases')
-			OR (kind <> 'provider' AND p.proname = 'health_rows') OR (kind NOT IN ('provider', 'monitor') AND p.proname IN ('reach_rows', 'residency_rows'))));
+			OR (kind <> 'provider' AND p.proname = 'health_rows') OR (kind NOT IN ('provider', 'monitor') AND p.proname IN ('reach_rows', 'residency_rows', 'region_codes', 'region_boundaries'))));
 END $$;
 COMMENT ON FUNCTION role_privilege(text) IS 'what grant_role grants to a kind of role, as it is written between GRANT and TO. Errors: no such kind';
 

@@ -111,10 +111,11 @@ for my $kind (qw(registrar operator treasurer analyst service monitor provider))
 	}
 }
 my @views = split /\n/, $node->safe_psql('ledger', q{SELECT relname FROM pg_class WHERE relnamespace = 'swarm_reward'::regnamespace AND relkind = 'v' ORDER BY 1});
+# every column of them: what nobody asks for is not computed
 for my $kind (qw(analyst operator registrar treasurer service))
 {
 	my @read = grep { $kind ne 'service' || $_ ne 'epoch_owner' } @views;
-	is(as($kind, join(';', map { "SELECT 1 FROM (SELECT count(*) FROM (SELECT * FROM swarm_reward.$_ OFFSET 0) x) y" } @read)), join("\n", (1) x @read), "$kind reads every view" . (@read < @views ? ' but that of hardware' : ''));
+	is(as($kind, join(';', map { "SELECT count(x) >= 0 FROM swarm_reward.$_ x" } @read)), join("\n", ('t') x @read), "$kind reads every view" . (@read < @views ? ' but that of hardware' : ''));
 }
 
 # ---- whatever a kind may call does not fail for a right that it lacks ----
