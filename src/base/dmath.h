@@ -53,6 +53,9 @@ sr_cos_kernel(double x)
 	return 1.0 + t * s;
 }
 
+/* Angles below this, degrees, are 0: products of their sines would be, and points that differ by so little would be neither the same nor different. */
+#define SMALLEST_ANGLE 1e-100
+
 /*
  * sin and cos of an angle in degrees. The reduction to an octant is exact, so
  * poles and quadrants come out exact too.
@@ -62,7 +65,7 @@ sr_sincos_deg(double deg, double *sn, double *cs)
 {
 	double		a = fabs(deg) < 360.0 ? fabs(deg) : fmod(fabs(deg), 360.0);
 	int			quadrant = (int) (a / 90.0);
-	double		r = a - 90.0 * quadrant;
+	double		r = a < SMALLEST_ANGLE ? 0.0 : a - 90.0 * quadrant;
 	double		s,
 				c;
 

@@ -197,11 +197,12 @@ sr_edge_nearness(const Edge *e, double distance, double sinlat, double coslat)
 	return Min(0.5, 0.5 * sqrt(apart));
 }
 
-/* Is a place on an edge? */
+/* Is a place on an edge? The ends of a short one do not tell it from its antipode; an edge is on the side of its middle. */
 bool
 sr_edge_holds(const Edge *e, const Place *place)
 {
 	return fabs(dot(e->n, place->v)) <= ON_EDGE &&
+		dot(e->a, place->v) + dot(e->b, place->v) >= -ON_EDGE &&
 		dot(cross(e->a, place->v), e->n) >= -ON_EDGE &&
 		dot(cross(place->v, e->b), e->n) >= -ON_EDGE;
 }

@@ -360,7 +360,7 @@ check_latencies(LatencyReader *reader, uint64 ok_samples)
 		lowest = SR_LATENCY_ZERO;
 	if (reader->overflow > 0)
 		highest = SR_LATENCY_OVERFLOW;
-	if (!isfinite(reader->min) || !isfinite(reader->max) || signbit(reader->min) || reader->min > reader->max ||
+	if (!isfinite(reader->min) || !isfinite(reader->max) || signbit(reader->min) || signbit(reader->max) || reader->min > reader->max ||
 		sr_latency_bucket(reader->min) != lowest || sr_latency_bucket(reader->max) != highest ||
 		(count == 1 && reader->min != reader->max))
 		sr_bits_fail(bits, outside);

@@ -9,7 +9,7 @@ CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS swarm_reward CASCADE;
 SET search_path = swarm_reward, public;
 SET client_min_messages = warning;
-SELECT plan(37);
+SELECT plan(38);
 
 -- uniform in [0, 1), the same on every machine
 CREATE FUNCTION pg_temp.r(what text, i bigint) RETURNS float8 LANGUAGE sql IMMUTABLE AS
@@ -139,5 +139,12 @@ SELECT is_empty($$ SELECT f_table_schema, f_table_name, f_geography_column, type
 	'every geography column says its type and reference system');
 SELECT set_has($$ SELECT f_table_name::text, f_geography_column::text, type FROM geography_columns WHERE f_table_schema LIKE 'swarm\_reward%' $$,
 	$$ VALUES ('coverage_gap', 'center', 'Point'), ('coverage_gap', 'boundary', 'MultiPolygon'), ('node', 'location', 'Point'), ('region', 'boundary', 'MultiPolygon') $$, 'also of views');
+-- slivers on the equator, from a millimetre to what no number can square: all cells of orders 0 to 3, as cells and as places
+SELECT is_empty($$
+	SELECT s.width, o, c.cell FROM (VALUES (1e-8::float8), (1e-12), (1e-16), (1e-90), (1e-110), (1e-150), (1e-300), (3.85e-322)) s (width), generate_series(0, 3) o,
+		LATERAL (SELECT ST_MakePolygon(ST_MakeLine(ARRAY[ST_Point(0, 0), ST_Point(60, 0), ST_Point(0, s.width), ST_Point(0, 0)]))::geography AS region) g,
+		LATERAL (SELECT region_coverage(g.region, o) AS field) f, coverage_cells(f.field * 0 + 1) c
+	WHERE (coverage_value(f.field, c.center) = 1) <> (covering_region(ARRAY[g.region], c.center) IS NOT NULL) OR (coverage_value(f.field, c.center) = 1 AND NOT ST_X(c.center::geometry) BETWEEN 0 AND 60) $$,
+	'a sliver has the same cells as places');
 SELECT * FROM finish();
 ROLLBACK;
