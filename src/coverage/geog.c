@@ -113,7 +113,7 @@ check_position(double lon, double lat)
 				 errhint("Coordinates are finite degrees, latitude between -90 and 90.")));
 }
 
-/* Copies npoints positions, dropping Z and M. */
+/* Copies npoints positions, dropping Z and M; there is room for one more. */
 static double *
 read_positions(Reader *r, uint32 npoints)
 {
@@ -121,7 +121,7 @@ read_positions(Reader *r, uint32 npoints)
 	size_t		stride = (size_t) r->ndims * sizeof(double);
 
 	check_left(r, npoints, stride);
-	xy = sr_alloc((size_t) npoints * 2 * sizeof(double));
+	xy = sr_alloc(((size_t) npoints + 1) * 2 * sizeof(double));
 	for (uint32 i = 0; i < npoints; i++)
 	{
 		if (i % 65536 == 0)
@@ -169,6 +169,22 @@ sr_geog_read_point(Datum geography, double *lon, double *lat)
 		pfree(value);
 }
 
+/* Reads a ring, and closes it where it is open: PostGIS takes open ones from GeoJSON. */
+static void
+read_ring(Reader *r, uint32 npoints, LinearRing *ring)
+{
+	double	   *xy = read_positions(r, npoints);
+	double	   *end = xy + 2 * (size_t) npoints;
+
+	ring->xy = xy;
+	ring->npoints = (int32) npoints;
+	if (npoints > 1 && (end[-2] != xy[0] || end[-1] != xy[1]))
+	{
+		memcpy(end, xy, 2 * sizeof(double));
+		ring->npoints++;
+	}
+}
+
 /* Reads what follows the type number of one polygon. */
 static void
 read_polygon(Reader *r, Polygon *polygon)
@@ -187,8 +203,7 @@ read_polygon(Reader *r, Polygon *polygon)
 	for (uint32 i = 0; i < nrings; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		rings[i].xy = read_positions(r, npoints[i]);
-		rings[i].npoints = (int32) npoints[i];
+		read_ring(r, npoints[i], &rings[i]);
 	}
 	polygon->nrings = (int32) nrings;
 	polygon->rings = rings;
