@@ -113,6 +113,13 @@ check_position(double lon, double lat)
 				 errhint("Coordinates are finite degrees, latitude between -90 and 90.")));
 }
 
+/* A longitude within a turn: of others too little is left to tell one place from the next. */
+static double
+within_a_turn(double lon)
+{
+	return fabs(lon) > 360.0 ? fmod(lon, 360.0) : lon;
+}
+
 /* Copies npoints positions, dropping Z and M; there is room for one more. */
 static double *
 read_positions(Reader *r, uint32 npoints)
@@ -128,6 +135,7 @@ read_positions(Reader *r, uint32 npoints)
 			CHECK_FOR_INTERRUPTS();
 		memcpy(&xy[2 * (size_t) i], r->at, 2 * sizeof(double));
 		check_position(xy[2 * (size_t) i], xy[2 * (size_t) i + 1]);
+		xy[2 * (size_t) i] = within_a_turn(xy[2 * (size_t) i]);
 		r->at += stride;
 	}
 	return xy;
@@ -163,7 +171,7 @@ sr_geog_read_point(Datum geography, double *lon, double *lat)
 	check_left(&r, 1, (uint64) r.ndims * sizeof(double));
 	memcpy(xy, r.at, sizeof(xy));
 	check_position(xy[0], xy[1]);
-	*lon = xy[0];
+	*lon = within_a_turn(xy[0]);
 	*lat = xy[1];
 	if ((Pointer) value != DatumGetPointer(geography))
 		pfree(value);
