@@ -87,6 +87,20 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $$
 $$;
 COMMENT ON FUNCTION telemetry_span(regclass, boolean) IS 'all the time that there are partitions for, or, with watched, those that mark the hours that change; see telemetry_partition(). NULL for NULL';
 
+CREATE FUNCTION count_marks(starts timestamptz, ends timestamptz, hours timestamptz[] DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+	WITH mark AS (
+		DELETE FROM telemetry_dirty d
+		WHERE d.since >= starts AND d.since < ends AND (hours IS NULL OR hour_of(d.since) = ANY (hours))
+		RETURNING d.since, d.came, d.gone)
+	INSERT INTO telemetry_arrival AS a (since, came, gone)
+	SELECT m.since, sum(m.came), sum(m.gone) FROM mark m GROUP BY m.since
+	ON CONFLICT (since) DO UPDATE SET came = a.came + excluded.came, gone = a.gone + excluded.gone;
+END $$;
+COMMENT ON FUNCTION count_marks(timestamptz, timestamptz, timestamptz[]) IS
+'turns marks from one time to before another, of these hours (NULL: all), into counts of rows that came and went. Nothing where a time is NULL';
+
 -- Marking. An epoch that begins or ends within an hour divides it, so that the
 -- rows of its last minutes are not taken for late rows of the epoch before.
 
@@ -219,5 +233,5 @@ SELECT pg_catalog.pg_extension_config_dump('telemetry_dirty_mark_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry_arrival', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry_rolled', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry_reporter', '');
-REVOKE ALL ON FUNCTION mark_telemetry_hours(tstzrange), forget_telemetry_partition(regclass, tstzrange), watch_telemetry_partition(regclass) FROM PUBLIC;
+REVOKE ALL ON FUNCTION count_marks(timestamptz, timestamptz, timestamptz[]), mark_telemetry_hours(tstzrange), forget_telemetry_partition(regclass, tstzrange), watch_telemetry_partition(regclass) FROM PUBLIC;
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.script_path'), true);

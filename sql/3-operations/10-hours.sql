@@ -84,12 +84,7 @@ BEGIN
 		GROUP BY 1, 2, 3 ORDER BY min(p.hour)
 	LOOP
 		IF chunk.only_counted THEN
-			WITH mark AS (
-				DELETE FROM telemetry_dirty d WHERE hour_of(d.since) = ANY (chunk.hours) AND d.since >= chunk.starts AND d.since < chunk.ends
-				RETURNING d.since, d.came, d.gone)
-			INSERT INTO telemetry_arrival AS a (since, came, gone)
-			SELECT m.since, sum(m.came), sum(m.gone) FROM mark m GROUP BY m.since
-			ON CONFLICT (since) DO UPDATE SET came = a.came + excluded.came, gone = a.gone + excluded.gone;
+			PERFORM count_marks(chunk.starts, chunk.ends, chunk.hours);
 			RETURN QUERY SELECT u.hour, chunk.slot, 'counted', 0::bigint, 0::bigint, 0::bigint FROM unnest(chunk.hours) u (hour);
 			CONTINUE;
 		END IF;

@@ -150,11 +150,7 @@ BEGIN
 		only_hours := format('AND hour_of(%%I) = ANY (%L::timestamptz[])', hours);
 	END IF;
 	-- the marks first: rows that come from here on bring their own
-	WITH mark AS (
-		DELETE FROM telemetry_dirty d WHERE hour_of(d.since) = ANY (hours) AND d.since >= starts AND d.since < ends RETURNING d.since, d.came, d.gone)
-	INSERT INTO telemetry_arrival AS a (since, came, gone)
-	SELECT m.since, sum(m.came), sum(m.gone) FROM mark m GROUP BY m.since
-	ON CONFLICT (since) DO UPDATE SET came = a.came + excluded.came, gone = a.gone + excluded.gone;
+	PERFORM count_marks(starts, ends, hours);
 	EXECUTE format('DELETE FROM telemetry_hour WHERE hour >= %1$L AND hour < %2$L %3$s', starts, ends, format(only_hours, 'hour'));
 	EXECUTE format($q$
 		INSERT INTO telemetry_hour (node_id, service_type, hour, summary, work_summary, work, metered_work, fee, energy_mwh)
@@ -234,10 +230,7 @@ BEGIN
 		EXECUTE format('DROP TRIGGER %I ON %s', one.tgname, one.relation);
 	END LOOP;
 	-- The rows that are there will be counted where they come to be: not twice.
-	WITH mark AS (DELETE FROM telemetry_dirty d RETURNING d.since, d.came, d.gone)
-	INSERT INTO telemetry_arrival AS a (since, came, gone)
-	SELECT m.since, sum(m.came), sum(m.gone) FROM mark m GROUP BY m.since
-	ON CONFLICT (since) DO UPDATE SET came = a.came + excluded.came, gone = a.gone + excluded.gone;
+	PERFORM count_marks('-infinity', 'infinity');
 	WITH present AS (SELECT hour_of(t.sampled_at) AS since, count(*) AS n FROM telemetry t GROUP BY 1),
 	mark AS (INSERT INTO telemetry_dirty (since, came, gone) SELECT p.since, 0, 0 FROM present p)
 	UPDATE telemetry_arrival a SET came = greatest(a.came - p.n, 0) FROM present p WHERE p.since = a.since;

@@ -102,22 +102,23 @@ read_header(struct varlena *value, Reader *r)
 	return read_uint32(r);
 }
 
-/* Rejects what is not a position on the Earth. */
+/* Reads a position, which has to be on the Earth. A longitude is put within a turn: of others too little is left to tell one place from the next. */
 static void
-check_position(double lon, double lat)
+read_position(const void *at, double *xy)
 {
+	double		lon,
+				lat;
+
+	memcpy(xy, at, 2 * sizeof(double));
+	lon = xy[0];
+	lat = xy[1];
 	if (isnan(lon) || isnan(lat) || isinf(lon) || isinf(lat) || fabs(lat) > 90.0)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("invalid position: longitude %.15g, latitude %.15g", lon, lat),
 				 errhint("Coordinates are finite degrees, latitude between -90 and 90.")));
-}
-
-/* A longitude within a turn: of others too little is left to tell one place from the next. */
-static double
-within_a_turn(double lon)
-{
-	return fabs(lon) > 360.0 ? fmod(lon, 360.0) : lon;
+	if (fabs(lon) > 360.0)
+		xy[0] = fmod(lon, 360.0);
 }
 
 /* Copies npoints positions, dropping Z and M; there is room for one more. */
@@ -133,9 +134,7 @@ read_positions(Reader *r, uint32 npoints)
 	{
 		if (i % 65536 == 0)
 			CHECK_FOR_INTERRUPTS();
-		memcpy(&xy[2 * (size_t) i], r->at, 2 * sizeof(double));
-		check_position(xy[2 * (size_t) i], xy[2 * (size_t) i + 1]);
-		xy[2 * (size_t) i] = within_a_turn(xy[2 * (size_t) i]);
+		read_position(r->at, &xy[2 * (size_t) i]);
 		r->at += stride;
 	}
 	return xy;
@@ -169,9 +168,8 @@ sr_geog_read_point(Datum geography, double *lon, double *lat)
 				 errmsg("location is an empty point: POINT EMPTY"),
 				 errhint("Use NULL where a location is not known.")));
 	check_left(&r, 1, (uint64) r.ndims * sizeof(double));
-	memcpy(xy, r.at, sizeof(xy));
-	check_position(xy[0], xy[1]);
-	*lon = within_a_turn(xy[0]);
+	read_position(r.at, xy);
+	*lon = xy[0];
 	*lat = xy[1];
 	if ((Pointer) value != DatumGetPointer(geography))
 		pfree(value);

@@ -17,7 +17,6 @@
 #include "base/compat.h"
 
 #include "catalog/pg_collation.h"
-#include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -148,11 +147,9 @@ begin_ingest(Oid function, Interval *tolerance)
 
 /* Does telemetry lie on the workers of Citus? */
 static bool
-is_distributed(const Ingest *ingest)
+is_distributed(void)
 {
-	if (!OidIsValid(get_relname_relid("pg_dist_partition", PG_CATALOG_NAMESPACE)))
-		return false;
-	sr_execute(psprintf("SELECT FROM pg_catalog.pg_dist_partition d WHERE d.logicalrelid = %u", ingest->telemetry), NULL, NULL, SPI_OK_SELECT);
+	sr_execute("SELECT WHERE swarm_reward_internal.telemetry_is_distributed()", NULL, NULL, SPI_OK_SELECT);
 	return SPI_processed > 0;
 }
 
@@ -201,7 +198,7 @@ sr_ingest_telemetry(PG_FUNCTION_ARGS)
 
 	SPI_connect();
 	ingest = begin_ingest(fcinfo->flinfo->fn_oid, PG_GETARG_INTERVAL_P(1));
-	ingest->distributed = is_distributed(ingest);
+	ingest->distributed = is_distributed();
 	if (source == own_table(get_func_namespace(ingest->function), "telemetry_reject"))
 		sr_take_rejects(ingest, source);
 	else
