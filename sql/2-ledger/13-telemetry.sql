@@ -111,11 +111,9 @@ COMMENT ON FUNCTION telemetry_is_distributed() IS 'does telemetry lie on the wor
 CREATE FUNCTION attach_telemetry_partition(partition regclass, parent regclass, period tstzrange) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
 BEGIN
-	EXECUTE format('ALTER TABLE %s ADD PRIMARY KEY (node_id, %I, service_key)', partition, CASE parent WHEN 'telemetry'::regclass THEN 'sampled_at' ELSE 'hour' END);
-	IF parent = 'telemetry'::regclass THEN
-		-- for an hour of all nodes; see keep_telemetry_partitions for what a B-tree would have cost
-		EXECUTE format('CREATE INDEX ON %s USING brin (sampled_at) WITH (pages_per_range = 32)', partition);
-	END IF;
+	-- one for an hour of a node, one for an hour of all; see keep_telemetry_partitions for what a B-tree would have cost
+	EXECUTE format('ALTER TABLE %1$s ADD PRIMARY KEY (node_id, %2$I, service_key); CREATE INDEX ON %1$s USING brin (%2$I) WITH (pages_per_range = 32)',
+		partition, CASE parent WHEN 'telemetry'::regclass THEN 'sampled_at' ELSE 'hour' END);
 	IF NOT telemetry_is_distributed() THEN
 		PERFORM guard_telemetry_partition(partition, parent);
 	END IF;

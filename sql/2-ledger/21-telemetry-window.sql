@@ -64,25 +64,32 @@ END $$;
 COMMENT ON FUNCTION telemetry_plan(tstzrange, interval) IS
 'which hours of a bounded period are read from telemetry_hour (clean), and for which time telemetry is read (rest). NULL for NULL. Errors: raw rows are needed that were dropped';
 
--- A function, as in a subquery the planner would look at nodes in parallel, and could then not share the rest.
-CREATE FUNCTION partial_hours(clean tstzmultirange) RETURNS TABLE (node_id bigint, starts_at timestamptz, ends_at timestamptz)
-LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE ROWS 1000 SET search_path FROM CURRENT AS $$
-#variable_conflict use_column
+CREATE FUNCTION partial_telemetry(clean tstzmultirange, slot interval)
+RETURNS TABLE (node_id bigint, hour timestamptz, service_key text, summary telemetry_summary, work_summary telemetry_summary, work numeric, metered_work numeric, fee numeric, energy_mwh numeric)
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE ROWS 1000 SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
 BEGIN
-	RETURN QUERY
-	SELECT n.node_id, greatest(n.joined_at, h.hour), least(n.left_at, h.hour + interval '1 hour')
-	FROM (SELECT m.node_id, hour_of(m.joined_at) AS hour FROM node m
-			WHERE m.joined_at >= lower(clean) AND m.joined_at < upper(clean) AND m.joined_at > hour_of(m.joined_at)
-		UNION SELECT m.node_id, hour_of(m.left_at) FROM node m
-			WHERE m.left_at >= lower(clean) AND m.left_at < upper(clean) AND m.left_at > hour_of(m.left_at)) h
-		JOIN node n ON n.node_id = h.node_id
-	WHERE h.hour <@ clean;
+	RETURN QUERY EXECUTE format($q$
+		SELECT t.node_id, c.hour, t.service_key, %1$s
+		FROM (SELECT m.node_id, hour_of(m.joined_at) AS hour FROM node m
+				WHERE m.joined_at >= %2$L AND m.joined_at < %3$L AND m.joined_at > hour_of(m.joined_at)
+			UNION SELECT m.node_id, hour_of(m.left_at) FROM node m
+				WHERE m.left_at >= %2$L AND m.left_at < %3$L AND m.left_at > hour_of(m.left_at)) c
+			JOIN node n ON n.node_id = c.node_id
+			JOIN telemetry t ON t.node_id = c.node_id AND t.sampled_at >= greatest(n.joined_at, c.hour) AND t.sampled_at < least(n.left_at, c.hour + interval '1 hour')
+		WHERE c.hour <@ $1 AND t.sampled_at >= %2$L AND t.sampled_at < %3$L
+		GROUP BY t.node_id, c.hour, t.service_key $q$, telemetry_measures(slot), lower(clean), upper(clean)) USING clean;
 END $$;
-COMMENT ON FUNCTION partial_hours(tstzmultirange) IS 'stays that begin or end within an hour of those given, with what of the hour is theirs. NULL for NULL';
+COMMENT ON FUNCTION partial_telemetry(tstzmultirange, interval) IS
+'for stays that begin or end within an hour of those given, what of the raw telemetry of that hour is theirs, by service. NULL for NULL';
 
 CREATE FUNCTION telemetry_query(period tstzrange, slot interval, only_nodes text DEFAULT 'true') RETURNS text
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
 DECLARE
+	-- Sum is rollup by the name that Citus sums up on workers first. Heartbeats have no work.
+	measures CONSTANT text[] := '{summary, work_summary, work, metered_work, fee, energy_mwh}';
+	sums CONSTANT text := (SELECT string_agg(format('sum(t.%1$I) %2$s AS %1$I', u.m, CASE WHEN u.m NOT LIKE '%summary' THEN 'FILTER (WHERE t.service_type IS NOT NULL)' END), ', ') FROM unnest(measures) u (m));
+	is_own CONSTANT text := '(n.node_id IS NULL OR (t.hour >= n.joined_at AND (n.left_at IS NULL OR t.hour + interval ''1 hour'' <= n.left_at)))';
+	has_parts boolean;
 	plan record;
 	parts text[] := '{}';
 	bare record;
@@ -92,42 +99,36 @@ BEGIN
 	SELECT * INTO plan FROM telemetry_plan(period, slot);
 	-- Bounds are written into the query, so that partitions without any of the time are not planned for.
 	IF NOT isempty(plan.clean) THEN
-		-- an hour in which the node joined or left is not wholly its own: its rows are read instead
-		parts := parts || format($q$
-			SELECT t.node_id, t.service_type, t.summary, t.work_summary, t.work, t.metered_work, t.fee, t.energy_mwh
-			FROM telemetry_hour t LEFT JOIN (
-				SELECT m.node_id, m.joined_at, m.left_at FROM node m WHERE m.joined_at > %1$L OR m.left_at < %2$L) n ON n.node_id = t.node_id
-			WHERE t.hour >= %1$L AND t.hour < %2$L %3$s AND %4$s
-				AND (n.node_id IS NULL OR (t.hour >= n.joined_at AND (n.left_at IS NULL OR t.hour + interval '1 hour' <= n.left_at))) $q$,
-			lower(plan.clean), upper(plan.clean),
-			CASE WHEN plan.clean = tstzmultirange(range_merge(plan.clean)) THEN '' ELSE format('AND t.hour <@ %L::tstzmultirange', plan.clean) END, only_nodes);
-		IF EXISTS (SELECT FROM node m WHERE (m.joined_at >= lower(plan.clean) AND m.joined_at < upper(plan.clean) AND hour_of(m.joined_at) <> m.joined_at)
-				OR (m.left_at >= lower(plan.clean) AND m.left_at < upper(plan.clean) AND hour_of(m.left_at) <> m.left_at)) THEN
-			-- first from tables of this server, then from one that may be on others
-			SELECT coalesce(array_agg(c.node_id), '{}') AS nodes, array_agg(c.at) AS times INTO bare
-			FROM (SELECT m.node_id, m.joined_at AS at FROM node m WHERE m.joined_at >= lower(plan.clean) AND m.joined_at < upper(plan.clean) AND m.joined_at > hour_of(m.joined_at)
-					UNION ALL SELECT m.node_id, m.left_at FROM node m WHERE m.left_at >= lower(plan.clean) AND m.left_at < upper(plan.clean) AND m.left_at > hour_of(m.left_at)) c
-				JOIN telemetry_rolled o ON o.hour = hour_of(c.at)
-			WHERE o.hour <@ plan.clean AND (o.raw_dropped OR NOT tstzrange(o.hour, o.hour + interval '1 hour') <@ telemetry_span('telemetry'));
-			IF bare.nodes <> '{}' THEN
-				SELECT u.node_id, u.at INTO lost
-				FROM unnest(bare.nodes, bare.times) u (node_id, at) JOIN telemetry_hour t ON t.node_id = u.node_id AND t.hour = hour_of(u.at)
-				WHERE t.hour >= lower(plan.clean) AND t.hour < upper(plan.clean)
-				ORDER BY u.at, u.node_id LIMIT 1;
-				IF FOUND THEN
-					RAISE EXCEPTION 'the raw telemetry of the hour %, which is needed, was dropped', hour_of(lost.at)
-						USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('Node %s joined or left within the hour, at %s.', lost.node_id, lost.at),
-							HINT = 'Attach the partition that held it again.';
-				END IF;
+		-- first from tables of this server, then from one that may be on others
+		SELECT coalesce(array_agg(c.node_id), '{}') AS nodes, array_agg(c.at) AS times INTO bare
+		FROM (SELECT m.node_id, m.joined_at AS at FROM node m WHERE m.joined_at >= lower(plan.clean) AND m.joined_at < upper(plan.clean) AND m.joined_at > hour_of(m.joined_at)
+				UNION ALL SELECT m.node_id, m.left_at FROM node m WHERE m.left_at >= lower(plan.clean) AND m.left_at < upper(plan.clean) AND m.left_at > hour_of(m.left_at)) c
+			JOIN telemetry_rolled o ON o.hour = hour_of(c.at)
+		WHERE o.hour <@ plan.clean AND (o.raw_dropped OR NOT tstzrange(o.hour, o.hour + interval '1 hour') <@ telemetry_span('telemetry'));
+		IF bare.nodes <> '{}' THEN
+			SELECT u.node_id, u.at INTO lost
+			FROM unnest(bare.nodes, bare.times) u (node_id, at) JOIN telemetry_hour t ON t.node_id = u.node_id AND t.hour = hour_of(u.at)
+			WHERE t.hour >= lower(plan.clean) AND t.hour < upper(plan.clean)
+			ORDER BY u.at, u.node_id LIMIT 1;
+			IF FOUND THEN
+				RAISE EXCEPTION 'the raw telemetry of the hour %, which is needed, was dropped', hour_of(lost.at)
+					USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('Node %s joined or left within the hour, at %s.', lost.node_id, lost.at),
+						HINT = 'Attach the partition that held it again.';
 			END IF;
-			parts := parts || format($q$
-				SELECT t.node_id, t.service_type, %1$s
-				FROM partial_hours(%4$L) c
-					JOIN telemetry t ON t.node_id = c.node_id AND t.sampled_at >= c.starts_at AND t.sampled_at < c.ends_at
-				WHERE t.sampled_at >= %2$L AND t.sampled_at < %3$L AND %5$s
-				GROUP BY t.node_id, t.service_type $q$,
-				telemetry_measures(slot), lower(plan.clean), upper(plan.clean), plan.clean, only_nodes);
 		END IF;
+		-- an hour in which the node joined or left is not wholly its own: what of it is takes its place
+		has_parts := EXISTS (SELECT FROM partial_telemetry(plan.clean, slot));
+		parts := parts || format($q$
+			SELECT t.node_id, t.service_type, %1$s
+			FROM (SELECT t.node_id, t.service_type, %2$s
+				FROM telemetry_hour t LEFT JOIN (SELECT m.node_id, m.joined_at, m.left_at FROM node m WHERE m.joined_at > %3$L OR m.left_at < %4$L) n ON n.node_id = t.node_id %5$s
+				WHERE t.hour >= %3$L AND t.hour < %4$L %6$s AND %7$s AND (%8$s)) t
+			GROUP BY t.node_id, t.service_type $q$,
+			sums, (SELECT string_agg(format(CASE WHEN has_parts THEN 'CASE WHEN %2$s THEN t.%1$I ELSE p.%1$I END AS %1$I' ELSE 't.%1$I' END, u.m, is_own), ', ') FROM unnest(measures) u (m)),
+			lower(plan.clean), upper(plan.clean),
+			CASE WHEN has_parts THEN format('LEFT JOIN partial_telemetry(%L, %L) p ON p.node_id = t.node_id AND p.hour = t.hour AND p.service_key = t.service_key', plan.clean, slot) END,
+			CASE WHEN plan.clean <> tstzmultirange(range_merge(plan.clean)) THEN format('AND t.hour <@ %L::tstzmultirange', plan.clean) END,
+			only_nodes, is_own || CASE WHEN has_parts THEN ' OR p.node_id IS NOT NULL' ELSE '' END);
 	END IF;
 	FOR r IN
 		-- days that hold some of the time, joined to runs: each is read once
@@ -145,12 +146,13 @@ BEGIN
 			telemetry_measures(slot), lower(r), upper(r), CASE WHEN r <@ plan.rest THEN '' ELSE format('AND t.sampled_at <@ %L::tstzmultirange', plan.rest) END, only_nodes);
 	END LOOP;
 	IF parts = '{}' THEN
-		RETURN 'SELECT NULL::bigint AS node_id, NULL::code AS service_type, NULL::telemetry_summary AS summary, NULL::telemetry_summary AS work_summary,
-			0::numeric AS work, 0::numeric AS metered_work, 0::numeric AS fee, 0::numeric AS energy_mwh WHERE false';
+		RETURN format('SELECT t.node_id, t.service_type, %s FROM telemetry_hour t WHERE false GROUP BY t.node_id, t.service_type', sums);
+	ELSIF cardinality(parts) = 1 THEN
+		RETURN parts[1];
 	END IF;
-	RETURN array_to_string(parts, ' UNION ALL ');
+	RETURN format('SELECT t.node_id, t.service_type, %s FROM (%s) t GROUP BY t.node_id, t.service_type', sums, array_to_string(parts, ' UNION ALL '));
 END $$;
 COMMENT ON FUNCTION telemetry_query(tstzrange, interval, text) IS
-'query for the telemetry of a bounded period within the nodes'' stays, as rows (node_id, service_type (NULL: heartbeats), summary, work_summary, work, metered_work, fee, energy_mwh) that are still to be summed up by node and service; only_nodes is a condition on t.node_id. The one place where an epoch reads telemetry. NULL for NULL. Errors: raw rows are needed that were dropped';
+'query for the telemetry of a bounded period within the nodes'' stays: a row for each node and service (NULL: heartbeats) with summary, and of services work_summary, work, metered_work, fee and energy_mwh; only_nodes is a condition on t.node_id. The one place where an epoch reads telemetry. NULL for NULL. Errors: raw rows are needed that were dropped';
 
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.script_path'), true);

@@ -129,45 +129,14 @@ $f$;
 COMMENT ON FUNCTION machine_query(bigint, tstzrange) IS
 'query for the members of an epoch whose hardware has several stays in it, under whichever providers, or left less than the length of the epoch before it: it is measured as one machine, named by the least node_id, from its first to its last member moment, or from where it left. All others are machines of their own. NULL for NULL';
 
-CREATE FUNCTION heartbeat_query(epoch_id bigint, period tstzrange, p policy) RETURNS text
-LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $f$
-	-- all but a few nodes are machines by themselves: their number is in the row. sum is rollup by the name that Citus sums up
-	-- on workers first, also where a machine has stays on several.
-	SELECT format('SELECT %s AS machine, sum(t.summary) AS summary FROM (%s) t %s WHERE t.service_type IS NULL GROUP BY 1', key, telemetry_query(period, p.telemetry_slot), joined)
-	FROM machine_key(epoch_id)
-$f$;
-COMMENT ON FUNCTION heartbeat_query(bigint, tstzrange, policy) IS 'query for the heartbeats of each machine in a bounded period, merged. NULL for NULL';
-
-CREATE FUNCTION machine_key(epoch_id bigint, OUT key text, OUT joined text)
-LANGUAGE plpgsql STABLE STRICT SET search_path FROM CURRENT AS $$
-DECLARE
-	several boolean;
-BEGIN
-	EXECUTE format('SELECT EXISTS (SELECT FROM %s)', epoch_table('machine', epoch_id)) INTO several;
-	key := CASE WHEN several THEN 'coalesce(k.machine, t.node_id)' ELSE 't.node_id' END;
-	joined := CASE WHEN several THEN format('LEFT JOIN %s k ON k.node_id = t.node_id', epoch_table('machine', epoch_id)) ELSE '' END;
-END $$;
-COMMENT ON FUNCTION machine_key(bigint) IS 'the machine of rows t of a query by node, as an expression, and what t has to be joined with for it. NULL for NULL';
-
-CREATE FUNCTION work_query(epoch_id bigint, period tstzrange, p policy) RETURNS text
+-- What a machine says in a window is summed up by node first: nodes are what telemetry is distributed by.
+CREATE FUNCTION evidence_query(epoch_id bigint, telemetry text) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $f$
 	SELECT format($q$
-		SELECT t.node_id, %3$s AS machine, t.service_type, samples(t.summary) AS samples, errors(t.summary) AS errors, error_rate_upper(t.summary, %2$L::double precision) AS error_rate_upper,
-			t.work, t.metered_work, t.fee, t.energy_mwh,
-			nullif(response_time(t.work_summary, 0.5, 'Infinity'), 'Infinity') AS p50_latency_ms, nullif(response_time(t.work_summary, 0.95, 'Infinity'), 'Infinity') AS p95_latency_ms,
-			nullif(response_time(t.work_summary, 0.99, 'Infinity'), 'Infinity') AS p99_latency_ms, t.summary
-		FROM (SELECT t.node_id, t.service_type, rollup(t.summary) AS summary, rollup(t.work_summary) AS work_summary, sum(t.work) AS work,
-				sum(t.metered_work) AS metered_work, sum(t.fee) AS fee, sum(t.energy_mwh) AS energy_mwh
-			FROM (%1$s) t WHERE t.service_type IS NOT NULL GROUP BY t.node_id, t.service_type) t %4$s $q$, telemetry_query(period, p.telemetry_slot), p.error_confidence, key, joined)
-	FROM machine_key(epoch_id)
+		SELECT coalesce(k.machine, t.node_id) AS machine, sum(t.summary) FILTER (WHERE t.service_type IS NULL) AS heartbeat, sum(t.summary) FILTER (WHERE t.service_type IS NOT NULL) AS work
+		FROM (%s) t LEFT JOIN %s k ON k.node_id = t.node_id GROUP BY 1 $q$, telemetry, epoch_table('machine', epoch_id))
 $f$;
-COMMENT ON FUNCTION work_query(bigint, tstzrange, policy) IS 'query for the work of each node in a bounded period by service. NULL for NULL';
-
-CREATE FUNCTION evidence_query(epoch_id bigint) RETURNS text
-LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $f$
-	SELECT format('SELECT w.machine, rollup(w.summary) AS summary, sum(w.samples)::bigint AS samples, sum(w.errors)::bigint AS errors FROM %s w GROUP BY w.machine', epoch_table('work', epoch_id))
-$f$;
-COMMENT ON FUNCTION evidence_query(bigint) IS 'query for what the work of each machine says of the machine. NULL for NULL';
+COMMENT ON FUNCTION evidence_query(bigint, text) IS 'query for what heartbeats and work say of each machine of an epoch, from telemetry as of telemetry_query. NULL for NULL';
 
 CREATE FUNCTION unit_query(epoch_id bigint, period tstzrange, p policy) RETURNS text
 LANGUAGE plpgsql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
@@ -281,20 +250,26 @@ COMMENT ON FUNCTION past_query(bigint, tstzrange, policy) IS
 CREATE FUNCTION tenure_query(epoch_id bigint, period tstzrange, p policy) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $f$
 	SELECT format($q$
-		WITH stay AS (
+		WITH every_stay AS (
 			SELECT n.node_id, n.span, n.provider_id, n.region, n.joined_at, n.left_at, coalesce(q.presence, n.node_id) AS presence, coalesce(q.present_since, n.joined_at) AS present_since,
 				least(q.region_since, n.joined_at) AS region_since
 			FROM (SELECT m.node_id, m.span, m.provider_id, m.region, m.joined_at, m.left_at FROM %1$s m
 				UNION ALL SELECT x.node_id, NULL, x.provider_id, NULL, x.joined_at, x.left_at FROM %2$s o JOIN node x ON x.node_id = o.node_id
 					WHERE NOT EXISTS (SELECT FROM %1$s m WHERE m.node_id = o.node_id)) n
 				LEFT JOIN %2$s q ON q.node_id = n.node_id
-		), raised AS (
-			SELECT DISTINCT s.presence FROM stay s JOIN node_resource r ON r.node_id = s.node_id
-			WHERE greatest(lower(r.valid), s.joined_at) < %3$L AND greatest(lower(r.valid), s.joined_at) > greatest(s.present_since, timestamptz %4$L - interval %5$L)
-				AND r.valid && tstzrange(s.joined_at, s.left_at)
+		), raised AS MATERIALIZED (
+			-- units that came within a stay, and stays that came to a presence
+			SELECT s.presence FROM every_stay s JOIN node_resource r ON r.node_id = s.node_id
+			WHERE lower(r.valid) < %3$L AND lower(r.valid) > timestamptz %4$L - interval %5$L AND lower(r.valid) > s.joined_at AND r.valid && tstzrange(s.joined_at, s.left_at)
+			UNION
+			SELECT s.presence FROM every_stay s
+			WHERE s.joined_at > s.present_since AND s.joined_at < %3$L AND s.joined_at > timestamptz %4$L - interval %5$L
+				AND EXISTS (SELECT FROM node_resource r WHERE r.node_id = s.node_id AND r.valid && tstzrange(s.joined_at, s.left_at) AND (lower(r.valid) > s.joined_at) IS NOT TRUE)
+		), stay AS MATERIALIZED (
+			SELECT s.* FROM raised w JOIN every_stay s ON s.presence = w.presence
 		), there AS (
 			SELECT s.presence, r.resource_type, r.units, r.valid * tstzrange(s.joined_at, s.left_at) AS times
-			FROM raised w JOIN stay s ON s.presence = w.presence JOIN node_resource r ON r.node_id = s.node_id
+			FROM stay s JOIN node_resource r ON r.node_id = s.node_id
 			WHERE r.valid && tstzrange(s.joined_at, s.left_at)
 		), level AS (
 			SELECT s.presence, s.resource_type, s.times, (SELECT coalesce(sum(t.units), 0) FROM there t
@@ -312,7 +287,7 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 			SELECT k.provider_id, k.region, min(k.joined_at) AS since
 			FROM (SELECT x.provider_id, x.joined_at, CASE WHEN m.node_id IS NULL THEN region_among(($1).codes, ($1).boundaries, x.location, %9$L) ELSE m.region END AS region
 				FROM node x LEFT JOIN %1$s m ON m.node_id = x.node_id
-				WHERE x.joined_at < %3$L AND x.provider_id IN (SELECT s.provider_id FROM raised w JOIN stay s ON s.presence = w.presence)) k
+				WHERE x.joined_at < %3$L AND x.provider_id IN (SELECT s.provider_id FROM stay s)) k
 			GROUP BY k.provider_id, k.region
 		)
 		SELECT v.node_id, (sum(v.value * exact(v.length * mean_ramp(v.age, v.length, %6$L::double precision))) / sum(v.value * exact(v.length)))::double precision AS tenure,
@@ -328,16 +303,6 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 $f$;
 COMMENT ON FUNCTION tenure_query(bigint, tstzrange, policy) IS
 'query, with the regions of the start of the period as $1, for the tenure of members whose units have changed within policy.maturity: the mean, over their units by value and over their time in the period, of min(1, time since the presence has had as many units without a break / maturity). Of all others the units are as old as their presence. freshness is the mean of max(0, 1 - age / policy.freshness) alike, the age of what came later than the presence counting from the first stay of its provider in the region. NULL for NULL';
-
-CREATE FUNCTION lead_query(epoch_id bigint, period tstzrange, p policy) RETURNS text
-LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $f$
-	SELECT format('SELECT %s AS machine, sum(t.summary) AS summary FROM (%s) t JOIN %s m ON m.node_id = t.node_id %s GROUP BY 1', key,
-		telemetry_query(tstzrange(date_bin('1 hour', lower(period) - p.heartbeat_timeout, timestamptz '2000-01-01 00:00+00'), lower(period)), p.telemetry_slot),
-		epoch_table('member', epoch_id), joined)
-	FROM machine_key(epoch_id)
-$f$;
-COMMENT ON FUNCTION lead_query(bigint, tstzrange, policy) IS
-'query for the telemetry of each machine from shortly before a period, of which good samples still count within policy.heartbeat_timeout. NULL for NULL';
 
 CREATE FUNCTION outage_query(epoch_id bigint, period tstzrange) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $f$
@@ -365,28 +330,28 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 						ELSE ramp(m.uncertainty_m, %11$L::double precision, %12$L::double precision) END AS place_trust
 				FROM (SELECT m.node_id, m.provider_id, m.hardware_id, m.location, m.reach_m, m.region, m.counts, (m.active_seconds / 86400)::double precision AS active_days,
 						m.samples, m.errors, error_rate_upper(m.samples, m.errors, %16$L::double precision) AS error_rate_upper,
-						uptime_within(ARRAY[m.heartbeat, l.summary, m.work], tstzmultirange(m.machine_span) - coalesce(o.times, '{}'), %14$L) AS uptime,
+						uptime_within(ARRAY[m.heartbeat, m.work, m.lead_heartbeat, m.lead_work], tstzmultirange(m.machine_span) - coalesce(o.times, '{}'), %14$L) AS uptime,
 						response_time(coalesce(m.heartbeat, m.work), %15$L::double precision, %7$L::double precision) AS response_ms,
 						coverage_sum(e.demand, m.location, m.reach_m) AS demand_in_reach,
 						days(m.span) AS span_days, days(coalesce(q.present_since, m.joined_at), lower(m.span)) AS present_days,
 						days(least(q.region_since, m.joined_at), lower(m.span)) AS region_days, a.tenure AS unit_tenure, a.freshness AS unit_freshness,
 						coalesce(u.value, 0) AS value, coalesce(b.beacons, 0) AS beacons, coalesce(b.suspicions, 0) AS suspicions, coalesce(b.violations, 0) AS violations, b.uncertainty_m
-					FROM (SELECT n.*, coalesce(h.machine, n.node_id) AS machine, coalesce(h.span, n.span) AS machine_span, t.summary AS heartbeat, w.summary AS work,
-							coalesce(samples(t.summary), 0) + coalesce(w.samples, 0) AS samples, coalesce(errors(t.summary), 0) + coalesce(w.errors, 0) AS errors
-						FROM %18$s n LEFT JOIN %20$s h ON h.node_id = n.node_id LEFT JOIN %19$s t ON t.machine = coalesce(h.machine, n.node_id)
-							LEFT JOIN %22$s w ON w.machine = coalesce(h.machine, n.node_id)) m
-						LEFT JOIN %21$s l ON l.machine = m.machine
-						LEFT JOIN %23$s u ON u.node_id = m.node_id
-						LEFT JOIN %24$s b ON b.node_id = m.node_id
-						LEFT JOIN %25$s q ON q.node_id = m.node_id
-						LEFT JOIN %27$s a ON a.node_id = m.node_id
-						LEFT JOIN %26$s o ON o.region = coalesce(m.region, '')
+					FROM (SELECT n.*, coalesce(h.span, n.span) AS machine_span, t.heartbeat, t.work, l.heartbeat AS lead_heartbeat, l.work AS lead_work,
+							coalesce(samples(t.heartbeat), 0) + coalesce(samples(t.work), 0) AS samples, coalesce(errors(t.heartbeat), 0) + coalesce(errors(t.work), 0) AS errors
+						FROM %18$s n LEFT JOIN %20$s h ON h.node_id = n.node_id
+							LEFT JOIN %19$s t ON t.machine = coalesce(h.machine, n.node_id)
+							LEFT JOIN %21$s l ON l.machine = coalesce(h.machine, n.node_id)) m
+						LEFT JOIN %22$s u ON u.node_id = m.node_id
+						LEFT JOIN %23$s b ON b.node_id = m.node_id
+						LEFT JOIN %24$s q ON q.node_id = m.node_id
+						LEFT JOIN %26$s a ON a.node_id = m.node_id
+						LEFT JOIN %25$s o ON o.region = coalesce(m.region, '')
 						JOIN epoch e ON e.epoch_id = %17$s
 					OFFSET 0) m OFFSET 0) m) m $q$,
 		days(p.maturity), days(p.freshness), p.min_violations, p.uptime_floor, p.uptime_target,	-- 5
 		p.response_target_ms, p.response_limit_ms, p.error_limit, p.error_target, p.min_beacons, p.location_limit_m, p.location_target_m,	-- 12
 		p.telemetry_slot, p.heartbeat_timeout, p.response_quantile, p.error_confidence, epoch_id,	-- 17
-		epoch_table('member', epoch_id), epoch_table('heartbeat', epoch_id), epoch_table('machine', epoch_id), epoch_table('lead', epoch_id), epoch_table('evidence', epoch_id),	-- 22
+		epoch_table('member', epoch_id), epoch_table('evidence', epoch_id), epoch_table('machine', epoch_id), epoch_table('lead', epoch_id),	-- 21
 		epoch_table('worth', epoch_id), epoch_table('trust', epoch_id), epoch_table('past', epoch_id), epoch_table('outage', epoch_id), epoch_table('tenure', epoch_id))
 $f$;
 COMMENT ON FUNCTION frozen_query(bigint, tstzrange, policy) IS 'query for the rows of epoch_node of an epoch. NULL for NULL';
@@ -400,10 +365,11 @@ DECLARE
 BEGIN
 	PERFORM make_epoch_table('member', e.epoch_id, member_query(e.period, p), regions);
 	PERFORM make_epoch_table('machine', e.epoch_id, machine_query(e.epoch_id, e.period));
-	PERFORM make_epoch_table('heartbeat', e.epoch_id, heartbeat_query(e.epoch_id, e.period, p));
-	PERFORM make_epoch_table('work', e.epoch_id, work_query(e.epoch_id, e.period, p));
-	PERFORM make_epoch_table('evidence', e.epoch_id, evidence_query(e.epoch_id));
-	PERFORM make_epoch_table('lead', e.epoch_id, lead_query(e.epoch_id, e.period, p));
+	PERFORM make_epoch_table('report', e.epoch_id, telemetry_query(e.period, p.telemetry_slot));
+	PERFORM make_epoch_table('evidence', e.epoch_id, evidence_query(e.epoch_id, format('TABLE %s', epoch_table('report', e.epoch_id))));
+	-- good samples from shortly before still count within policy.heartbeat_timeout
+	PERFORM make_epoch_table('lead', e.epoch_id, evidence_query(e.epoch_id,
+		telemetry_query(tstzrange(date_bin('1 hour', lower(e.period) - p.heartbeat_timeout, timestamptz '2000-01-01 00:00+00'), lower(e.period)), p.telemetry_slot)));
 	PERFORM make_epoch_table('unit', e.epoch_id, unit_query(e.epoch_id, e.period, p));
 	PERFORM make_epoch_table('worth', e.epoch_id, worth_query(e.epoch_id, p));
 	PERFORM make_epoch_table('rtt', e.epoch_id, rtt_query(e.epoch_id, e.period));
@@ -413,11 +379,11 @@ BEGIN
 	PERFORM make_epoch_table('tenure', e.epoch_id, tenure_query(e.epoch_id, e.period, p), regions);
 	PERFORM make_epoch_table('outage', e.epoch_id, outage_query(e.epoch_id, e.period));
 	nodes := make_epoch_table('epoch_node', e.epoch_id, frozen_query(e.epoch_id, e.period, p));
-	FOREACH t IN ARRAY ARRAY['member', 'machine', 'heartbeat', 'evidence', 'lead', 'worth', 'rtt', 'trust', 'past', 'tenure', 'outage'] LOOP
+	FOREACH t IN ARRAY ARRAY['member', 'machine', 'evidence', 'lead', 'worth', 'rtt', 'trust', 'past', 'tenure', 'outage'] LOOP
 		PERFORM drop_epoch_table(t, e.epoch_id);
 	END LOOP;
 	RETURN nodes;
 END $$;
-COMMENT ON FUNCTION freeze_node(epoch, policy) IS 'run_epoch step: every node of the epoch with all that was measured of it; returns how many. Leaves the tables work, unit and sight to the steps that follow';
+COMMENT ON FUNCTION freeze_node(epoch, policy) IS 'run_epoch step: every node of the epoch with all that was measured of it; returns how many. Leaves the tables report, unit and sight to the steps that follow';
 
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.script_path'), true);

@@ -25,74 +25,81 @@ COMMENT ON COLUMN epoch_owner.next_reference IS 'R when it ends';
 
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.internal_path'), true);
 
-CREATE FUNCTION stock_query(e epoch, p policy) RETURNS text
-LANGUAGE sql STABLE SET search_path FROM CURRENT AS $f$
-	-- what is left of a reference is forgotten below a billionth of a unit, of which nothing can be declared
-	SELECT format($q$
-		SELECT v.node_id, v.provider_id, coalesce(v.hardware_id, b.owner::code) AS hardware_id, v.lone IS NOT NULL AS is_lone, coalesce(v.resource_type, b.resource_type) AS resource_type,
-			v.declared, v.units, v.held, coalesce(b.next_reference, 0) AS reference
-		FROM (SELECT n.node_id, n.provider_id, n.hardware_id, u.resource_type, u.declared::double precision AS declared, u.units::double precision AS units, n.quality * u.units::double precision AS held,
-				CASE WHEN n.hardware_id NOT IN (SELECT x.hardware_id FROM %1$s x WHERE x.hardware_id IS NOT NULL GROUP BY x.hardware_id HAVING count(*) > 1)
-					THEN n.hardware_id::text END COLLATE "C" AS lone
-			FROM %1$s n JOIN %2$s u ON u.node_id = n.node_id) v
-			FULL JOIN (SELECT x.owner, x.resource_type, x.next_reference FROM epoch_owner x
-				WHERE x.epoch_id = %3$L AND x.kind = 'hardware' AND x.next_reference >= 1e-9) b ON b.owner = v.lone AND b.resource_type = v.resource_type $q$,
-		epoch_table('epoch_node', e.epoch_id), epoch_table('unit', e.epoch_id), e.previous_epoch_id)
-$f$;
-COMMENT ON FUNCTION stock_query(epoch, policy) IS
-'query for the resources of each member of an epoch, held: quality * units, and with what is taken for given of its hardware where that has no other stay in it (is_lone); and, without a node, what is still taken for given of other hardware';
-
+-- What is left of a reference is forgotten below a billionth of a unit, of which nothing can be declared.
 CREATE FUNCTION freeze_owner(e epoch, p policy) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
 	up double precision := decay(days(e.period), p.vesting_half_life);
 	down double precision := decay(days(e.period), p.memory_half_life);
 	is_baseline boolean := e.previous_epoch_id IS NULL AND e.baseline;
+	several text[];	-- hardware with more than one stay in the epoch
 BEGIN
-	PERFORM make_epoch_table('stock', e.epoch_id, stock_query(e, p));
+	EXECUTE format('SELECT array_agg(s.hardware_id) FROM (SELECT n.hardware_id FROM %s n WHERE n.hardware_id IS NOT NULL GROUP BY n.hardware_id HAVING count(*) > 1) s', epoch_table('epoch_node', e.epoch_id))
+	INTO several;
+	PERFORM make_epoch_table('closing', e.epoch_id, format($q$
+		SELECT x.owner, x.resource_type, x.next_reference FROM epoch_owner x WHERE x.epoch_id = %L AND x.kind = 'hardware' AND x.next_reference >= 1e-9 $q$, e.previous_epoch_id));
+	PERFORM make_epoch_table('stock', e.epoch_id, format($q$
+		SELECT v.*, CASE WHEN v.lone IS NULL THEN NULL WHEN %4$L THEN v.held ELSE coalesce(b.next_reference, 0) END AS reference
+		FROM (SELECT n.node_id, n.provider_id, CASE WHEN n.hardware_id IS NULL THEN 'unattested' ELSE 'hardware' END AS kind,
+				CASE WHEN n.hardware_id <> ALL (%5$L::text[]) THEN n.hardware_id::text END COLLATE "C" AS lone,
+				CASE WHEN n.hardware_id IS NULL THEN n.provider_id::text WHEN n.hardware_id = ANY (%5$L::text[]) THEN n.hardware_id::text END COLLATE "C" AS owner,
+				u.resource_type, u.declared::double precision AS declared, u.units::double precision AS units, n.quality * u.units::double precision AS held
+			FROM %1$s n JOIN %2$s u ON u.node_id = n.node_id) v
+			LEFT JOIN %3$s b ON b.owner = v.lone AND b.resource_type = v.resource_type $q$,
+		epoch_table('epoch_node', e.epoch_id), epoch_table('unit', e.epoch_id), epoch_table('closing', e.epoch_id), is_baseline, coalesce(several, '{}')));
 	PERFORM make_epoch_table('epoch_owner_rest', e.epoch_id, format($q$
-		WITH part AS (SELECT s.provider_id, s.hardware_id IS NULL AS unattested, s.resource_type, exact_sum(s.held) AS units
-			FROM %5$s s WHERE s.node_id IS NOT NULL GROUP BY 1, 2, 3)
+		WITH part AS (SELECT s.provider_id, s.kind = 'unattested' AS unattested, s.resource_type, exact_sum(s.held) AS units FROM %5$s s GROUP BY 1, 2, 3)
 		SELECT %1$s::bigint AS epoch_id, o.units, o.reference, follow(o.reference, o.units, %2$L::double precision, %3$L::double precision) AS next_reference, o.kind, o.owner, o.resource_type
-		FROM (SELECT 'hardware' AS kind, s.hardware_id::text COLLATE "C" AS owner, s.resource_type, coalesce(exact_total(s.held), 0) AS units,
-				CASE WHEN %4$L THEN coalesce(exact_total(s.held), 0) ELSE max(s.reference) END AS reference
-			FROM %5$s s WHERE s.hardware_id IS NOT NULL AND NOT s.is_lone GROUP BY s.hardware_id, s.resource_type
-			UNION ALL
-			SELECT kind, owner, resource_type, coalesce(v.units, 0), CASE WHEN %4$L THEN coalesce(v.units, 0) ELSE coalesce(b.next_reference, 0) END
-			FROM (SELECT 'provider' AS kind, x.provider_id::text COLLATE "C" AS owner, x.resource_type, sum(x.units)::double precision AS units FROM part x GROUP BY x.provider_id, x.resource_type
+		FROM (SELECT kind, owner, resource_type, coalesce(v.units, 0) AS units, CASE WHEN %4$L THEN coalesce(v.units, 0) ELSE coalesce(b.next_reference, 0) END AS reference
+			FROM (SELECT s.kind, s.owner, s.resource_type, exact_total(s.held) AS units
+					FROM %5$s s WHERE s.kind = 'hardware' AND s.owner IS NOT NULL GROUP BY s.kind, s.owner, s.resource_type
+					UNION ALL SELECT 'provider', x.provider_id::text, x.resource_type, sum(x.units)::double precision FROM part x GROUP BY x.provider_id, x.resource_type
 					UNION ALL SELECT 'unattested', x.provider_id::text, x.resource_type, x.units::double precision FROM part x WHERE x.unattested
 					UNION ALL SELECT 'unattested', 'all', x.resource_type, sum(x.units)::double precision FROM part x WHERE x.unattested GROUP BY x.resource_type) v
 				FULL JOIN (SELECT x.kind, x.owner, x.resource_type, x.next_reference FROM epoch_owner_rest x
-					WHERE x.epoch_id = %6$L AND x.kind <> 'hardware' AND x.next_reference >= 1e-9) b USING (kind, owner, resource_type)) o $q$,
-		e.epoch_id, up, down, is_baseline, epoch_table('stock', e.epoch_id), e.previous_epoch_id));
+						WHERE x.epoch_id = %6$L AND x.kind <> 'hardware' AND x.next_reference >= 1e-9
+					UNION ALL SELECT 'hardware', c.owner, c.resource_type, c.next_reference FROM %7$s c
+						WHERE NOT EXISTS (SELECT FROM %5$s s WHERE s.lone = c.owner AND s.resource_type = c.resource_type)) b
+					USING (kind, owner, resource_type)) o $q$,
+		e.epoch_id, up, down, is_baseline, epoch_table('stock', e.epoch_id), e.previous_epoch_id, epoch_table('closing', e.epoch_id)));
+	PERFORM drop_epoch_table('closing', e.epoch_id);
 END $$;
-COMMENT ON FUNCTION freeze_owner(epoch, policy) IS 'run_epoch step: units of owners that have not just one node, and what is taken for given of them. Leaves the table stock to the step that follows';
+COMMENT ON FUNCTION freeze_owner(epoch, policy) IS
+'run_epoch step: units of owners that have not just one node, and what is taken for given of them. Leaves the table stock to the step that follows: the resources of each node, held being quality * units; lone, its hardware where this is the only stay of that in the epoch, and what is taken for given of it; else kind and owner, in epoch_owner_rest';
 
 CREATE FUNCTION freeze_resource_of_node(e epoch) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
-	is_baseline boolean := e.previous_epoch_id IS NULL AND e.baseline;
+	rest text := epoch_table('epoch_owner_rest', e.epoch_id);
+	stock text := epoch_table('stock', e.epoch_id);
+	own text := epoch_table('own', e.epoch_id);
+	of_all text := epoch_table('limit_of_all', e.epoch_id);
+	of_provider text := epoch_table('limit_of_provider', e.epoch_id);
 BEGIN
+	-- a node's part in what its owner has above the owner's reference
+	PERFORM make_epoch_table('own', e.epoch_id, format($q$
+		SELECT * FROM (SELECT s.node_id, s.provider_id, s.resource_type, s.kind = 'unattested' AS unattested,
+				CASE WHEN s.lone IS NOT NULL THEN s.held - s.reference ELSE (o.units - o.reference) * (s.held / o.units) END AS own
+			FROM %2$s s LEFT JOIN %1$s o ON o.kind = s.kind AND o.owner = s.owner AND o.resource_type = s.resource_type
+			WHERE CASE WHEN s.lone IS NOT NULL THEN s.held > s.reference ELSE o.units > o.reference END) v WHERE v.own > 0 $q$, rest, stock));
+	-- of all without a hardware_id together it is not more than is above their reference, and then of a provider's not more than is above the provider's
+	PERFORM make_epoch_table('limit_of_all', e.epoch_id, format($q$
+		SELECT w.resource_type, least(1, greatest(a.units - a.reference, 0) / w.own) AS factor
+		FROM (SELECT x.resource_type, exact_total(x.own) AS own FROM %2$s x WHERE x.unattested GROUP BY x.resource_type) w
+			JOIN %1$s a ON a.kind = 'unattested' AND a.owner = 'all' AND a.resource_type = w.resource_type $q$, rest, own));
+	PERFORM make_epoch_table('limit_of_provider', e.epoch_id, format($q$
+		SELECT h.provider_id, h.resource_type, least(1, greatest(t.units - t.reference, 0) / h.growth) AS factor
+		FROM (SELECT x.provider_id, x.resource_type, exact_total(x.own * coalesce(a.factor, 1)) AS growth
+				FROM %2$s x LEFT JOIN %3$s a ON x.unattested AND a.resource_type = x.resource_type GROUP BY x.provider_id, x.resource_type) h
+			JOIN %1$s t ON t.kind = 'provider' AND t.owner = h.provider_id::text COLLATE "C" AND t.resource_type = h.resource_type
+		WHERE h.growth > 0 $q$, rest, own, of_all));
 	PERFORM make_epoch_table('epoch_node_resource', e.epoch_id, format($q$
-		-- own: the part in what its owner has above the owner's reference
-		WITH part AS MATERIALIZED (
-			SELECT s.node_id, s.provider_id, s.hardware_id IS NULL AS unattested, s.resource_type, s.declared, s.units, CASE WHEN s.is_lone THEN r.reference END AS reference,
-				CASE WHEN s.is_lone THEN greatest(s.held - r.reference, 0) WHEN o.units > o.reference THEN (o.units - o.reference) * (s.held / o.units) ELSE 0 END AS own
-			FROM %3$s s CROSS JOIN LATERAL (SELECT CASE WHEN %4$L THEN s.held ELSE s.reference END AS reference) r
-				LEFT JOIN %2$s o ON NOT s.is_lone AND o.kind = CASE WHEN s.hardware_id IS NULL THEN 'unattested' ELSE 'hardware' END
-					AND o.owner = coalesce(s.hardware_id, s.provider_id::text) COLLATE "C" AND o.resource_type = s.resource_type
-			WHERE s.node_id IS NOT NULL
-		), grown AS MATERIALIZED (
-			SELECT q.*, CASE WHEN q.own > 0 AND a.units IS NOT NULL THEN q.own * least(1, greatest(a.units - a.reference, 0) / w.own) ELSE q.own END AS growth
-			FROM part q LEFT JOIN %2$s a ON q.unattested AND a.kind = 'unattested' AND a.owner = 'all' AND a.resource_type = q.resource_type
-				LEFT JOIN (SELECT x.resource_type, exact_sum(x.own) AS own FROM part x WHERE x.unattested GROUP BY x.resource_type) w ON q.unattested AND w.resource_type = q.resource_type
-		)
-		SELECT %1$s::bigint AS epoch_id, g.node_id, g.declared, g.units,
-			CASE WHEN g.growth > 0 THEN g.growth * least(1, greatest(t.units - t.reference, 0) / h.growth) ELSE 0 END AS growth, g.reference, g.resource_type
-		FROM grown g LEFT JOIN (SELECT x.provider_id, x.resource_type, exact_sum(x.growth) AS growth FROM grown x WHERE x.growth > 0 GROUP BY x.provider_id, x.resource_type) h
-				ON h.provider_id = g.provider_id AND h.resource_type = g.resource_type
-			LEFT JOIN %2$s t ON g.growth > 0 AND t.kind = 'provider' AND t.owner = g.provider_id::text COLLATE "C" AND t.resource_type = g.resource_type $q$,
-		e.epoch_id, epoch_table('epoch_owner_rest', e.epoch_id), epoch_table('stock', e.epoch_id), is_baseline));
+		SELECT %1$s::bigint AS epoch_id, s.node_id, s.declared, s.units, coalesce(g.growth, 0) AS growth, s.reference, s.resource_type
+		FROM %2$s s LEFT JOIN (SELECT x.node_id, x.resource_type, x.own * coalesce(a.factor, 1) * h.factor AS growth
+			FROM %3$s x LEFT JOIN %4$s a ON x.unattested AND a.resource_type = x.resource_type
+				JOIN %5$s h ON h.provider_id = x.provider_id AND h.resource_type = x.resource_type) g ON g.node_id = s.node_id AND g.resource_type = s.resource_type $q$,
+		e.epoch_id, stock, own, of_all, of_provider));
+	PERFORM drop_epoch_table(t, e.epoch_id) FROM unnest(ARRAY['own', 'limit_of_all', 'limit_of_provider']) t;
 END $$;
 COMMENT ON FUNCTION freeze_resource_of_node(epoch) IS 'run_epoch step: resources of each node, with its part in its owner''s growth';
 
@@ -100,15 +107,17 @@ CREATE FUNCTION freeze_service_of_node(e epoch, p policy) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
 	PERFORM make_epoch_table('epoch_node_service', e.epoch_id, format($q$
-		SELECT %1$s::bigint AS epoch_id, n.node_id, s.samples,
-			(CASE WHEN y.max_work_per_hour IS NULL THEN s.work ELSE least(s.work, coalesce(u.units, 0) * y.max_work_per_hour * %2$L::numeric) END)::double precision AS work,
-			s.error_rate_upper, s.p50_latency_ms, s.p95_latency_ms, s.p99_latency_ms,
-			CASE WHEN s.work > 0 AND s.metered_work = s.work THEN (s.energy_mwh / s.work)::double precision END AS energy_per_work,
-			s.service_type, s.work AS work_done, s.fee
-		FROM %3$s n JOIN %5$s s ON s.node_id = n.node_id LEFT JOIN policy_service y ON y.policy_id = %4$s AND y.service_type = s.service_type
-			LEFT JOIN %6$s u ON u.node_id = n.node_id AND u.resource_type = y.resource_type $q$,
+		SELECT %1$s::bigint AS epoch_id, n.node_id, samples(t.summary) AS samples,
+			(CASE WHEN y.max_work_per_hour IS NULL THEN t.work ELSE least(t.work, coalesce(u.units, 0) * y.max_work_per_hour * %2$L::numeric) END)::double precision AS work,
+			error_rate_upper(t.summary, %7$L::double precision) AS error_rate_upper, nullif(response_time(t.work_summary, 0.5, 'Infinity'), 'Infinity') AS p50_latency_ms,
+			nullif(response_time(t.work_summary, 0.95, 'Infinity'), 'Infinity') AS p95_latency_ms, nullif(response_time(t.work_summary, 0.99, 'Infinity'), 'Infinity') AS p99_latency_ms,
+			CASE WHEN t.work > 0 AND t.metered_work = t.work THEN (t.energy_mwh / t.work)::double precision END AS energy_per_work,
+			t.service_type, t.work AS work_done, t.fee
+		FROM %3$s n JOIN %5$s t ON t.node_id = n.node_id LEFT JOIN policy_service y ON y.policy_id = %4$s AND y.service_type = t.service_type
+			LEFT JOIN %6$s u ON u.node_id = n.node_id AND u.resource_type = y.resource_type
+		WHERE t.service_type IS NOT NULL $q$,
 		e.epoch_id, extract(epoch FROM upper(e.period) - lower(e.period)) / 3600, epoch_table('epoch_node', e.epoch_id), p.policy_id,
-		epoch_table('work', e.epoch_id), epoch_table('unit', e.epoch_id)));
+		epoch_table('report', e.epoch_id), epoch_table('unit', e.epoch_id), p.error_confidence));
 END $$;
 COMMENT ON FUNCTION freeze_service_of_node(epoch, policy) IS 'run_epoch step: work of each node by service';
 

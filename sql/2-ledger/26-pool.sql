@@ -1,7 +1,14 @@
 -- Pools: scores, and the budget apportioned by them.
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.internal_path'), true);
 
--- A lot is what is apportioned on its own: a pool, or within service_types a service.
+-- A lot is what is apportioned on its own: a pool, numbered by its position, or within service_types a service.
+CREATE FUNCTION service_lot(epoch_id bigint) RETURNS TABLE (lot int, service_type code, score double precision, good_work double precision, amount numeric)
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT 7 + row_number() OVER (ORDER BY s.service_type)::int, s.service_type, s.score, s.good_work, s.amount FROM epoch_service s WHERE s.epoch_id = service_lot.epoch_id;
+END;
+COMMENT ON FUNCTION service_lot(bigint) IS 'the services of an epoch, as numbered lots of the pool service_types. No row for NULL';
+
 CREATE FUNCTION score_query(e epoch, p policy) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 DECLARE
@@ -9,43 +16,43 @@ DECLARE
 	kept double precision := kappa(length_days, p.vesting_half_life);
 BEGIN
 	RETURN format($q$
-		SELECT s.component::code AS component, s.lot::code AS lot, s.node_id, s.provider_id, s.score
+		SELECT s.lot, s.node_id, s.provider_id, s.score
 		FROM (
-			SELECT 'new_regions' AS component, 'new_regions' AS lot, n.node_id, n.provider_id,
+			SELECT 1 AS lot, n.node_id, n.provider_id,
 				r.pot * (n.contribution * n.place_trust * n.tenure * n.freshness / r.fresh) AS score
 			FROM %2$s n JOIN epoch_region r ON r.epoch_id = %1$s AND r.region = n.region
 			WHERE r.fresh > 0 AND r.pot > 0
 			UNION ALL
-			SELECT 'geographic_gaps', 'geographic_gaps', n.node_id, n.provider_id,
+			SELECT 2, n.node_id, n.provider_id,
 				%5$L::double precision * n.tenure * n.supply * coverage_sum(
 					(SELECT gap_value_field(e.demand, e.supply, e.reference, %6$L::double precision, %7$L::double precision) FROM epoch e WHERE e.epoch_id = %1$s),
 					n.location, n.reach_m)
 			FROM %2$s n WHERE n.supply > 0 AND n.tenure > 0
 			UNION ALL
-			SELECT 'resource_gaps', 'resource_gaps', n.node_id, n.provider_id, exact_total(n.tenure * g.pot * (n.quality * n.place_trust * r.units / g.units))
+			SELECT 3, n.node_id, n.provider_id, exact_total(n.tenure * g.pot * (n.quality * n.place_trust * r.units / g.units))
 			FROM %2$s n JOIN %3$s r ON r.node_id = n.node_id
 				JOIN epoch_region_resource g ON g.epoch_id = %1$s AND g.region = n.region AND g.resource_type = r.resource_type
 			WHERE g.pot > 0
 			GROUP BY n.node_id, n.provider_id
 			UNION ALL
-			SELECT 'resource_types', 'resource_types', n.node_id, n.provider_id, exact_total(%5$L::double precision * n.quality * r.units * t.unit_value * t.markup)
+			SELECT 4, n.node_id, n.provider_id, exact_total(%5$L::double precision * n.quality * r.units * t.unit_value * t.markup)
 			FROM %2$s n JOIN %3$s r ON r.node_id = n.node_id
 				JOIN epoch_resource t ON t.epoch_id = %1$s AND t.resource_type = r.resource_type
 			WHERE t.markup > 0
 			GROUP BY n.node_id, n.provider_id
 			UNION ALL
-			SELECT 'network_capacity', 'network_capacity', n.node_id, n.provider_id, exact_total(n.tenure * t.pot * (r.growth / t.growth))
+			SELECT 5, n.node_id, n.provider_id, exact_total(n.tenure * t.pot * (r.growth / t.growth))
 			FROM %2$s n JOIN %3$s r ON r.node_id = n.node_id
 				JOIN epoch_resource t ON t.epoch_id = %1$s AND t.resource_type = r.resource_type
 			WHERE t.pot > 0 AND t.growth > 0 AND r.growth > 0
 			GROUP BY n.node_id, n.provider_id
 			UNION ALL
-			SELECT 'service_types', 'service_types ' || v.service_type, n.node_id, n.provider_id, t.score * (n.quality * v.work / t.good_work)
+			SELECT t.lot, n.node_id, n.provider_id, t.score * (n.quality * v.work / t.good_work)
 			FROM %2$s n JOIN %4$s v ON v.node_id = n.node_id
-				JOIN epoch_service t ON t.epoch_id = %1$s AND t.service_type = v.service_type
+				JOIN service_lot(%1$s) t ON t.service_type = v.service_type
 			WHERE t.score > 0 AND t.good_work > 0
 			UNION ALL
-			SELECT 'specialization', 'specialization', n.node_id, n.provider_id,
+			SELECT 7, n.node_id, n.provider_id,
 				exact_total(k.weight::double precision * v.work * t.unit_value * n.quality * ramp(CASE k.metric WHEN 'p50_latency_ms' THEN v.p50_latency_ms WHEN 'p95_latency_ms' THEN v.p95_latency_ms
 					WHEN 'p99_latency_ms' THEN v.p99_latency_ms WHEN 'error_rate_upper' THEN v.error_rate_upper ELSE v.energy_per_work END,
 					k.bound::double precision, k.target::double precision))
@@ -57,7 +64,7 @@ BEGIN
 		e.epoch_id, epoch_table('epoch_node', e.epoch_id), epoch_table('epoch_node_resource', e.epoch_id), epoch_table('epoch_node_service', e.epoch_id),
 		length_days, p.supply_target, kept, p.policy_id);
 END $$;
-COMMENT ON FUNCTION score_query(epoch, policy) IS 'query for the scores of all nodes of an epoch that are above 0, by component and lot';
+COMMENT ON FUNCTION score_query(epoch, policy) IS 'query for the scores of all nodes of an epoch that are above 0, by lot';
 
 CREATE FUNCTION pool_share(p policy) RETURNS TABLE (component code, "position" int, bps int, price_max numeric)
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
@@ -95,10 +102,10 @@ BEGIN
 				-- once it is final, what it carried over is what the journal has, corrections included
 				LEFT JOIN LATERAL (SELECT coalesce(sum(t.amount), 0) AS held FROM account c JOIN posting t ON t.account_id = c.account_id WHERE c.component = s.component) a ON true
 				-- the sum of reward.score, which is one number a node where there are several lots
-				LEFT JOIN (SELECT x.component, exact_sum(x.score) AS score
-					FROM (SELECT o.component, o.score FROM %1$s o WHERE o.lot = o.component
-						UNION ALL SELECT o.component, exact_total(o.score) FROM %1$s o WHERE o.lot <> o.component GROUP BY o.component, o.node_id) x
-					GROUP BY x.component) t ON t.component = s.component) q $q$, scores)
+				LEFT JOIN (SELECT x.lot, exact_sum(x.score) AS score
+					FROM (SELECT o.lot, o.score FROM %1$s o WHERE o.lot <= 7
+						UNION ALL SELECT 8, exact_total(o.score) FROM %1$s o WHERE o.lot > 7 GROUP BY o.node_id) x
+					GROUP BY 1) t ON t.lot = CASE s.component WHEN 'service_types' THEN 8 ELSE s."position" END) q $q$, scores)
 	USING e.epoch_id, e.budget, p, e.previous_epoch_id;
 
 	-- a service gets its share, but not more than so many times the fees paid for it
@@ -108,13 +115,7 @@ BEGIN
 		WHERE s.epoch_id = e.epoch_id AND s.share > 0) a
 	WHERE v.epoch_id = e.epoch_id AND v.service_type = a.service_type;
 
-	PERFORM make_epoch_table('reward', e.epoch_id, format($q$
-		SELECT %1$s::bigint AS epoch_id, r.node_id, r.provider_id, %5$s AS score, r.component, %6$s AS amount
-		FROM (SELECT s.node_id, s.provider_id, s.component, s.lot, s.score, allocate(s.score, s.amount) OVER (PARTITION BY s.lot %4$s ORDER BY s.node_id) AS amount
-			FROM (%3$s) s) r %7$s $q$,
-		e.epoch_id, NULL, reward_lot_query(e.epoch_id, p, scores),
-		CASE WHEN p.provider_cap_bps IS NULL THEN '' ELSE ', s.provider_id' END,
-		'exact_total(r.score)', 'sum(r.amount)', 'GROUP BY r.node_id, r.provider_id, r.component'));
+	PERFORM make_epoch_table('reward', e.epoch_id, format('SELECT %s::bigint AS epoch_id, r.node_id, r.provider_id, r.score, r.component, r.amount FROM (%s) r', e.epoch_id, reward_query(e.epoch_id, p, scores)));
 
 	EXECUTE format($q$
 		INSERT INTO epoch_provider (epoch_id, provider_id, component, nodes, score, amount)
@@ -134,21 +135,26 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION pay_epoch(epoch, policy) IS 'run_epoch step: scores, pools and rewards; returns the base units paid';
 
--- With a cap a lot is apportioned over providers first, and what each gets over its nodes.
-CREATE FUNCTION reward_lot_query(epoch_id bigint, p policy, scores text) RETURNS text
-LANGUAGE sql STABLE SET search_path FROM CURRENT AS $f$
-	SELECT CASE WHEN p.provider_cap_bps IS NULL THEN format($q$
-			SELECT s.*, l.amount FROM %1$s s JOIN (%2$s) l ON l.lot = s.lot $q$, t.scores, t.lots)
+-- With a cap a lot is apportioned over providers first, and what each gets over its nodes. A node has one
+-- row for all of its services.
+CREATE FUNCTION reward_query(epoch_id bigint, p policy, scores text) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+	lots text := format($q$
+		SELECT c."position" AS lot, w.payable AS amount FROM epoch_pool w JOIN component c ON c.code = w.component WHERE w.epoch_id = %1$s AND w.component <> 'service_types'
+		UNION ALL SELECT v.lot, v.amount FROM service_lot(%1$s) v $q$, epoch_id);
+	shared text := CASE WHEN p.provider_cap_bps IS NULL THEN format('SELECT s.*, allocate(s.score, l.amount) OVER (PARTITION BY s.lot ORDER BY s.node_id) AS amount FROM %s s JOIN (%s) l ON l.lot = s.lot', scores, lots)
 		ELSE format($q$
-			SELECT s.*, c.amount
+			SELECT s.*, allocate(s.score, c.amount) OVER (PARTITION BY s.lot, s.provider_id ORDER BY s.node_id) AS amount
 			FROM %1$s s JOIN (SELECT q.lot, q.provider_id, allocate(q.score, l.amount, floor(l.amount * %3$s / 10000)) OVER (PARTITION BY q.lot ORDER BY q.provider_id) AS amount
 				FROM (SELECT x.lot, x.provider_id, exact_sum(x.score) AS score FROM %1$s x GROUP BY x.lot, x.provider_id) q
-					JOIN (%2$s) l ON l.lot = q.lot) c ON c.lot = s.lot AND c.provider_id = s.provider_id $q$, t.scores, t.lots, p.provider_cap_bps) END
-	FROM (SELECT reward_lot_query.scores, format($q$
-		SELECT w.component AS lot, w.payable AS amount FROM epoch_pool w WHERE w.epoch_id = %1$s AND w.component <> 'service_types'
-		UNION ALL SELECT ('service_types ' || v.service_type)::code, v.amount FROM epoch_service v WHERE v.epoch_id = %1$s $q$, epoch_id)) t (scores, lots)
-$f$;
-COMMENT ON FUNCTION reward_lot_query(bigint, policy, text) IS 'query for the scores of an epoch, in the table or query named scores, each with the amount that it shares in';
+					JOIN (%2$s) l ON l.lot = q.lot) c ON c.lot = s.lot AND c.provider_id = s.provider_id $q$, scores, lots, p.provider_cap_bps) END;
+BEGIN
+	RETURN format($q$
+		SELECT r.node_id, r.provider_id, r.score, c.code AS component, r.amount FROM (%1$s WHERE s.lot <= 7) r JOIN component c ON c."position" = r.lot
+		UNION ALL SELECT r.node_id, r.provider_id, exact_total(r.score), 'service_types'::code, sum(r.amount) FROM (%1$s WHERE s.lot > 7) r GROUP BY r.node_id, r.provider_id $q$, shared);
+END $$;
+COMMENT ON FUNCTION reward_query(bigint, policy, text) IS 'query for the rewards of an epoch by the scores in the table or query named scores';
 
 CREATE FUNCTION pool_reason(w epoch_pool, p policy, paid numeric, carried_out numeric) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $f$

@@ -115,20 +115,26 @@ COMMENT ON FUNCTION seal_epoch(bigint) IS 'run_epoch step: writes epoch_seal and
 -- ---- facts ----
 
 CREATE FUNCTION facts_digest(period tstzrange, p policy) RETURNS numeric
-LANGUAGE sql STABLE SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET extra_float_digits = 1 AS $$
-	SELECT sum(h::numeric) FROM (
-		SELECT hashtextextended(ROW(n.node_id, n.provider_id, n.hardware_id, n.location, n.service_radius_m, n.joined_at, least(n.left_at, upper(period)))::text, 1) FROM node n WHERE n.joined_at < upper(period)
-		UNION ALL SELECT hash_record_extended(ROW(r.node_id, r.resource_type, r.units, r.valid * period), 2) FROM node_resource r WHERE r.valid && period
-		UNION ALL SELECT hashtextextended(ROW(s.node_id, s.valid * period)::text, 3) FROM node_suspension s WHERE s.valid && period
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET extra_float_digits = 1 AS $f$
+DECLARE
+	digest numeric;
+BEGIN
+	-- EXECUTE, as parallel workers do not share a query whose rows are counted
+	EXECUTE $q$
+		SELECT sum(f.h::numeric) FROM (
+		SELECT hashtextextended(ROW(n.node_id, n.provider_id, n.hardware_id, n.location, n.service_radius_m, n.joined_at, least(n.left_at, upper($1)))::text, 1) FROM node n WHERE n.joined_at < upper($1)
+		UNION ALL SELECT hash_record_extended(ROW(r.node_id, r.resource_type, r.units, r.valid * $1), 2) FROM node_resource r WHERE r.valid && $1
+		UNION ALL SELECT hashtextextended(ROW(s.node_id, s.valid * $1)::text, 3) FROM node_suspension s WHERE s.valid && $1
 		UNION ALL SELECT hashtextextended(ROW(c.node_id, c.resource_type, c.checked_at, c.units)::text, 4) FROM resource_check c
-			WHERE c.checked_at < upper(period) AND c.checked_at > lower(period) - p.check_validity
-		UNION ALL SELECT hashtextextended(ROW(g.code, g.boundary, g.jurisdiction)::text, 5) FROM region g WHERE g.valid @> lower(period)
-		UNION ALL SELECT hashtextextended(ROW(d.demand_id, d.location, d.radius_m, d.weight, d.valid * period)::text, 6) FROM demand d WHERE d.valid && period
-		UNION ALL SELECT hashtextextended(ROW(q.region, q.resource_type, q.units, q.valid * period)::text, 7) FROM resource_demand q WHERE q.valid && period
-		UNION ALL SELECT hashtextextended(ROW(b.beacon_id, b.location, b.valid * period)::text, 8) FROM beacon b WHERE b.valid && period
-		UNION ALL SELECT hash_record_extended(ROW(t.node_id, t.beacon_id, t.measured_at, t.rtt_ms), 9) FROM beacon_rtt t WHERE t.measured_at >= lower(period) AND t.measured_at < upper(period)
-		UNION ALL SELECT hashtextextended(ROW(o.valid * period, o.region)::text, 10) FROM outage o WHERE o.valid && period) f (h)
-$$;
+			WHERE c.checked_at < upper($1) AND c.checked_at > lower($1) - $2
+		UNION ALL SELECT hashtextextended(ROW(g.code, g.boundary, g.jurisdiction)::text, 5) FROM region g WHERE g.valid @> lower($1)
+		UNION ALL SELECT hashtextextended(ROW(d.demand_id, d.location, d.radius_m, d.weight, d.valid * $1)::text, 6) FROM demand d WHERE d.valid && $1
+		UNION ALL SELECT hashtextextended(ROW(q.region, q.resource_type, q.units, q.valid * $1)::text, 7) FROM resource_demand q WHERE q.valid && $1
+		UNION ALL SELECT hashtextextended(ROW(b.beacon_id, b.location, b.valid * $1)::text, 8) FROM beacon b WHERE b.valid && $1
+		UNION ALL SELECT hash_record_extended(ROW(t.node_id, t.beacon_id, t.measured_at, t.rtt_ms), 9) FROM beacon_rtt t WHERE t.measured_at >= lower($1) AND t.measured_at < upper($1)
+		UNION ALL SELECT hashtextextended(ROW(o.valid * $1, o.region)::text, 10) FROM outage o WHERE o.valid && $1) f (h) $q$ INTO digest USING period, p.check_validity;
+	RETURN digest;
+END $f$;
 COMMENT ON FUNCTION facts_digest(tstzrange, policy) IS
 'a sum of hashes of all facts but telemetry that an epoch with this period and policy reads, as they are now: another one means that facts have changed';
 

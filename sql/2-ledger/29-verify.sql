@@ -100,11 +100,8 @@ BEGIN
 	EXECUTE format($q$
 		WITH score_of_lot AS MATERIALIZED (%1$s)
 		SELECT count(*) FILTER (WHERE a.score IS DISTINCT FROM b.score) AS scores, count(*) FILTER (WHERE a.amount IS DISTINCT FROM b.amount) AS amounts
-		FROM (SELECT r.node_id, r.component, exact_total(r.score) AS score, sum(r.amount) AS amount
-			FROM (SELECT s.node_id, s.component, s.score, allocate(s.score, s.amount) OVER (PARTITION BY s.lot %2$s ORDER BY s.node_id) AS amount FROM (%3$s) s) r
-			GROUP BY r.node_id, r.component) a FULL JOIN %4$s b ON b.node_id = a.node_id AND b.component = a.component $q$,
-		score_query(e, p), CASE WHEN p.provider_cap_bps IS NULL THEN '' ELSE ', s.provider_id' END,
-		reward_lot_query(e.epoch_id, p, 'score_of_lot'), rewards)
+		FROM (%2$s) a FULL JOIN %3$s b ON b.node_id = a.node_id AND b.component = a.component $q$,
+		score_query(e, p), reward_query(e.epoch_id, p, 'score_of_lot'), rewards)
 	INTO x;
 	RETURN QUERY VALUES ('scores', x.scores = 0, format('%s differ', x.scores)), ('amounts', x.amounts = 0, format('%s differ', x.amounts));
 	bad := count_differences(

@@ -157,9 +157,11 @@ sr_telemetry_rollup_transition(PG_FUNCTION_ARGS)
 	{
 		const TelemetrySummary *summary = PG_GETARG_SUMMARY(1);
 
+		/* the only one of a group is not even read */
 		if (state == NULL)
-			state = sr_state_make(context, summary->slot_us);
-		sr_state_add_summary(state, context, summary);
+			state = sr_state_of(context, sr_summary_copy(context, summary));
+		else
+			sr_state_add_summary(state, context, summary);
 		PG_FREE_IF_COPY(unconstify(TelemetrySummary *, summary), 1);
 	}
 	if (state == NULL)

@@ -106,15 +106,12 @@ get_store(TelemetryState *state, MemoryContext context)
 	return state->store;
 }
 
-/* An empty state. */
-TelemetryState *
-sr_state_make(MemoryContext context, int64 slot_us)
+/* Makes memory an empty state. */
+static TelemetryState *
+init_state(void *memory, MemoryContext context, int64 slot_us)
 {
-	/* allocated memory is aligned to 8 bytes */
-	char	   *memory = MemoryContextAlloc(context, sizeof(TelemetryState) + CACHE_LINE - 8);
-	TelemetryState *state = (TelemetryState *) TYPEALIGN(CACHE_LINE, memory);
+	TelemetryState *state = memory;
 
-	StaticAssertStmt(sizeof(TelemetryState) + CACHE_LINE - 8 <= 512, "a state fits into 512 bytes");
 	sr_latency_init();
 	state->min = HUGE_VAL;
 	state->max = -HUGE_VAL;
@@ -125,6 +122,17 @@ sr_state_make(MemoryContext context, int64 slot_us)
 	if (state->short_slot_us == 0)
 		make_store(state, context, slot_us);
 	return state;
+}
+
+/* An empty state. */
+TelemetryState *
+sr_state_make(MemoryContext context, int64 slot_us)
+{
+	/* allocated memory is aligned to 8 bytes */
+	char	   *memory = MemoryContextAlloc(context, sizeof(TelemetryState) + CACHE_LINE - 8);
+
+	StaticAssertStmt(sizeof(TelemetryState) + CACHE_LINE - 8 <= 512, "a state fits into 512 bytes");
+	return init_state((void *) TYPEALIGN(CACHE_LINE, memory), context, slot_us);
 }
 
 /* Refuses rows with another slot. */
@@ -242,17 +250,20 @@ with_store(TelemetryState *state, TelemetryState *scratch)
 }
 
 /* A copy of a summary. */
-static TelemetrySummary *
-copy_summary(MemoryContext context, const TelemetrySummary *summary)
+TelemetrySummary *
+sr_summary_copy(MemoryContext context, const TelemetrySummary *summary)
 {
 	return memcpy(MemoryContextAlloc(context, VARSIZE(summary)), summary, VARSIZE(summary));
 }
 
-/* A state that is all of a summary, which becomes its own and stays as it is while nothing is added. */
+/*
+ * A state that is all of a summary, which becomes its own and stays as it is while nothing is added. It has no room for
+ * samples: only summaries and other states are added to it.
+ */
 TelemetryState *
 sr_state_of(MemoryContext context, TelemetrySummary *summary)
 {
-	TelemetryState *state = sr_state_make(context, summary->slot_us);
+	TelemetryState *state = init_state(MemoryContextAlloc(context, offsetof(TelemetryState, samples)), context, summary->slot_us);
 
 	get_store(state, context)->unread = summary;
 	return state;
@@ -304,7 +315,7 @@ sr_state_copy(MemoryContext context, TelemetryState *other)
 	TelemetryState *state;
 
 	if (other->store && only_unread(other))
-		return sr_state_of(context, copy_summary(context, other->store->unread));
+		return sr_state_of(context, sr_summary_copy(context, other->store->unread));
 	state = sr_state_make(context, slot_length(other));
 	sr_state_add_state(state, context, other);
 	return state;
@@ -340,7 +351,7 @@ sr_state_summary(TelemetryState *state)
 	state = with_store(state, &scratch);
 	store = state->store;
 	if (only_unread(state))
-		return copy_summary(CurrentMemoryContext, store->unread);
+		return sr_summary_copy(CurrentMemoryContext, store->unread);
 	settle(state);
 	sr_slot_set_write(&store->slots, &bits);
 	write_latencies(state, &bits);

@@ -43,6 +43,7 @@ typedef struct TelemetryState
 
 extern TelemetryState *sr_state_make(MemoryContext context, int64 slot_us);
 extern TelemetryState *sr_state_of(MemoryContext context, TelemetrySummary *summary);
+extern TelemetrySummary *sr_summary_copy(MemoryContext context, const TelemetrySummary *summary);
 extern TelemetryState *sr_state_copy(MemoryContext context, TelemetryState *other);
 extern void sr_state_check_slot(const TelemetryState *state, int64 slot_us);
 extern void sr_state_make_room(TelemetryState *state, MemoryContext context, int64 slot);

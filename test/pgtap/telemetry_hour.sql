@@ -14,20 +14,21 @@ SELECT make_telemetry_partitions('2022-03-01 00:00+00', '2022-03-05 00:00+00');
 INSERT INTO policy (policy_id, name, effective_from, telemetry_slot) VALUES
 	(7001, 'seven', '2022-03-03 00:00+00', '7 minutes'), (7002, 'day', '2022-03-04 11:00+00', '1 day');
 
--- what an epoch of this period would read, summed up
+CREATE TYPE pg_temp.work AS (work numeric, metered_work numeric, fee numeric, energy_mwh numeric);
+-- what an epoch of this period would read
 CREATE FUNCTION pg_temp.telemetry_window(period tstzrange, slot interval)
 RETURNS TABLE (node_id bigint, service_type code, summary telemetry_summary, work_summary telemetry_summary, work numeric, metered_work numeric, fee numeric, energy_mwh numeric)
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
-	RETURN QUERY EXECUTE format('SELECT t.node_id, t.service_type, rollup(t.summary), rollup(t.work_summary), sum(t.work), sum(t.metered_work), sum(t.fee), sum(t.energy_mwh)
-		FROM (%s) t GROUP BY t.node_id, t.service_type', telemetry_query(period, slot));
+	-- of heartbeats nothing but the summary is read
+	RETURN QUERY EXECUTE format('SELECT t.node_id, t.service_type, t.summary, t.work_summary, (CASE WHEN t.service_type IS NOT NULL THEN (t.work, t.metered_work, t.fee, t.energy_mwh)::pg_temp.work END).* FROM (%s) t', telemetry_query(period, slot));
 END $$;
 -- the oracle: raw rows, nothing else
 CREATE FUNCTION pg_temp.raw_window(period tstzrange, slot interval)
 RETURNS TABLE (node_id bigint, service_type code, summary telemetry_summary, work_summary telemetry_summary, work numeric, metered_work numeric, fee numeric, energy_mwh numeric) LANGUAGE sql STABLE AS $$
 	SELECT t.node_id, t.service_type, telemetry_agg(t.sampled_at, t.latency_ms, t.ok, slot), rollup(work_summary(t.latency_ms, t.work, slot)) FILTER (WHERE t.ok AND t.work > 0),
-		coalesce(sum(t.work) FILTER (WHERE t.ok), 0), coalesce(sum(t.work) FILTER (WHERE t.ok AND t.energy_mwh IS NOT NULL), 0),
-		coalesce(sum(t.fee) FILTER (WHERE t.ok), 0), sum(t.energy_mwh)
+		(CASE WHEN t.service_type IS NOT NULL THEN (coalesce(sum(t.work) FILTER (WHERE t.ok), 0), coalesce(sum(t.work) FILTER (WHERE t.ok AND t.energy_mwh IS NOT NULL), 0),
+			coalesce(sum(t.fee) FILTER (WHERE t.ok), 0), sum(t.energy_mwh))::pg_temp.work END).*
 	FROM telemetry t JOIN node n USING (node_id)
 	WHERE t.sampled_at >= lower(period) AND t.sampled_at < upper(period)
 		AND t.sampled_at >= n.joined_at AND (n.left_at IS NULL OR t.sampled_at < n.left_at)

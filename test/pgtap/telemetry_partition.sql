@@ -40,7 +40,8 @@ SELECT set_eq($$ SELECT c.relname || ' ' || pg_get_indexdef(i.indexrelid) FROM p
 		WHERE lower(p.period) = '2024-03-30 00:00+00' $$,
 	$$ VALUES ('telemetry_20240330 CREATE UNIQUE INDEX telemetry_20240330_pkey ON swarm_reward_internal.telemetry_20240330 USING btree (node_id, sampled_at, service_key)'),
 		('telemetry_20240330 CREATE INDEX telemetry_20240330_sampled_at_idx ON swarm_reward_internal.telemetry_20240330 USING brin (sampled_at) WITH (pages_per_range=''32'')'),
-		('telemetry_hour_20240330 CREATE UNIQUE INDEX telemetry_hour_20240330_pkey ON swarm_reward_internal.telemetry_hour_20240330 USING btree (node_id, hour, service_key)') $$,
+		('telemetry_hour_20240330 CREATE UNIQUE INDEX telemetry_hour_20240330_pkey ON swarm_reward_internal.telemetry_hour_20240330 USING btree (node_id, hour, service_key)'),
+		('telemetry_hour_20240330 CREATE INDEX telemetry_hour_20240330_hour_idx ON swarm_reward_internal.telemetry_hour_20240330 USING brin (hour) WITH (pages_per_range=''32'')') $$,
 	'each with its indexes');
 SELECT results_eq($$ SELECT count(*) FROM pg_temp.part p JOIN pg_constraint c ON c.conrelid = p.partition AND c.contype = 'f' GROUP BY p.partition ORDER BY 1 $$,
 	$$ SELECT 2::bigint FROM pg_temp.part $$, 'and its foreign keys');

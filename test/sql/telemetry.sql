@@ -116,5 +116,5 @@ FROM unnest(ARRAY[
     ]) t;
 -- a summary that claims more slots than memory holds is one small value, and merging it is an error
 SELECT pg_temp.try('SELECT uptime(s, ''[2026-01-01, 2026-01-02)'') FROM (SELECT telemetry_summary ''{"slot_us":1,"samples":9000000000000000001,"errors":0,"up":[[0,9000000000000000001]],"latency":null}'' AS s) x');
-SELECT pg_temp.try('SELECT rollup(s) FROM (SELECT telemetry_summary ''{"slot_us":1,"samples":9000000000000000001,"errors":0,"up":[[0,9000000000000000001]],"latency":null}'' AS s) x');
+SELECT pg_temp.try('SELECT rollup(s) FROM (SELECT telemetry_summary ''{"slot_us":1,"samples":4000000000000000001,"errors":0,"up":[[0,4000000000000000001]],"latency":null}'' AS s FROM generate_series(1, 2)) x');
 SELECT pg_temp.try('SELECT rollup(s) FROM (SELECT telemetry_summary ''{"slot_us":1000000,"samples":9000000000000000000,"errors":0,"up":[[0,1]],"latency":null}'' AS s FROM generate_series(1, 2)) x');
