@@ -191,7 +191,7 @@ judge_text(const Ingest *ingest, const Span *place, const char *rows, bool few_n
 	const char *node = join_text(few_nodes, ingest->schema, "node", "n", "n.node_id = r.node_id");
 	const char *service = join_text(false, ingest->schema, "service_type", "s", "s.code = r.service_type");
 	const char *telemetry = join_text(!ingest->distributed && is_few(place->count, place->relation),
-									  ingest->distributed ? "pg_temp" : ingest->schema, ingest->distributed ? "ingest_known" : "telemetry", "t",
+									  ingest->distributed ? "pg_temp" : ingest->schema, ingest->distributed ? "swarm_reward_ingest_known" : "telemetry", "t",
 									  "t.node_id = r.node_id AND t.sampled_at = r.sampled_at "
 									  "AND t.service_key = coalesce(r.service_type, '') "
 									  "AND t.sampled_at BETWEEN $1 AND $2");
@@ -215,13 +215,13 @@ judge_text(const Ingest *ingest, const Span *place, const char *rows, bool few_n
 static void
 fetch_known(const Ingest *ingest, const char *rows, ParamListInfo bounds)
 {
-	sr_execute(psprintf("CREATE TEMPORARY TABLE ingest_key ON COMMIT DROP AS "
+	sr_execute(psprintf("CREATE TEMPORARY TABLE swarm_reward_ingest_key ON COMMIT DROP AS "
 						"SELECT DISTINCT r.node_id, r.sampled_at, coalesce(r.service_type, '') AS service_key FROM %s r", rows), NULL, NULL, SPI_OK_UTILITY);
-	sr_execute(psprintf("CREATE TEMPORARY TABLE ingest_known ON COMMIT DROP AS "
+	sr_execute(psprintf("CREATE TEMPORARY TABLE swarm_reward_ingest_known ON COMMIT DROP AS "
 						"SELECT t.node_id, t.sampled_at, t.service_key, t.ok, t.latency_ms, t.work, t.fee, t.energy_mwh "
-						"FROM %s.telemetry t JOIN pg_temp.ingest_key k ON t.node_id = k.node_id AND t.sampled_at = k.sampled_at AND t.service_key = k.service_key "
+						"FROM %s.telemetry t JOIN pg_temp.swarm_reward_ingest_key k ON t.node_id = k.node_id AND t.sampled_at = k.sampled_at AND t.service_key = k.service_key "
 						"WHERE t.sampled_at BETWEEN $1 AND $2", ingest->schema), bounds, NULL, SPI_OK_UTILITY);
-	sr_execute("DROP TABLE pg_temp.ingest_key", NULL, NULL, SPI_OK_UTILITY);
+	sr_execute("DROP TABLE pg_temp.swarm_reward_ingest_key", NULL, NULL, SPI_OK_UTILITY);
 }
 
 /* A setting for as long as the level of settings. */
@@ -255,7 +255,7 @@ sr_judge(Ingest *ingest, Span *place, Verdict *verdict)
 		fetch_known(ingest, rows, bounds);
 	sr_execute(judge_text(ingest, place, rows, few_nodes), bounds, &receiver, SPI_OK_SELECT);
 	if (ingest->distributed)
-		sr_execute("DROP TABLE pg_temp.ingest_known", NULL, NULL, SPI_OK_UTILITY);
+		sr_execute("DROP TABLE pg_temp.swarm_reward_ingest_known", NULL, NULL, SPI_OK_UTILITY);
 	sr_withdraw("ingest_row");
 	AtEOXact_GUC(true, nest_level);
 }

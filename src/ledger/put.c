@@ -33,15 +33,15 @@ put(Ingest *ingest, Verdict *verdict)
 		if (ingest->distributed)
 		{
 			/* see fetch_known in judge.c */
-			fresh = "pg_temp.ingest_new";
-			sr_execute("CREATE TEMPORARY TABLE ingest_new ON COMMIT DROP AS SELECT * FROM ingest_fresh", NULL, NULL, SPI_OK_UTILITY);
+			fresh = "pg_temp.swarm_reward_ingest_new";
+			sr_execute("CREATE TEMPORARY TABLE swarm_reward_ingest_new ON COMMIT DROP AS SELECT * FROM ingest_fresh", NULL, NULL, SPI_OK_UTILITY);
 		}
 		sr_execute(psprintf("INSERT INTO %s.telemetry (node_id, service_type, sampled_at, latency_ms, ok, work, fee, energy_mwh) "
 							"SELECT f.node_id, f.service_type, f.sampled_at, f.latency_ms, f.ok, f.work, f.fee, f.energy_mwh "
 							"FROM %s f", ingest->schema, fresh), NULL, NULL, SPI_OK_INSERT);
 		count = SPI_processed;
 		if (ingest->distributed)
-			sr_execute("DROP TABLE pg_temp.ingest_new", NULL, NULL, SPI_OK_UTILITY);
+			sr_execute("DROP TABLE pg_temp.swarm_reward_ingest_new", NULL, NULL, SPI_OK_UTILITY);
 		if (count != (uint64) verdict->fresh_count)
 			ereport(ERROR,
 					(errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
