@@ -100,8 +100,10 @@ CREATE TABLE node (
 	predecessor_id bigint UNIQUE CHECK (predecessor_id <> node_id),
 	name text CHECK (name <> ''),
 	CONSTRAINT node_leaves_after_joining CHECK (left_at > joined_at),
+	-- a tree of texts grows out of shape, one of hashes does not
 	CONSTRAINT node_one_stay_at_a_time EXCLUDE USING gist
-		(swarm_reward_internal.text_range(hardware_id, hardware_id, '[]') WITH =, tstzrange(joined_at, left_at) WITH &&) WHERE (hardware_id IS NOT NULL)
+		(int4range(hashtext(hardware_id) >> 1, hashtext(hardware_id) >> 1, '[]') WITH =, swarm_reward_internal.text_range(hardware_id, hardware_id, '[]') WITH =,
+			tstzrange(joined_at, left_at) WITH &&) WHERE (hardware_id IS NOT NULL)
 );
 CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON node FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row();
 COMMENT ON TABLE node IS 'a stay: one machine of one provider at one place, a member of the network from joined_at until left_at. A move, a sale or new hardware is another stay, see replace_node()';

@@ -16,7 +16,7 @@ BEGIN
 		WHEN 'node_resource' THEN
 			mine := NEW.valid;
 			SELECT r.valid INTO other FROM node_resource r
-			WHERE int8range(r.node_id, r.node_id, '[]') = int8range(NEW.node_id, NEW.node_id, '[]') AND text_range(r.resource_type, r.resource_type, '[]') = text_range(NEW.resource_type, NEW.resource_type, '[]')
+			WHERE r.node_id = NEW.node_id AND r.resource_type = NEW.resource_type
 				AND r.valid && mine AND r.valid <> mine AND (TG_OP = 'INSERT' OR (r.node_id, r.resource_type, r.valid) IS DISTINCT FROM (OLD.node_id, OLD.resource_type, OLD.valid)) LIMIT 1;
 			whose := 'node and kind of resource';
 			what := format('node %s declares %s in %s already', NEW.node_id, NEW.resource_type, other.valid);
@@ -24,7 +24,7 @@ BEGIN
 		WHEN 'node_suspension' THEN
 			mine := NEW.valid;
 			SELECT s.valid INTO other FROM node_suspension s
-			WHERE int8range(s.node_id, s.node_id, '[]') = int8range(NEW.node_id, NEW.node_id, '[]')
+			WHERE s.node_id = NEW.node_id
 				AND s.valid && mine AND s.valid <> mine AND (TG_OP = 'INSERT' OR (s.node_id, s.valid) IS DISTINCT FROM (OLD.node_id, OLD.valid)) LIMIT 1;
 			whose := 'node';
 			what := format('node %s is suspended in %s already', NEW.node_id, other.valid);
@@ -32,7 +32,7 @@ BEGIN
 		WHEN 'resource_demand' THEN
 			mine := NEW.valid;
 			SELECT d.valid INTO other FROM resource_demand d
-			WHERE text_range(d.region, d.region, '[]') = text_range(NEW.region, NEW.region, '[]') AND text_range(d.resource_type, d.resource_type, '[]') = text_range(NEW.resource_type, NEW.resource_type, '[]')
+			WHERE d.region = NEW.region AND d.resource_type = NEW.resource_type
 				AND d.valid && mine AND d.valid <> mine AND (TG_OP = 'INSERT' OR (d.region, d.resource_type, d.valid) IS DISTINCT FROM (OLD.region, OLD.resource_type, OLD.valid)) LIMIT 1;
 			whose := 'region and kind of resource';
 			what := format('%s wants %s in %s already', NEW.region, NEW.resource_type, other.valid);
@@ -41,7 +41,7 @@ BEGIN
 		WHEN 'node' THEN
 			mine := tstzrange(NEW.joined_at, NEW.left_at);
 			SELECT n.node_id, tstzrange(n.joined_at, n.left_at) AS valid INTO other FROM node n
-			WHERE text_range(n.hardware_id, n.hardware_id, '[]') = text_range(NEW.hardware_id, NEW.hardware_id, '[]') AND n.hardware_id IS NOT NULL
+			WHERE n.hardware_id = NEW.hardware_id
 				AND tstzrange(n.joined_at, n.left_at) && mine AND n.node_id <> NEW.node_id AND (n.external_id = NEW.external_id) IS NOT TRUE LIMIT 1;
 			whose := 'hardware';
 			what := format('hardware %s is in node %s in %s already', NEW.hardware_id, other.node_id, other.valid);

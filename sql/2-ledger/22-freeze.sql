@@ -157,9 +157,10 @@ BEGIN
 		counted := format($q$ %1$s + coalesce((SELECT sum((least(d.units, f.found) - %2$L::numeric * d.units) * seconds(d.times * tstzmultirange(f.holds)))
 			FROM unnest(c.found, c.holds) f (found, holds)), 0) $q$, counted, p.unchecked_units);
 	END IF;
-	-- times of one kind of resource do not overlap: a row for all of the period is the only one
+	-- times of one kind of resource do not overlap: a row for all of the period is the only one; most need no mean
 	RETURN format($q$
-		SELECT d.node_id, d.resource_type, round(d.units * d.secs / %1$L::numeric, 20) AS declared, round((%2$s) / %1$L::numeric, 20) AS units
+		SELECT d.node_id, d.resource_type, CASE WHEN d.secs = %1$L::numeric THEN d.units ELSE round(d.units * d.secs / %1$L::numeric, 20) END AS declared,
+			CASE WHEN %6$L AND d.secs = %1$L::numeric THEN d.units ELSE round((%2$s) / %1$L::numeric, 20) END AS units
 		FROM (SELECT r.node_id, r.resource_type, r.units, m.active AS times, m.active_seconds AS secs
 			FROM node_resource r JOIN %3$s m ON m.node_id = r.node_id
 			WHERE r.valid @> %4$L::tstzrange) d %5$s
@@ -169,7 +170,7 @@ BEGIN
 			FROM node_resource r JOIN %3$s m ON m.node_id = r.node_id
 			WHERE r.valid && %4$L::tstzrange AND NOT r.valid @> %4$L::tstzrange) d %5$s
 		GROUP BY d.node_id, d.resource_type $q$,
-		length_seconds, counted, epoch_table('member', epoch_id), period, checks);
+		length_seconds, counted, epoch_table('member', epoch_id), period, checks, checks = '' AND p.unchecked_units = 1);
 END $$;
 COMMENT ON FUNCTION unit_query(bigint, tstzrange, policy) IS
 'query for the resources of each member of an epoch: units declared and units that count, averaged by time over the whole period. Reads node_resource and resource_check. NULL for NULL';

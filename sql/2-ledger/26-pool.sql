@@ -53,12 +53,14 @@ BEGIN
 			WHERE t.score > 0 AND t.good_work > 0
 			UNION ALL
 			SELECT 7, n.node_id, n.provider_id,
-				exact_total(k.weight::double precision * v.work * t.unit_value * n.quality * ramp(CASE k.metric WHEN 'p50_latency_ms' THEN v.p50_latency_ms WHEN 'p95_latency_ms' THEN v.p95_latency_ms
+				exact_total(k.weight * v.work * t.unit_value * n.quality * ramp(CASE k.metric WHEN 'p50_latency_ms' THEN v.p50_latency_ms WHEN 'p95_latency_ms' THEN v.p95_latency_ms
 					WHEN 'p99_latency_ms' THEN v.p99_latency_ms WHEN 'error_rate_upper' THEN v.error_rate_upper ELSE v.energy_per_work END,
-					k.bound::double precision, k.target::double precision))
+					k.bound, k.target))
 			FROM %2$s n JOIN %4$s v ON v.node_id = n.node_id
 				JOIN epoch_service t ON t.epoch_id = %1$s AND t.service_type = v.service_type
-				JOIN specialization k ON k.policy_id = %8$s AND (k.service_type IS NULL OR k.service_type = v.service_type) AND v.samples >= k.min_samples
+				-- OFFSET 0, for these to be numbers once and not for each row
+				JOIN (SELECT x.service_type, x.metric, x.min_samples, x.weight::double precision AS weight, x.bound::double precision AS bound, x.target::double precision AS target
+					FROM specialization x WHERE x.policy_id = %8$s OFFSET 0) k ON (k.service_type IS NULL OR k.service_type = v.service_type) AND v.samples >= k.min_samples
 			GROUP BY n.node_id, n.provider_id) s
 		WHERE s.score > 0 $q$,
 		e.epoch_id, epoch_table('epoch_node', e.epoch_id), epoch_table('epoch_node_resource', e.epoch_id), epoch_table('epoch_node_service', e.epoch_id),
