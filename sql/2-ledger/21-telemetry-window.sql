@@ -64,23 +64,21 @@ END $$;
 COMMENT ON FUNCTION telemetry_plan(tstzrange, interval) IS
 'which hours of a bounded period are read from telemetry_hour (clean), and for which time telemetry is read (rest). NULL for NULL. Errors: raw rows are needed that were dropped';
 
-CREATE FUNCTION partial_telemetry(clean tstzmultirange, slot interval)
-RETURNS TABLE (node_id bigint, hour timestamptz, service_key text, summary telemetry_summary, work_summary telemetry_summary, work numeric, metered_work numeric, fee numeric, energy_mwh numeric)
-LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE ROWS 1000 SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
+-- A function, as in a subquery the planner would look at nodes in parallel, and could then not share the rest.
+CREATE FUNCTION partial_hours(clean tstzmultirange) RETURNS TABLE (node_id bigint, hour timestamptz, starts_at timestamptz, ends_at timestamptz)
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE ROWS 1000 SET search_path FROM CURRENT AS $$
+#variable_conflict use_column
 BEGIN
-	RETURN QUERY EXECUTE format($q$
-		SELECT t.node_id, c.hour, t.service_key, %1$s
-		FROM (SELECT m.node_id, hour_of(m.joined_at) AS hour FROM node m
-				WHERE m.joined_at >= %2$L AND m.joined_at < %3$L AND m.joined_at > hour_of(m.joined_at)
-			UNION SELECT m.node_id, hour_of(m.left_at) FROM node m
-				WHERE m.left_at >= %2$L AND m.left_at < %3$L AND m.left_at > hour_of(m.left_at)) c
-			JOIN node n ON n.node_id = c.node_id
-			JOIN telemetry t ON t.node_id = c.node_id AND t.sampled_at >= greatest(n.joined_at, c.hour) AND t.sampled_at < least(n.left_at, c.hour + interval '1 hour')
-		WHERE c.hour <@ $1 AND t.sampled_at >= %2$L AND t.sampled_at < %3$L
-		GROUP BY t.node_id, c.hour, t.service_key $q$, telemetry_measures(slot), lower(clean), upper(clean)) USING clean;
+	RETURN QUERY
+	SELECT n.node_id, h.hour, greatest(n.joined_at, h.hour), least(n.left_at, h.hour + interval '1 hour')
+	FROM (SELECT m.node_id, hour_of(m.joined_at) AS hour FROM node m
+			WHERE m.joined_at >= lower(clean) AND m.joined_at < upper(clean) AND m.joined_at > hour_of(m.joined_at)
+		UNION SELECT m.node_id, hour_of(m.left_at) FROM node m
+			WHERE m.left_at >= lower(clean) AND m.left_at < upper(clean) AND m.left_at > hour_of(m.left_at)) h
+		JOIN node n ON n.node_id = h.node_id
+	WHERE h.hour <@ clean;
 END $$;
-COMMENT ON FUNCTION partial_telemetry(tstzmultirange, interval) IS
-'for stays that begin or end within an hour of those given, what of the raw telemetry of that hour is theirs, by service. NULL for NULL';
+COMMENT ON FUNCTION partial_hours(tstzmultirange) IS 'stays that begin or end within an hour of those given, with what of the hour is theirs. NULL for NULL';
 
 CREATE FUNCTION telemetry_query(period tstzrange, slot interval, only_nodes text DEFAULT 'true') RETURNS text
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
@@ -89,7 +87,8 @@ DECLARE
 	measures CONSTANT text[] := '{summary, work_summary, work, metered_work, fee, energy_mwh}';
 	sums CONSTANT text := (SELECT string_agg(format('sum(t.%1$I) %2$s AS %1$I', u.m, CASE WHEN u.m NOT LIKE '%summary' THEN 'FILTER (WHERE t.service_type IS NOT NULL)' END), ', ') FROM unnest(measures) u (m));
 	is_own CONSTANT text := '(n.node_id IS NULL OR (t.hour >= n.joined_at AND (n.left_at IS NULL OR t.hour + interval ''1 hour'' <= n.left_at)))';
-	has_parts boolean;
+	pieces text;
+	has_pieces boolean;	-- NULL: none
 	plan record;
 	parts text[] := '{}';
 	bare record;
@@ -117,18 +116,21 @@ BEGIN
 			END IF;
 		END IF;
 		-- an hour in which the node joined or left is not wholly its own: what of it is takes its place
-		has_parts := EXISTS (SELECT FROM partial_telemetry(plan.clean, slot));
+		pieces := format('partial_hours(%L) c JOIN telemetry t ON t.node_id = c.node_id AND t.sampled_at >= c.starts_at AND t.sampled_at < c.ends_at WHERE t.sampled_at >= %L AND t.sampled_at < %L',
+			plan.clean, lower(plan.clean), upper(plan.clean));
+		EXECUTE format('SELECT true FROM %s LIMIT 1', pieces) INTO has_pieces;
 		parts := parts || format($q$
 			SELECT t.node_id, t.service_type, %1$s
 			FROM (SELECT t.node_id, t.service_type, %2$s
 				FROM telemetry_hour t LEFT JOIN (SELECT m.node_id, m.joined_at, m.left_at FROM node m WHERE m.joined_at > %3$L OR m.left_at < %4$L) n ON n.node_id = t.node_id %5$s
 				WHERE t.hour >= %3$L AND t.hour < %4$L %6$s AND %7$s AND (%8$s)) t
 			GROUP BY t.node_id, t.service_type $q$,
-			sums, (SELECT string_agg(format(CASE WHEN has_parts THEN 'CASE WHEN %2$s THEN t.%1$I ELSE p.%1$I END AS %1$I' ELSE 't.%1$I' END, u.m, is_own), ', ') FROM unnest(measures) u (m)),
+			sums, (SELECT string_agg(format(CASE WHEN has_pieces THEN 'CASE WHEN %2$s THEN t.%1$I ELSE p.%1$I END AS %1$I' ELSE 't.%1$I' END, u.m, is_own), ', ') FROM unnest(measures) u (m)),
 			lower(plan.clean), upper(plan.clean),
-			CASE WHEN has_parts THEN format('LEFT JOIN partial_telemetry(%L, %L) p ON p.node_id = t.node_id AND p.hour = t.hour AND p.service_key = t.service_key', plan.clean, slot) END,
+			CASE WHEN has_pieces THEN format('LEFT JOIN (SELECT t.node_id, c.hour, t.service_key, %s FROM %s GROUP BY t.node_id, c.hour, t.service_key) p ON p.node_id = t.node_id AND p.hour = t.hour AND p.service_key = t.service_key',
+				telemetry_measures(slot), pieces) END,
 			CASE WHEN plan.clean <> tstzmultirange(range_merge(plan.clean)) THEN format('AND t.hour <@ %L::tstzmultirange', plan.clean) END,
-			only_nodes, is_own || CASE WHEN has_parts THEN ' OR p.node_id IS NOT NULL' ELSE '' END);
+			only_nodes, is_own || CASE WHEN has_pieces THEN ' OR p.node_id IS NOT NULL' ELSE '' END);
 	END IF;
 	FOR r IN
 		-- days that hold some of the time, joined to runs: each is read once
