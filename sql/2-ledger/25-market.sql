@@ -79,9 +79,9 @@ BEGIN
 	-- a node's part in what its owner has above the owner's reference
 	PERFORM make_epoch_table('own', e.epoch_id, format($q$
 		SELECT * FROM (SELECT s.node_id, s.provider_id, s.resource_type, s.kind = 'unattested' AS unattested,
-				CASE WHEN s.lone IS NOT NULL THEN s.held - s.reference ELSE (o.units - o.reference) * (s.held / o.units) END AS own
-			FROM %2$s s LEFT JOIN %1$s o ON o.kind = s.kind AND o.owner = s.owner AND o.resource_type = s.resource_type
-			WHERE CASE WHEN s.lone IS NOT NULL THEN s.held > s.reference ELSE o.units > o.reference END) v WHERE v.own > 0 $q$, rest, stock));
+				CASE WHEN s.lone IS NOT NULL THEN s.held - s.reference WHEN o.units > o.reference THEN (o.units - o.reference) * (s.held / o.units) END AS own
+			FROM %2$s s LEFT JOIN %1$s o ON o.kind = s.kind AND o.owner = s.owner AND o.resource_type = s.resource_type) v
+		WHERE v.own > 0 $q$, rest, stock));
 	-- of all without a hardware_id together it is not more than is above their reference, and then of a provider's not more than is above the provider's
 	PERFORM make_epoch_table('limit_of_all', e.epoch_id, format($q$
 		SELECT w.resource_type, least(1, greatest(a.units - a.reference, 0) / w.own) AS factor
