@@ -3,7 +3,7 @@
 \set ON_ERROR_STOP on
 BEGIN;
 SET LOCAL search_path = swarm_reward, swarm_reward_internal, public;
-SELECT plan(65);
+SELECT plan(66);
 -- uniform in [0, 1), the same on every machine
 CREATE FUNCTION pg_temp.r(seed int, what text, i bigint) RETURNS float8 LANGUAGE sql IMMUTABLE AS
 $$ SELECT ('x' || substr(md5(seed || ' ' || what || ' ' || i), 1, 8))::bit(32)::bigint / 4294967296.0::float8 $$;
@@ -268,6 +268,11 @@ SELECT set_eq($$ SELECT w::text FROM pg_temp.telemetry_window('[2022-03-01 01:00
 SELECT results_eq('SELECT hour, reason FROM roll_telemetry_hours(''2022-03-05 00:00+00'')', $$ VALUES (timestamptz '2022-03-02 13:00+00', 'counted') $$, 'nor rolled up');
 SELECT set_eq($$ SELECT w::text FROM pg_temp.telemetry_window('[2022-03-01 01:00+00,2022-03-03 00:00+00)', '1 minute') w $$, 'TABLE pg_temp.raw', 'so that the summaries stand');
 SELECT is((SELECT a.came - a.gone - r.samples FROM telemetry_arrival a JOIN telemetry_rolled r ON r.hour = a.since WHERE r.hour = '2022-03-02 13:00+00'), 1::bigint, 'but the row is counted');
+SAVEPOINT late;
+INSERT INTO node (node_id, provider_id, location, service_radius_m, joined_at) VALUES (7099, 7000, 'POINT(1 1)', 1000, '2022-03-02 13:20+00');
+INSERT INTO telemetry (node_id, sampled_at, latency_ms, ok) VALUES (7099, '2022-03-02 13:40+00', 1, true);
+SELECT set_eq($$ SELECT w::text FROM pg_temp.telemetry_window('[2022-03-01 01:00+00,2022-03-03 00:00+00)', '1 minute') w $$, 'TABLE pg_temp.raw', 'nor is what comes late read of a node that joined within such an hour');
+ROLLBACK TO late;
 DROP TABLE swarm_reward_internal.telemetry_hour_20220301;
 SELECT is(pg_temp.difference('[2022-03-01 00:00+00,2022-03-02 00:00+00)', '1 minute'), 0::bigint, 'without summaries raw rows are read');
 SELECT is((SELECT make_telemetry_partitions('2022-03-01', '2022-03-02')), 1, 'a new partition for summaries');
