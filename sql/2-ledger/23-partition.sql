@@ -24,9 +24,9 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION is_attached(text, bigint) IS 'is the table of a relation for an epoch a partition that others read? NULL for NULL';
 
--- A few thousand rows say enough for the plans of the steps that follow.
+-- A few hundred rows say enough for the plans of the steps that follow.
 CREATE FUNCTION make_epoch_table(relation text, epoch_id bigint, query text, regions region_list DEFAULT NULL) RETURNS bigint
-LANGUAGE plpgsql SET search_path FROM CURRENT SET default_statistics_target = 10 AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT SET default_statistics_target = 2 AS $$
 DECLARE
 	again boolean := is_attached(relation, epoch_id);
 	child text := epoch_table(CASE WHEN again THEN relation || '_again' ELSE relation END, epoch_id);
