@@ -114,11 +114,12 @@ BEGIN
 	-- one for an hour of a node, one for an hour of all; see keep_telemetry_partitions for what a B-tree would have cost
 	EXECUTE format('ALTER TABLE %1$s ADD PRIMARY KEY (node_id, %2$I, service_key); CREATE INDEX ON %1$s USING brin (%2$I) WITH (pages_per_range = 32)',
 		partition, CASE parent WHEN 'telemetry'::regclass THEN 'sampled_at' ELSE 'hour' END);
+	EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%s) TO (%s)', parent, partition,
+		coalesce(quote_literal(lower(period)), 'MINVALUE'), coalesce(quote_literal(upper(period)), 'MAXVALUE'));
+	-- not before: older servers, as 16.2, attach nothing that has triggers with transition tables
 	IF NOT telemetry_is_distributed() THEN
 		PERFORM guard_telemetry_partition(partition, parent);
 	END IF;
-	EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%s) TO (%s)', parent, partition,
-		coalesce(quote_literal(lower(period)), 'MINVALUE'), coalesce(quote_literal(upper(period)), 'MAXVALUE'));
 	PERFORM grant_as_parent(partition, parent);
 END $$;
 COMMENT ON FUNCTION attach_telemetry_partition(regclass, regclass, tstzrange) IS
