@@ -99,11 +99,9 @@ BEGIN
 	-- Bounds are written into the query, so that partitions without any of the time are not planned for.
 	IF NOT isempty(plan.clean) THEN
 		-- first from tables of this server, then from one that may be on others
-		SELECT coalesce(array_agg(c.node_id), '{}') AS nodes, array_agg(c.at) AS times INTO bare
-		FROM (SELECT m.node_id, m.joined_at AS at FROM node m WHERE m.joined_at >= lower(plan.clean) AND m.joined_at < upper(plan.clean) AND m.joined_at > hour_of(m.joined_at)
-				UNION ALL SELECT m.node_id, m.left_at FROM node m WHERE m.left_at >= lower(plan.clean) AND m.left_at < upper(plan.clean) AND m.left_at > hour_of(m.left_at)) c
-			JOIN telemetry_rolled o ON o.hour = hour_of(c.at)
-		WHERE o.hour <@ plan.clean AND (o.raw_dropped OR NOT tstzrange(o.hour, o.hour + interval '1 hour') <@ telemetry_span('telemetry'));
+		SELECT coalesce(array_agg(c.node_id), '{}') AS nodes, array_agg(CASE WHEN c.starts_at > c.hour THEN c.starts_at ELSE c.ends_at END) AS times INTO bare
+		FROM partial_hours(plan.clean) c JOIN telemetry_rolled o ON o.hour = c.hour
+		WHERE o.raw_dropped OR NOT tstzrange(o.hour, o.hour + interval '1 hour') <@ telemetry_span('telemetry');
 		IF bare.nodes <> '{}' THEN
 			SELECT u.node_id, u.at INTO lost
 			FROM unnest(bare.nodes, bare.times) u (node_id, at) JOIN telemetry_hour t ON t.node_id = u.node_id AND t.hour = hour_of(u.at)

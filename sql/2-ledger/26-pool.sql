@@ -106,8 +106,8 @@ BEGIN
 				-- the sum of reward.score, which is one number a node where there are several lots
 				LEFT JOIN (SELECT x.lot, exact_sum(x.score) AS score
 					FROM (SELECT o.lot, o.score FROM %1$s o WHERE o.lot <= 7
-						UNION ALL SELECT 8, exact_total(o.score) FROM %1$s o WHERE o.lot > 7 GROUP BY o.node_id) x
-					GROUP BY 1) t ON t.lot = CASE s.component WHEN 'service_types' THEN 8 ELSE s."position" END) q $q$, scores)
+						UNION ALL SELECT 6, exact_total(o.score) FROM %1$s o WHERE o.lot > 7 GROUP BY o.node_id) x
+					GROUP BY 1) t ON t.lot = s."position") q $q$, scores)
 	USING e.epoch_id, e.budget, p, e.previous_epoch_id;
 
 	-- a service gets its share, but not more than so many times the fees paid for it
