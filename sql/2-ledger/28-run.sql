@@ -112,8 +112,9 @@ COMMENT ON FUNCTION lock_epochs() IS
 'what everybody does first who computes epochs or makes them final: one session at a time, and all facts from one snapshot. Errors: another session is at it';
 
 -- Beside what is computed for each row, that a parallel worker hands it on costs a tenth of what a server takes for given.
+-- Queries are texts, in which a float has all of its digits only where the session says so.
 CREATE FUNCTION compute_epoch(epoch_id bigint, reason text DEFAULT NULL) RETURNS void
-LANGUAGE plpgsql SET search_path FROM CURRENT SET parallel_tuple_cost = 0.01 AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT SET parallel_tuple_cost = 0.01 SET extra_float_digits = 1 AS $$
 DECLARE
 	e epoch;
 	p policy;

@@ -16,7 +16,7 @@ END $$;
 COMMENT ON FUNCTION count_differences(text, text) IS 'how many rows only one of two queries has. NULL for NULL';
 
 CREATE FUNCTION swarm_reward.verify_epoch(epoch_id bigint) RETURNS TABLE (check_name text, ok boolean, detail text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT SET jit = off AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT SET jit = off SET extra_float_digits = 1 AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch := computed_epoch(verify_epoch.epoch_id);

@@ -11,7 +11,7 @@ COMMENT ON FUNCTION swarm_reward_internal.crosses_itself(geography) IS 'does a b
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.internal_path'), true);
 
 CREATE FUNCTION swarm_reward.check_epoch(epoch_id bigint) RETURNS TABLE ("check" text, severity text, value text, hint text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT SET jit = off AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT SET jit = off SET extra_float_digits = 1 SET datestyle = 'ISO' AS $$
 #variable_conflict use_column
 DECLARE
 	e epoch := known_epoch(check_epoch.epoch_id);
@@ -82,8 +82,8 @@ BEGIN
 		ELSIF x.outside > 0 THEN
 			RETURN QUERY SELECT 'demand in no region', 'warning', format('%s of %s points, %s of the weight', x.outside, x.points, round(x.weight_outside / nullif(x.weight, 0), 4)), format('policy.region_snap_m is %s.', p.region_snap_m);
 		END IF;
-		EXECUTE format('SELECT count(*) FROM node m WHERE m.joined_at < %L AND (m.left_at IS NULL OR m.left_at > %L) AND region_among(($1).codes, ($1).boundaries, m.location, %L) IS NULL',
-			upper(e.period), lower(e.period), p.region_snap_m) INTO n USING regions_at(lower(e.period));
+		EXECUTE 'SELECT count(*) FROM node m WHERE m.joined_at < $2 AND (m.left_at IS NULL OR m.left_at > $3) AND region_among(($1).codes, ($1).boundaries, m.location, $4) IS NULL'
+			INTO n USING regions_at(lower(e.period)), upper(e.period), lower(e.period), p.region_snap_m;
 		IF n > 0 THEN
 			RETURN QUERY SELECT 'nodes in no region', 'warning', n || ' nodes', 'They earn nothing from new_regions and resource_gaps.';
 		END IF;
