@@ -175,6 +175,20 @@ sr_geog_read_point(Datum geography, double *lon, double *lat)
 		pfree(value);
 }
 
+/* Is it a point with NaN for a coordinate? */
+bool
+sr_geog_is_nowhere(Datum geography)
+{
+	Reader		r;
+	double		xy[2];
+
+	if (read_header(PG_DETOAST_DATUM_PACKED(geography), &r) != TYPE_POINT || read_uint32(&r) == 0)
+		return false;
+	check_left(&r, 1, sizeof(xy));
+	memcpy(xy, r.at, sizeof(xy));
+	return isnan(xy[0]) || isnan(xy[1]);
+}
+
 /* Reads a ring, and closes it where it is open: PostGIS takes open ones from GeoJSON. */
 static void
 read_ring(Reader *r, uint32 npoints, LinearRing *ring)

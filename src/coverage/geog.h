@@ -17,6 +17,7 @@ typedef struct GeogRegion
 } GeogRegion;
 
 extern void sr_geog_read_point(Datum geography, double *lon, double *lat);
+extern bool sr_geog_is_nowhere(Datum geography);
 extern void sr_geog_read_region(Datum geography, GeogRegion *region);
 extern void sr_geog_free_region(GeogRegion *region);
 extern bool sr_geog_is_puntal(Datum geography);

@@ -52,7 +52,10 @@ largest_polygon(const GeogRegion *region)
 	return largest;
 }
 
-/* ST_Centroid of the largest polygon of a region; false when it is empty. */
+/*
+ * ST_Centroid of the largest polygon of a region; false when it is empty. What has no area,
+ * as a line there and back, has no centroid by ST_Centroid: its first vertex stands for it.
+ */
 bool
 sr_postgis_centroid(const GeogRegion *region, Oid geography_type, double *lon, double *lat)
 {
@@ -67,6 +70,12 @@ sr_postgis_centroid(const GeogRegion *region, Oid geography_type, double *lon, d
 								 PointerGetDatum(sr_wkb_polygon(largest, SRID_WGS84)));
 	geography = OidFunctionCall2(postgis_function(geography_type, "st_centroid", 2, centroid_args),
 								 geography, BoolGetDatum(true));
-	sr_geog_read_point(geography, lon, lat);
+	if (sr_geog_is_nowhere(geography))
+	{
+		*lon = largest->rings[0].xy[0];
+		*lat = largest->rings[0].xy[1];
+	}
+	else
+		sr_geog_read_point(geography, lon, lat);
 	return true;
 }

@@ -54,6 +54,9 @@ SELECT region_coverage('POLYGON((0 0,40 0,40 40,0 40,0 0))'::geography, 2);
 SELECT region_coverage('POLYGON((0 0,0.001 0,0 0.001,0 0))'::geography, 4) AS smaller_than_a_cell;
 SELECT region_coverage('MULTIPOLYGON(((0 0,0.001 0,0 0.001,0 0)),((50 50,50.01 50,50 50.01,50 50)))'::geography, 4)
      = region_coverage('POLYGON((50 50,50.01 50,50 50.01,50 50))'::geography, 4) AS largest_part;
+-- what has no area has no centroid either: its first vertex stands for it
+SELECT r, region_coverage(r::geography, 4) = (SELECT density_agg('POINT(5 5)', 1, 4)) AS first_vertex
+FROM unnest(ARRAY['POLYGON((5 5,5 5,5 5,5 5))', 'POLYGON((5 5,6 5,5 5,5 5))', 'MULTIPOLYGON(EMPTY,((5 5,5 6,5 7,5 5)),((6 6,6 6,6 6,6 6)))']) r;
 SELECT region_coverage('POLYGON EMPTY'::geography, 4), region_coverage('MULTIPOLYGON EMPTY'::geography, 4);
 SELECT region_coverage(NULL, 4) IS NULL AS null_in_null_out;
 SELECT region_coverage('POINT(0 0)'::geography, 4);
