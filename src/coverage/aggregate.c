@@ -13,6 +13,7 @@
 #include "coverage/wire.h"
 #include "grid/spread.h"
 
+#include "common/shortest_dec.h"
 #include "libpq/pqformat.h"
 
 /* The state of this group, made at its first row; every row must name one order. */
@@ -131,12 +132,12 @@ check_summand(double value)
 	if (fabs(value) > FIELD_LIMIT)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("coverage value %.15g is beyond 2^36, the most that can be summed exactly", value),
+				 errmsg("coverage value %s is beyond 2^36, the most that can be summed exactly", double_to_shortest_decimal(value)),
 				 errhint("Use a larger unit.")));
 	if (rint(value * WEIGHT_SCALE) != value * WEIGHT_SCALE)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("coverage value %.17g is not a multiple of 2^-16", value),
+				 errmsg("coverage value %s is not a multiple of 2^-16", double_to_shortest_decimal(value)),
 				 errdetail("Other values cannot be summed exactly, hence not in any order."),
 				 errhint("Round the field first: sum(coverage_round(c)).")));
 }

@@ -8,6 +8,8 @@
 #include "coverage/builder.h"
 #include "coverage/check.h"
 
+#include "common/shortest_dec.h"
+
 /* One side of an operation: runs, or a single one for a number. */
 typedef struct Operand
 {
@@ -186,7 +188,7 @@ coverage_mask(PG_FUNCTION_ARGS)
 	if (!(at_least > 0) || isinf(at_least))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("threshold %.15g is not a finite number above 0", at_least)));
+				 errmsg("threshold %s is not a finite number above 0", double_to_shortest_decimal(at_least))));
 	scalar_operand(&r, at_least);
 	PG_RETURN_POINTER(combine_mask(c->order, &l, &r));
 }

@@ -5,12 +5,14 @@
 
 #include "coverage/digest.h"
 
+#include "common/shortest_dec.h"
+
 void
 sr_builder_out_of_range(double value)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-			 errmsg("coverage value out of range: %.15g", value),
+			 errmsg("coverage value out of range: %s", double_to_shortest_decimal(value)),
 			 errdetail("A cell's value is always a finite number.")));
 }
 

@@ -3,6 +3,8 @@
  */
 #include "coverage/check.h"
 
+#include "common/shortest_dec.h"
+
 void
 check_order(int order)
 {
@@ -20,11 +22,11 @@ check_weight(double weight)
 	if (isnan(weight) || isinf(weight) || weight < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("weight %.15g is not a finite number of at least 0", weight)));
+				 errmsg("weight %s is not a finite number of at least 0", double_to_shortest_decimal(weight))));
 	if (weight > WEIGHT_LIMIT)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("weight %.15g exceeds 2^37, the most that the weights of one aggregate may add up to", weight),
+				 errmsg("weight %s exceeds 2^37, the most that the weights of one aggregate may add up to", double_to_shortest_decimal(weight)),
 				 errhint("Use a larger unit.")));
 	return rint(weight * WEIGHT_SCALE) / WEIGHT_SCALE;
 }
@@ -46,7 +48,7 @@ check_scalar(double x)
 	if (isnan(x) || isinf(x))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%.15g is not a finite number", x)));
+				 errmsg("%s is not a finite number", double_to_shortest_decimal(x))));
 	return x;
 }
 
@@ -56,7 +58,7 @@ check_disc(const Disc *disc)
 	if (isnan(disc->radius) || disc->radius <= 0 || disc->radius > SR_MAX_RADIUS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("radius %.15g m is out of range", disc->radius),
+				 errmsg("radius %s m is out of range", double_to_shortest_decimal(disc->radius)),
 				 errhint("A radius is more than 0 and at most %.0f metres.", SR_MAX_RADIUS)));
 }
 

@@ -6,6 +6,7 @@
 #include "postgres.h"
 #include "base/compat.h"
 
+#include "common/shortest_dec.h"
 #include "nodes/primnodes.h"
 #include "utils/array.h"
 #include "utils/lsyscache.h"
@@ -145,7 +146,7 @@ within_argument(FunctionCallInfo fcinfo, int argno)
 	if (isnan(within) || within < 0 || within > SR_MAX_NEARNESS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("distance %.15g m is out of range", within),
+				 errmsg("distance %s m is out of range", double_to_shortest_decimal(within)),
 				 errhint("The nearest region is looked for within 0 to %.0f metres.", SR_MAX_NEARNESS)));
 	return within;
 }

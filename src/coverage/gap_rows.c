@@ -6,6 +6,7 @@
 
 #include "coverage/geog.h"
 
+#include "common/shortest_dec.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 
@@ -147,7 +148,7 @@ check_min_area(double min_area)
 	if (isnan(min_area) || isinf(min_area) || min_area < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("min_area_m2 %.15g is not a finite number of at least 0", min_area),
+				 errmsg("min_area_m2 %s is not a finite number of at least 0", double_to_shortest_decimal(min_area)),
 				 errhint("Areas are square metres; 0 keeps all gaps.")));
 	return min_area;
 }

@@ -12,6 +12,8 @@
 
 #include "base/wkb.h"
 
+#include "common/shortest_dec.h"
+
 #define FLAG_Z 0x01
 #define FLAG_M 0x02
 #define FLAG_BBOX 0x04
@@ -115,7 +117,7 @@ read_position(const void *at, double *xy)
 	if (isnan(lon) || isnan(lat) || isinf(lon) || isinf(lat) || fabs(lat) > 90.0)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("invalid position: longitude %.15g, latitude %.15g", lon, lat),
+				 errmsg("invalid position: longitude %s, latitude %s", double_to_shortest_decimal(lon), double_to_shortest_decimal(lat)),
 				 errhint("Coordinates are finite degrees, latitude between -90 and 90.")));
 	if (fabs(lon) > 360.0)
 		xy[0] = fmod(lon, 360.0);

@@ -5,6 +5,7 @@
  */
 #include "coverage/remainder.h"
 
+#include "common/shortest_dec.h"
 #include "miscadmin.h"
 
 #include "coverage/runs.h"
@@ -39,7 +40,7 @@ check_deficit(double value, uint32 cell)
 	if (value < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("deficit has a negative value: %.15g in cell %u", value, cell),
+				 errmsg("deficit has a negative value: %s in cell %u", double_to_shortest_decimal(value), cell),
 				 errdetail("With it, more sites could be worth less."),
 				 errhint("Use coverage_greatest(deficit, 0).")));
 }

@@ -6,6 +6,8 @@
 
 #include <math.h>
 
+#include "common/shortest_dec.h"
+
 /* Light in fibre covers two thirds of c; half the round trip is the way there. */
 #define SPEED_OF_LIGHT 299792458.0	/* m/s, exact by definition of the metre */
 #define METRES_PER_RTT_MS (SPEED_OF_LIGHT * 2.0 / 3.0 / 2.0 / 1000.0)
@@ -16,7 +18,7 @@ check_rtt(double rtt_ms)
 	if (isnan(rtt_ms) || isinf(rtt_ms) || rtt_ms < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("round-trip time %.15g ms is not a finite number of at least 0", rtt_ms)));
+				 errmsg("round-trip time %s ms is not a finite number of at least 0", double_to_shortest_decimal(rtt_ms))));
 	return rtt_ms;
 }
 
@@ -29,7 +31,7 @@ distance_for(double rtt_ms)
 	if (isinf(m))
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("distance for a round-trip time of %.15g ms is out of range", rtt_ms)));
+				 errmsg("distance for a round-trip time of %s ms is out of range", double_to_shortest_decimal(rtt_ms))));
 	return m;
 }
 
@@ -59,7 +61,7 @@ service_radius(PG_FUNCTION_ARGS)
 	if (isnan(stretch) || isinf(stretch) || stretch < 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("path stretch %.15g is not a finite number of at least 1", stretch),
+				 errmsg("path stretch %s is not a finite number of at least 1", double_to_shortest_decimal(stretch)),
 				 errhint("Path stretch is the length of the path over the distance between its ends.")));
 	PG_RETURN_FLOAT8(distance / stretch);
 }

@@ -9,6 +9,7 @@
 
 #include <math.h>
 
+#include "common/shortest_dec.h"
 #include "miscadmin.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
@@ -52,7 +53,7 @@ check_score(double score)
 	if (unlikely(!(score >= 0 && !isinf(score))))
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("score %g is not a finite number of at least 0", score),
+				 errmsg("score %s is not a finite number of at least 0", double_to_shortest_decimal(score)),
 				 errhint("A row with a score of NULL or 0 gets nothing.")));
 }
 

@@ -21,11 +21,15 @@ typedef struct Digits
 	const char *data;			/* of 16 bits each, most significant first */
 } Digits;
 
-/* A numeric as people write it, for messages. */
+/* A numeric as people write it, for messages: it may have 147 000 digits, of which the first 60 do. */
 char *
 sr_numeric_text(Numeric value)
 {
-	return DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value)));
+	char	   *text = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value)));
+
+	if (strlen(text) > 63)
+		strcpy(text + 60, "...");
+	return text;
 }
 
 /* Digit i to the base 10000. */

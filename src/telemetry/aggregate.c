@@ -7,6 +7,7 @@
 #include <float.h>
 #include <math.h>
 
+#include "common/shortest_dec.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -32,7 +33,7 @@ check_latency(double latency_ms)
 	if (unlikely(!(latency_ms >= 0 && latency_ms <= DBL_MAX)))
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("latency of %g ms is not a finite number of at least 0", latency_ms),
+				 errmsg("latency of %s ms is not a finite number of at least 0", double_to_shortest_decimal(latency_ms)),
 				 errhint("Use NULL where no latency was measured.")));
 }
 

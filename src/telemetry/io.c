@@ -8,6 +8,7 @@
 #include "common/shortest_dec.h"
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
@@ -32,11 +33,14 @@ SR_FUNCTION(sr_telemetry_hash_extended);
 pg_noreturn static void
 text_fail(const TextReader *reader, const char *expected)
 {
+	int			shown = pg_mbcliplen(reader->start, (int) (reader->end - reader->start), 60);
+
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-			 errmsg("invalid input syntax for type %s at character %zu", "telemetry_summary",
-					sr_text_position(reader) + 1),
-			 errdetail("Expected %s.", expected)));
+			 errmsg("invalid input syntax for type %s: \"%.*s%s\"", "telemetry_summary", shown, reader->start,
+					reader->start + shown < reader->end ? "..." : ""),
+			 errdetail("Expected %s at character %zu.", expected, sr_text_position(reader) + 1),
+			 errhint("The form is what the type itself writes: make summaries with telemetry_agg.")));
 }
 
 /* Steps over a token, which must come next. */

@@ -6,6 +6,7 @@
 
 #include <math.h>
 
+#include "common/shortest_dec.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -61,7 +62,7 @@ sr_telemetry_error_rate_upper(PG_FUNCTION_ARGS)
 	if (!(confidence > 0 && confidence < 1))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("confidence %g is not above 0 and below 1", confidence),
+				 errmsg("confidence %s is not above 0 and below 1", double_to_shortest_decimal(confidence)),
 				 errhint("A usual confidence is 0.95.")));
 	PG_RETURN_FLOAT8(sr_wilson_upper(summary->errors, summary->samples, confidence));
 }
@@ -94,7 +95,7 @@ sr_telemetry_response_time(PG_FUNCTION_ARGS)
 	if (!(quantile >= 0 && quantile <= 1))
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("quantile %g is not between 0 and 1", quantile)));
+				 errmsg("quantile %s is not between 0 and 1", double_to_shortest_decimal(quantile))));
 
 	sr_latency_init();
 	sr_slots_begin(&slots, summary, ERRCODE_DATA_CORRUPTED);

@@ -11,6 +11,7 @@
 #include <math.h>
 
 #include "common/int.h"
+#include "common/shortest_dec.h"
 #include "utils/timestamp.h"
 
 #include "telemetry/latency.h"
@@ -48,7 +49,7 @@ sr_work_summary(PG_FUNCTION_ARGS)
 		if (!(latency >= 0 && latency <= DBL_MAX))
 			ereport(ERROR,
 					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-					 errmsg("latency of %g ms is not a finite number of at least 0", latency)));
+					 errmsg("latency of %s ms is not a finite number of at least 0", double_to_shortest_decimal(latency))));
 		sr_latency_init();
 		bucket = sr_latency_bucket(latency);
 	}
@@ -93,11 +94,11 @@ sr_telemetry_response_time_untimed(PG_FUNCTION_ARGS)
 	if (!(quantile >= 0 && quantile <= 1))
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("quantile %g is not between 0 and 1", quantile)));
+				 errmsg("quantile %s is not between 0 and 1", double_to_shortest_decimal(quantile))));
 	if (!(untimed_ms >= 0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("latency of %g ms is not at least 0", untimed_ms)));
+				 errmsg("latency of %s ms is not at least 0", double_to_shortest_decimal(untimed_ms))));
 	if (good == 0)
 		PG_RETURN_NULL();
 

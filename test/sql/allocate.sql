@@ -52,9 +52,9 @@ $$;
 \pset format unaligned
 \pset tuples_only on
 SELECT pg_temp.try(format('SELECT allocate(%L::%s, 10) OVER ()', score, type))
-FROM unnest(ARRAY['-1', 'NaN', 'Infinity', '-Infinity', '-1e-30']) score, unnest(ARRAY['float8', 'numeric']) type;
+FROM unnest(ARRAY['-1', 'NaN', 'Infinity', '-Infinity', '-1e-30', '-1234567.25']) score, unnest(ARRAY['float8', 'numeric']) type;
 SELECT pg_temp.try(format('SELECT allocate(1::%s, %L) OVER ()', type, amount))
-FROM unnest(ARRAY['-1', '0.5', '1e-30', 'NaN', 'Infinity', '-Infinity', '100000000000000000000000000000000000000', '1e50', '99999999999999999999999999999999999999']) amount,
+FROM unnest(ARRAY['-1', '0.5', '1e-30', 'NaN', 'Infinity', '-Infinity', '100000000000000000000000000000000000000', '1e50', '1e131000', '99999999999999999999999999999999999999']) amount,
      unnest(ARRAY['float8', 'numeric']) type;
 SELECT pg_temp.try(format('SELECT allocate(1::%s, 10, %L) OVER ()', type, cap))
 FROM unnest(ARRAY['-1', '0.5', 'NaN', 'Infinity', '1e50', '0']) cap, unnest(ARRAY['float8', 'numeric']) type;
