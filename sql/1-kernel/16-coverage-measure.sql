@@ -33,17 +33,17 @@ COMMENT ON FUNCTION coverage_area(coverage, geography) IS
 CREATE FUNCTION coverage_sum(c coverage) RETURNS float8
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
 COMMENT ON FUNCTION coverage_sum(coverage) IS
-'sum of all cells'' values, added exactly and rounded once';
+'sum of all cells'' values, added exactly and rounded once: but of a value below 2^-42 of the largest of the field the bits below 2^-95 of that one are lost';
 
 CREATE FUNCTION coverage_sum(c coverage, region geography) RETURNS float8
 AS 'MODULE_PATHNAME', 'coverage_sum_region' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000 SUPPORT coverage_support;
 COMMENT ON FUNCTION coverage_sum(coverage, geography) IS
-'sum of the values of the cells in a region (as region_coverage has it), added exactly and rounded once; NULL if an argument is NULL';
+'sum of the values of the cells in a region (as region_coverage has it), added exactly and rounded once: but of a value below 2^-42 of the largest of the field the bits below 2^-95 of that one are lost; NULL if an argument is NULL';
 
 CREATE FUNCTION coverage_sum(c coverage, location geography, radius_m float8) RETURNS float8
 AS 'MODULE_PATHNAME', 'coverage_sum_disc' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100 SUPPORT coverage_support;
 COMMENT ON FUNCTION coverage_sum(coverage, geography, float8) IS
-'sum of the values of the cells in a disc (as coverage_agg has it), added exactly and rounded once; radius in metres, more than 0 and at most 5 000 000; NULL if an argument is NULL';
+'sum of the values of the cells in a disc (as coverage_agg has it), added exactly and rounded once: but of a value below 2^-42 of the largest of the field the bits below 2^-95 of that one are lost; radius in metres, more than 0 and at most 5 000 000; NULL if an argument is NULL';
 
 CREATE FUNCTION coverage_value(c coverage, location geography) RETURNS float8
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10 SUPPORT coverage_support;

@@ -16,7 +16,7 @@ BEGIN ATOMIC
     FROM coverage_gap_rows(coverage_gaps.deficit, min_area_m2) g;
 END;
 COMMENT ON FUNCTION coverage_gaps(coverage, float8) IS
-'the gaps of a field: sets of cells above zero connected by their sides (across the antimeridian and over the poles too), largest deficit first, then lowest cell, numbered from 1; those of less than min_area_m2 are left out. area_m2: of its cells; deficit: exact sum of their values; center: centre of a cell as deep inside as any, counted in cells from the outside; boundary: a MultiPolygon with holes, its area within 1 % of the cells''. A gap that does not lie within 70 degrees of its middle is cut into parts along the base faces of the grid, because PostGIS cannot tell the inside of a larger polygon from its outside. NULL gives no row';
+'the gaps of a field: sets of cells above zero connected by their sides (across the antimeridian and over the poles too), largest deficit first, then lowest cell, numbered from 1; those of less than min_area_m2 are left out. area_m2: of its cells; deficit: sum of their values, as exact as coverage_sum; center: centre of a cell as deep inside as any, counted in cells from the outside; boundary: a MultiPolygon with holes, its area within 1 % of the cells''. A gap that does not lie within 70 degrees of its middle is cut into parts along the base faces of the grid, because PostGIS cannot tell the inside of a larger polygon from its outside. NULL gives no row';
 
 CREATE FUNCTION swarm_reward_internal.coverage_site_rows(deficit coverage, radius_m float8, sites integer,
     OUT rank integer, OUT location_wkb bytea, OUT gain float8, OUT remaining float8)
