@@ -142,19 +142,21 @@ COMMENT ON FUNCTION pay_epoch(epoch, policy) IS 'run_epoch step: scores, pools a
 CREATE FUNCTION reward_query(epoch_id bigint, p policy, scores text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 DECLARE
-	lots text := format($q$
-		SELECT c."position" AS lot, w.payable AS amount FROM epoch_pool w JOIN component c ON c.code = w.component WHERE w.epoch_id = %1$s AND w.component <> 'service_types'
-		UNION ALL SELECT v.lot, v.amount FROM service_lot(%1$s) v $q$, epoch_id);
-	shared text := CASE WHEN p.provider_cap_bps IS NULL THEN format('SELECT s.*, allocate(s.score, l.amount) OVER (PARTITION BY s.lot ORDER BY s.node_id) AS amount FROM %s s JOIN (%s) l ON l.lot = s.lot', scores, lots)
-		ELSE format($q$
-			SELECT s.*, allocate(s.score, c.amount) OVER (PARTITION BY s.lot, s.provider_id ORDER BY s.node_id) AS amount
-			FROM %1$s s JOIN (SELECT q.lot, q.provider_id, allocate(q.score, l.amount, floor(l.amount * %3$s / 10000)) OVER (PARTITION BY q.lot ORDER BY q.provider_id) AS amount
-				FROM (SELECT x.lot, x.provider_id, exact_sum(x.score) AS score FROM %1$s x GROUP BY x.lot, x.provider_id) q
-					JOIN (%2$s) l ON l.lot = q.lot) c ON c.lot = s.lot AND c.provider_id = s.provider_id $q$, scores, lots, p.provider_cap_bps) END;
+	whose CONSTANT text := CASE WHEN p.provider_cap_bps IS NULL THEN 'lot' ELSE 'lot, provider_id' END;
+	share CONSTANT text := CASE WHEN p.provider_cap_bps IS NULL THEN 'TABLE lot' ELSE format($q$
+		SELECT q.lot, q.provider_id, allocate(q.score, l.amount, floor(l.amount * %s / 10000)) OVER (PARTITION BY q.lot ORDER BY q.provider_id) AS amount
+		FROM (SELECT x.lot, x.provider_id, exact_sum(x.score) AS score FROM %s x GROUP BY x.lot, x.provider_id) q JOIN lot l ON l.lot = q.lot $q$, p.provider_cap_bps, scores) END;
+	-- of the nodes, for a condition to follow
+	part CONSTANT text := format('SELECT s.*, allocate(s.score, h.amount) OVER (PARTITION BY %1$s ORDER BY s.node_id) AS amount FROM %2$s s JOIN share h USING (%1$s)', whose, scores);
 BEGIN
 	RETURN format($q$
-		SELECT r.node_id, r.provider_id, r.score, c.code AS component, r.amount FROM (%1$s WHERE s.lot <= 7) r JOIN component c ON c."position" = r.lot
-		UNION ALL SELECT r.node_id, r.provider_id, exact_total(r.score), 'service_types'::code, sum(r.amount) FROM (%1$s WHERE s.lot > 7) r GROUP BY r.node_id, r.provider_id $q$, shared);
+		WITH lot AS (
+			SELECT c."position" AS lot, w.payable AS amount FROM epoch_pool w JOIN component c ON c.code = w.component WHERE w.epoch_id = %1$s AND w.component <> 'service_types'
+			UNION ALL SELECT v.lot, v.amount FROM service_lot(%1$s) v
+		), share AS MATERIALIZED (%2$s)
+		SELECT r.node_id, r.provider_id, r.score, c.code AS component, r.amount FROM (%3$s WHERE lot <= 7) r JOIN component c ON c."position" = r.lot
+		UNION ALL SELECT r.node_id, r.provider_id, exact_total(r.score), 'service_types'::code, sum(r.amount) FROM (%3$s WHERE lot > 7) r GROUP BY r.node_id, r.provider_id $q$,
+		epoch_id, share, part);
 END $$;
 COMMENT ON FUNCTION reward_query(bigint, policy, text) IS 'query for the rewards of an epoch by the scores in the table or query named scores';
 

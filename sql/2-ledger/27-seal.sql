@@ -15,10 +15,10 @@ COMMENT ON COLUMN epoch_seal.row_count IS 'its rows';
 COMMENT ON COLUMN epoch_seal.digest IS 'SHA-256 of them in any order, see rows_digest()';
 SELECT pg_catalog.pg_extension_config_dump('epoch_seal', '');
 
-CREATE FUNCTION row_sha256("row" record) RETURNS bytea
-AS 'MODULE_PATHNAME', 'sr_row_sha256' LANGUAGE c STABLE STRICT PARALLEL SAFE COST 500;
-COMMENT ON FUNCTION row_sha256(record) IS
-'SHA-256 of a row''s text in UTF-8, as sha256(convert_to("row"::text, ''UTF8'')); the text of some types depends on settings. NULL for NULL';
+CREATE FUNCTION row_sha256(VARIADIC "any") RETURNS bytea
+AS 'MODULE_PATHNAME', 'sr_row_sha256' LANGUAGE c STABLE PARALLEL SAFE COST 100;
+COMMENT ON FUNCTION row_sha256("any") IS
+'SHA-256 of values in the form in which COPY BINARY writes them, text in UTF-8: of each its length in four bytes and what its type sends, of NULL the length -1. The same whatever the settings of the session';
 
 CREATE FUNCTION sha256_agg_transfn(internal, bytea) RETURNS internal
 AS 'MODULE_PATHNAME', 'sr_sha256_agg_transfn' LANGUAGE c IMMUTABLE PARALLEL SAFE;
@@ -55,23 +55,22 @@ END;
 COMMENT ON FUNCTION sealed_relation() IS 'tables of which an epoch seals rows, with the condition that selects them; $1: the epoch, $2: its policy';
 
 CREATE FUNCTION rows_digest(relation text, filter text, epoch_id bigint, policy_id bigint, OUT row_count bigint, OUT digest bytea)
-LANGUAGE plpgsql STABLE STRICT SET search_path FROM CURRENT
-SET extra_float_digits = 1 SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres' SET bytea_output = 'hex' AS $$
+LANGUAGE plpgsql STABLE STRICT SET search_path FROM CURRENT AS $$
 DECLARE
 	list text;
 BEGIN
-	-- what is no input and no result is left out; fields are hashed in their binary form: it is smaller and just as canonical
-	SELECT string_agg(format(CASE WHEN a.atttypid = 'coverage'::regtype THEN 'sha256(coverage_send(t.%I))' ELSE 't.%I' END, a.attname), ', ' ORDER BY a.attnum)
+	-- what is no input and no result is left out
+	SELECT string_agg(format('t.%I', a.attname), ', ' ORDER BY a.attnum)
 	INTO list
 	FROM pg_attribute a
 	WHERE a.attrelid = relation::regclass AND a.attnum > 0 AND NOT a.attisdropped
 		AND NOT (relation = 'epoch' AND a.attname IN ('status', 'note', 'held_reason', 'digest', 'facts', 'first_computed_at', 'computed_at', 'final_at'))
 		AND NOT (relation = 'policy' AND a.attname IN ('note', 'is_builtin'));
-	EXECUTE format('SELECT count(*), sha256_agg(row_sha256(ROW(%s))) FROM %I t WHERE %s', list, relation, filter)
+	EXECUTE format('SELECT count(*), sha256_agg(row_sha256(%s)) FROM %I t WHERE %s', list, relation, filter)
 	INTO row_count, digest USING epoch_id, policy_id;
 END $$;
 COMMENT ON FUNCTION rows_digest(text, text, bigint, bigint) IS
-'number and SHA-256 of the rows of a table that a condition selects, see sealed_relation(); the same for the same rows in any order, whatever the settings of the session';
+'number and SHA-256 of the rows of a table that a condition selects, see sealed_relation(); the same for the same rows in any order';
 
 CREATE FUNCTION is_archived(epoch_id bigint) RETURNS boolean
 LANGUAGE plpgsql STABLE STRICT SET search_path FROM CURRENT AS $$
@@ -89,9 +88,9 @@ $$;
 COMMENT ON FUNCTION epoch_seals(bigint) IS 'the seals of an epoch as its rows are now, but for what was archived. No row for NULL';
 
 CREATE FUNCTION epoch_digest(epoch_id bigint) RETURNS bytea
-LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET bytea_output = 'hex' AS $$
+LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $$
 	SELECT sha256(coalesce((SELECT p.digest FROM epoch e JOIN epoch p ON p.epoch_id = e.previous_epoch_id WHERE e.epoch_id = $1), '')
-		|| (SELECT string_agg(sha256(convert_to(ROW(s.relation, s.row_count, s.digest)::text, 'UTF8')), '' ORDER BY s.relation) FROM epoch_seal s WHERE s.epoch_id = $1))
+		|| (SELECT string_agg(row_sha256(s.relation, s.row_count, s.digest), '' ORDER BY s.relation) FROM epoch_seal s WHERE s.epoch_id = $1))
 $$;
 COMMENT ON FUNCTION epoch_digest(bigint) IS 'digest of an epoch: SHA-256 over the digest of the previous epoch and the seals of this one';
 

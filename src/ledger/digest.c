@@ -1,15 +1,17 @@
 /*
- * digest.c: what makes a changed bit of a computed epoch visible: SHA-256 of a
- * row, and of a set of rows whatever their order.
+ * digest.c: what makes a changed bit of a computed epoch visible: SHA-256 of the
+ * values of a row, and of a set of rows whatever their order.
  */
 #include "postgres.h"
 #include "base/compat.h"
 
 #include "common/cryptohash.h"
 #include "common/sha2.h"
+#include "libpq/pqformat.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "base/aggregate.h"
@@ -25,6 +27,30 @@ typedef struct Sha256
 /* The hashes of a set, in the order in which they came. */
 typedef SR_ARRAY(Sha256) Sha256Set;
 
+static void
+start_hash(pg_cryptohash_ctx *context)
+{
+	if (pg_cryptohash_init(context) < 0)
+		elog(ERROR, "could not begin a SHA-256 hash");
+}
+
+static void
+add_to_hash(pg_cryptohash_ctx *context, const void *data, Size length)
+{
+	if (pg_cryptohash_update(context, data, length) < 0)
+		elog(ERROR, "could not add to a SHA-256 hash");
+}
+
+static Sha256
+end_hash(pg_cryptohash_ctx *context)
+{
+	Sha256		hash;
+
+	if (pg_cryptohash_final(context, hash.bytes, sizeof(hash.bytes)) < 0)
+		elog(ERROR, "could not end a SHA-256 hash");
+	return hash;
+}
+
 /* SHA-256 of some bytes. */
 static Sha256
 sha256_of(const void *data, Size length)
@@ -34,10 +60,9 @@ sha256_of(const void *data, Size length)
 
 	if (context == NULL)
 		sr_out_of_memory();
-	if (pg_cryptohash_init(context) < 0 ||
-		pg_cryptohash_update(context, data, length) < 0 ||
-		pg_cryptohash_final(context, hash.bytes, sizeof(hash.bytes)) < 0)
-		elog(ERROR, "could not compute a SHA-256 hash");
+	start_hash(context);
+	add_to_hash(context, data, length);
+	hash = end_hash(context);
 	pg_cryptohash_free(context);
 	return hash;
 }
@@ -53,28 +78,113 @@ to_bytea(Sha256 hash)
 	return result;
 }
 
-/* SHA-256 of a row's text in UTF-8. */
+/* How values of a call are hashed, kept from row to row. */
+typedef struct RowHash
+{
+	StringInfoData row;			/* what is yet to be hashed of the row */
+	FmgrInfo	send[FLEXIBLE_ARRAY_MEMBER];	/* of each argument */
+} RowHash;
+
+/* Above this what there is of a row is hashed, so that fields need no copy. */
+#define MOST_AT_ONCE 8192
+
+static RowHash *
+prepare_row_hash(FunctionCallInfo fcinfo)
+{
+	MemoryContext context = fcinfo->flinfo->fn_mcxt;
+	MemoryContext before = MemoryContextSwitchTo(context);
+	RowHash    *hash = palloc(offsetof(RowHash, send) + (Size) PG_NARGS() * sizeof(FmgrInfo));
+
+	initStringInfo(&hash->row);
+	for (int i = 0; i < PG_NARGS(); i++)
+	{
+		Oid			type = get_fn_expr_argtype(fcinfo->flinfo, i);
+		Oid			send;
+		bool		is_varlena;
+
+		if (!OidIsValid(type))
+			elog(ERROR, "could not determine the type of argument %d", i + 1);
+		getTypeBinaryOutputInfo(type, &send, &is_varlena);
+		fmgr_info_cxt(send, &hash->send[i], context);
+	}
+	MemoryContextSwitchTo(before);
+	fcinfo->flinfo->fn_extra = hash;
+	return hash;
+}
+
+/*
+ * SHA-256 of values as COPY BINARY writes them in UTF-8: the length of each in
+ * four bytes, then what its type sends; NULL is the length -1.
+ */
 SR_FUNCTION(sr_row_sha256);
 Datum
 sr_row_sha256(PG_FUNCTION_ARGS)
 {
-	FmgrInfo   *out = fcinfo->flinfo->fn_extra;
-	char	   *text;
-	char	   *utf8;
-	int			length;
+	RowHash    *hash = fcinfo->flinfo->fn_extra;
+	pg_cryptohash_ctx *context = NULL;
+	Sha256		result;
 
-	if (out == NULL)
+	if (hash == NULL)
+		hash = prepare_row_hash(fcinfo);
+	resetStringInfo(&hash->row);
+	for (int i = 0; i < PG_NARGS(); i++)
 	{
-		out = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(FmgrInfo));
-		fmgr_info_cxt(F_RECORD_OUT, out, fcinfo->flinfo->fn_mcxt);
-		fcinfo->flinfo->fn_extra = out;
+		FmgrInfo   *send = &hash->send[i];
+		const char *data;
+		int			length;
+
+		if (PG_ARGISNULL(i))
+		{
+			pq_sendint32(&hash->row, (uint32) -1);
+			continue;
+		}
+		/* the commonest types without a call; text without the client's encoding */
+		switch (send->fn_oid)
+		{
+			case F_INT8SEND:
+			case F_FLOAT8SEND:
+				pq_sendint32(&hash->row, sizeof(int64));
+				pq_sendint64(&hash->row, (uint64) DatumGetInt64(PG_GETARG_DATUM(i)));
+				continue;
+			case F_TEXTSEND:
+				{
+					text	   *value = PG_GETARG_TEXT_PP(i);
+
+					data = pg_server_to_any(VARDATA_ANY(value), (int) VARSIZE_ANY_EXHDR(value), PG_UTF8);
+					length = data == VARDATA_ANY(value) ? (int) VARSIZE_ANY_EXHDR(value) : (int) strlen(data);
+					break;
+				}
+			default:
+				{
+					bytea	   *value = SendFunctionCall(send, PG_GETARG_DATUM(i));
+
+					data = VARDATA(value);
+					length = (int) (VARSIZE(value) - VARHDRSZ);
+				}
+		}
+		pq_sendint32(&hash->row, (uint32) length);
+		if (hash->row.len + (Size) length <= MOST_AT_ONCE)
+		{
+			appendBinaryStringInfo(&hash->row, data, length);
+			continue;
+		}
+		if (context == NULL)
+		{
+			context = pg_cryptohash_create(PG_SHA256);
+			if (context == NULL)
+				sr_out_of_memory();
+			start_hash(context);
+		}
+		add_to_hash(context, hash->row.data, (Size) hash->row.len);
+		resetStringInfo(&hash->row);
+		add_to_hash(context, data, (Size) length);
 	}
-	text = DatumGetCString(FunctionCall1(out, PG_GETARG_DATUM(0)));
-	length = (int) strlen(text);
-	utf8 = pg_server_to_any(text, length, PG_UTF8);
-	if (utf8 != text)
-		length = (int) strlen(utf8);
-	PG_RETURN_BYTEA_P(to_bytea(sha256_of(utf8, (Size) length)));
+	if (context == NULL)
+		PG_RETURN_BYTEA_P(to_bytea(sha256_of(hash->row.data, (Size) hash->row.len)));
+	add_to_hash(context, hash->row.data, (Size) hash->row.len);
+	result = end_hash(context);
+	pg_cryptohash_free(context);
+	PG_RETURN_BYTEA_P(to_bytea(result));
 }
 
 /* An empty set with room for so many hashes, all of it in a memory context. */

@@ -30,11 +30,23 @@ FROM swarm_reward_internal.sealed_relation() s
 CREATE TABLE pg_temp.free AS SELECT relation, attname FROM pg_temp.target
 WHERE (relation, attname) IN (SELECT 'epoch', c FROM unnest(ARRAY['status', 'note', 'held_reason', 'digest', 'facts', 'first_computed_at', 'computed_at', 'final_at']) c
 	UNION ALL VALUES ('policy', 'note'), ('policy', 'is_builtin'));
-SELECT plan(6 + 2 * (SELECT count(DISTINCT relation) FROM pg_temp.target)::int);
+SELECT plan(9 + 2 * (SELECT count(DISTINCT relation) FROM pg_temp.target)::int);
 SELECT ok((SELECT count(*) > 180 FROM pg_temp.target), 'there are many columns');
 SELECT is((SELECT count(*) FROM pg_temp.free), 10::bigint, 'of which ten are free');
 SELECT is_empty('SELECT * FROM verify_epoch(2) WHERE NOT ok', 'the epoch verifies before anything is changed');
 SELECT is_empty('SELECT FROM epoch WHERE epoch_id = 2 AND (engine IS NULL OR engine NOT LIKE ''swarm_reward %, postgis %'')', 'the engine and PostGIS have a version, which is sealed');
+
+-- what a seal is of, from the server's own functions
+CREATE FUNCTION pg_temp.sent(VARIADIC "values" bytea[]) RETURNS bytea LANGUAGE sql AS $$
+	SELECT sha256(string_agg(CASE WHEN v IS NULL THEN int4send(-1) ELSE int4send(length(v)) || v END, '' ORDER BY o)) FROM unnest("values") WITH ORDINALITY u (v, o)
+$$;
+SET LOCAL client_encoding = 'LATIN1';
+SELECT is(swarm_reward_internal.row_sha256(1::bigint, 'NaN'::float8, U&'\00e9\00df'::text, NULL::int, 1.50, true, tstzrange('2024-01-01', NULL), 'k'::code, -3),
+	pg_temp.sent(int8send(1), float8send('NaN'), '\xc3a9c39f', NULL, numeric_send(1.50), boolsend(true), range_send(tstzrange('2024-01-01', NULL)), 'k', int4send(-3)),
+	'values are hashed as they are sent, text in UTF-8 whatever the client has');
+RESET client_encoding;
+SELECT is(swarm_reward_internal.row_sha256(7::bigint, repeat('x', 30000), 'y'::text, repeat('z', 9000)), pg_temp.sent(int8send(7), repeat('x', 30000)::bytea, 'y', repeat('z', 9000)::bytea), 'also long ones');
+SELECT isnt(swarm_reward_internal.row_sha256('ab'::text, 'c'::text), swarm_reward_internal.row_sha256('a'::text, 'bc'::text), 'where one value ends matters');
 
 -- nothing but the seals is to find it
 SET LOCAL session_replication_role = replica;
