@@ -29,7 +29,7 @@ typedef struct Part
 
 typedef struct ExactSum
 {
-	int64		rows;
+	int64		rows;			/* of which zeros count only where there is nothing else */
 	double		first;			/* row, which is not among the parts while it is the only one */
 	SR_ARRAY(Part) parts;		/* in no order */
 } ExactSum;
@@ -70,11 +70,6 @@ add_decimal(ExactSum *state, double x)
 	bool		point = false;
 	int			i = 0;
 
-	if (x == 0)
-	{
-		add(state, 0, 0);
-		return;
-	}
 	length = double_to_shortest_decimal_bufn(x, text);
 	if (text[i] == '-')
 	{
@@ -103,6 +98,13 @@ add_decimal(ExactSum *state, double x)
 	add(state, negative ? -digits : digits, exponent);
 }
 
+/* Is there no row but zeros? */
+static bool
+is_nothing(const ExactSum *state)
+{
+	return state->rows == 0 || (state->rows == 1 && state->first == 0);
+}
+
 /* Puts the first row among the parts; in the memory of the aggregate. */
 static void
 add_first(ExactSum *state)
@@ -129,17 +131,20 @@ sr_exact_sum_transfn(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("cannot take %s as a number", float8out_internal(x))));
-	if (state->rows == 0)
+	if (is_nothing(state))
+	{
 		state->first = x;
-	else
+		state->rows = 1;
+	}
+	else if (x != 0)
 	{
 		MemoryContext before = MemoryContextSwitchTo(context);
 
 		add_first(state);
 		add_decimal(state, x);
 		MemoryContextSwitchTo(before);
+		state->rows++;
 	}
-	state->rows++;
 	PG_RETURN_POINTER(state);
 }
 
@@ -153,8 +158,10 @@ sr_exact_sum_combine(PG_FUNCTION_ARGS)
 	ExactSum   *other = PG_ARGISNULL(1) ? NULL : (ExactSum *) PG_GETARG_POINTER(1);
 	MemoryContext before;
 
-	if (other == NULL || other->rows == 0)
+	if (other == NULL || other->rows == 0 || (is_nothing(other) && state->rows > 0))
 		PG_RETURN_POINTER(state);
+	if (is_nothing(state))
+		state->rows = 0;
 	before = MemoryContextSwitchTo(context);
 	if (state->rows == 0 && other->rows == 1)
 		state->first = other->first;

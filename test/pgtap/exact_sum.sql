@@ -6,7 +6,7 @@
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS swarm_reward CASCADE;
-SELECT plan(9);
+SELECT plan(10);
 SET search_path = swarm_reward_internal, swarm_reward, public;
 
 CREATE TABLE some_float AS
@@ -17,6 +17,8 @@ ANALYZE some_float;
 
 SELECT is_empty($$SELECT i % 5000 FROM some_float GROUP BY 1 HAVING exact_sum(x) IS DISTINCT FROM sum(exact(x)) OR scale(exact_sum(x)) <> scale(sum(exact(x)))$$, 'a few rows each');
 SELECT is_empty($$SELECT i FROM some_float GROUP BY i HAVING exact_sum(x) IS DISTINCT FROM sum(exact(x)) OR exact_total(x) IS DISTINCT FROM sum(exact(x))::float8$$, 'one row each');
+SELECT is_empty($$SELECT i / 9 FROM some_float WHERE x IN (0, i) OR abs(x) < 1 GROUP BY 1 HAVING exact_sum(x) IS DISTINCT FROM sum(exact(x)) OR exact_total(x) IS DISTINCT FROM sum(exact(x))::float8
+	OR scale(exact_sum(x)) <> scale(sum(exact(x)))$$, 'zeros before, beside and after others');
 SELECT is(exact_sum(x), sum(exact(x)), 'all of them') FROM some_float;
 SELECT is(exact_total(x ORDER BY i DESC), sum(exact(x))::float8, 'the other way round') FROM some_float WHERE abs(x) < 1e10;
 SELECT ok(NOT EXISTS (SELECT FROM (SELECT exact_sum(x) OVER (PARTITION BY i % 7 ORDER BY i) AS a, sum(exact(x)) OVER (PARTITION BY i % 7 ORDER BY i) AS b FROM some_float WHERE i < 500) w WHERE a <> b),
