@@ -266,7 +266,20 @@ REVOKE ALL ON PROCEDURE swarm_reward.finalize_epoch(bigint) FROM PUBLIC;
 -- A final epoch never changes, nor does a computed one but by computing it again.
 CREATE FUNCTION epoch_guard() RETURNS trigger
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+	later bigint;
 BEGIN
+	IF NEW.status = 'planned' AND NEW.epoch_id > 0 THEN
+		SELECT e.epoch_id INTO later FROM epoch e WHERE e.status = 'final' AND e.period >> NEW.period ORDER BY e.period LIMIT 1;
+		IF FOUND THEN
+			RAISE EXCEPTION 'epoch % for % comes before epoch %, which is final', NEW.epoch_id, NEW.period, later
+				USING ERRCODE = 'restrict_violation', DETAIL = 'Epochs are computed in order, and what comes after it has been paid without it.',
+					HINT = 'SELECT swarm_reward.plan_epochs(until, length, budget) goes on from the last epoch.';
+		END IF;
+	END IF;
+	IF TG_OP = 'INSERT' THEN
+		RETURN NEW;
+	END IF;
 	IF TG_OP = 'DELETE' THEN
 		IF OLD.status IN ('computed', 'final') THEN
 			RAISE EXCEPTION 'epoch % is % and cannot be deleted', OLD.epoch_id, OLD.status
@@ -284,8 +297,8 @@ BEGIN
 	END IF;
 	RETURN NEW;
 END $$;
-COMMENT ON FUNCTION epoch_guard() IS 'trigger: of a final epoch only the note changes; a computed one keeps its period, budget, policy and baseline until it is reopened';
-CREATE TRIGGER epoch_guard BEFORE UPDATE OR DELETE ON epoch FOR EACH ROW EXECUTE FUNCTION epoch_guard();
+COMMENT ON FUNCTION epoch_guard() IS 'trigger: of a final epoch only the note changes; a computed one keeps its period, budget, policy and baseline until it is reopened; none is planned before a final one';
+CREATE TRIGGER epoch_guard BEFORE INSERT OR UPDATE OR DELETE ON epoch FOR EACH ROW EXECUTE FUNCTION epoch_guard();
 
 -- ---- what is due ----
 

@@ -3,6 +3,20 @@
 -- corrections of final epochs: what they paid stands, differences are posted.
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.internal_path'), true);
 
+-- Nothing keeps the times of keys that are not above 0 apart: kept, such an epoch would be paid a second time. Looked at
+-- when the transaction ends, which a rehearsal does not see.
+CREATE FUNCTION refuse_rehearsal() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+	RAISE EXCEPTION 'epoch % cannot be kept: the key of an epoch is above 0', NEW.epoch_id
+		USING ERRCODE = 'check_violation', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = 'epoch_id',
+			DETAIL = 'A key below 0 is a rehearsal of the epoch with the key above 0, which is always rolled back.',
+			HINT = 'Leave epoch_id out, it is numbered by default; or SELECT swarm_reward.plan_epochs(until, length, budget).';
+END $$;
+COMMENT ON FUNCTION refuse_rehearsal() IS 'trigger: an epoch whose key is not above 0 does not outlive its transaction';
+CREATE CONSTRAINT TRIGGER epoch_is_no_rehearsal AFTER INSERT OR UPDATE OF epoch_id ON epoch DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW WHEN (NEW.epoch_id <= 0) EXECUTE FUNCTION refuse_rehearsal();
+
 CREATE FUNCTION rehearse_epoch(epoch_id bigint, previous_epoch_id bigint, policy_id bigint DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql SET search_path FROM CURRENT SET client_min_messages = warning AS $$
 #variable_conflict use_variable
@@ -13,6 +27,7 @@ BEGIN
 		RAISE EXCEPTION 'epoch % cannot be computed again: epoch % is archived', epoch_id, CASE WHEN is_archived(epoch_id) THEN epoch_id ELSE previous_epoch_id END
 			USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = 'It would start from what that one left.';
 	END IF;
+	SET CONSTRAINTS swarm_reward.epoch_is_no_rehearsal DEFERRED;
 	INSERT INTO epoch (epoch_id, period, budget, baseline, policy_id, previous_epoch_id)
 	VALUES (-epoch_id, tstzrange(lower(e.period), least(upper(e.period), now())),
 		-- of an epoch that has not ended, the part of its budget that its time has come for

@@ -142,6 +142,8 @@ SELECT pg_temp.refused($$ INSERT INTO epoch (period, budget) VALUES ('[2024-05-0
 SELECT pg_temp.refused($$ INSERT INTO epoch (period, budget) VALUES ('[2024-05-01,2024-05-02]', 1) $$, '23514', 'period|open where it ends', 'to exclusive');
 SELECT pg_temp.refused($$ INSERT INTO epoch (period, budget) VALUES ('[2024-05-01,)', 1) $$, '23514', 'period|with both', 'to exclusive');
 SELECT pg_temp.refused($$ INSERT INTO epoch (period, budget) VALUES ('[2024-03-01,2024-04-01)', 1) $$, '23P01', 'epoch 3|2024-03-31', 'plan_epochs');
+SELECT pg_temp.refused(format('INSERT INTO epoch (epoch_id, period, budget) VALUES (%s, ''[2024-01-01,2024-02-01)'', 1); SET CONSTRAINTS ALL IMMEDIATE', i), '23514', format('epoch %s cannot be kept|above 0', i), 'plan_epochs') FROM unnest(ARRAY[0, -1, -77]) i;
+SELECT pg_temp.refused($$ UPDATE epoch SET epoch_id = -3 WHERE epoch_id = 3; SET CONSTRAINTS ALL IMMEDIATE $$, '23514', 'epoch -3 cannot be kept', 'plan_epochs');
 SELECT pg_temp.refused($$ SELECT plan_epochs('2030-01-01', '1 day', 10.5) $$, '22023', '10.5', 'whole number');
 SELECT pg_temp.refused($$ SELECT plan_epochs('2030-01-01', '0', 10) $$, '22023', '00:00:00', 'at least a second');
 SELECT pg_temp.refused($$ CALL run_epoch(77) $$, 'P0002', 'epoch 77 does not exist', 'plan_epochs');
@@ -161,6 +163,14 @@ UPDATE epoch SET first_computed_at = first_computed_at - interval '8 days' WHERE
 SELECT pg_temp.refused($$ CALL finalize_epoch(1) $$, '55000', 'epoch 1|a test', 'release_epoch(1');
 SELECT pg_temp.mended($$ CALL finalize_epoch(1) $$);
 SELECT pg_temp.refused($$ CALL run_epoch(1) $$, '23001', 'epoch 1 is final', 'restate_epoch(1');
+SELECT pg_temp.refused($$ INSERT INTO epoch (period, budget) VALUES ('[2023-11-01,2024-01-01)', 1) $$, '23001', '2023-11-01|before epoch 1, which is final', 'plan_epochs');
+SAVEPOINT planned;
+INSERT INTO epoch (epoch_id, period, budget) VALUES (90, '[2025-01-01,2025-02-01)', 1);
+SELECT pg_temp.refused($$ UPDATE epoch SET period = '[2023-11-01,2024-01-01)' WHERE epoch_id = 90 $$, '23001', 'epoch 90|before epoch 1, which is final', 'plan_epochs');
+ROLLBACK TO planned;
+SET CONSTRAINTS ALL IMMEDIATE;
+SELECT lives_ok($$ SELECT count(*) FROM preview_epoch(1) $$, 'a rehearsal does not mind when constraints are looked at');
+SELECT lives_ok($$ SELECT count(*) FROM restate_epoch(1, 'x', true) $$, 'nor does a restatement');
 SELECT pg_temp.mended($$ UPDATE epoch SET budget = 5 WHERE epoch_id = 1 $$, false);
 SELECT pg_temp.refused($$ UPDATE node SET location = 'POINT(2 2)' WHERE node_id = 2 $$, '23001', 'node 2|2024-02-01', 'replace_node(2');
 SELECT pg_temp.mended($$ DELETE FROM node WHERE node_id = 2 $$, false);
