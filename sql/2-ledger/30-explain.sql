@@ -16,6 +16,10 @@ DECLARE
 	n epoch_node;
 BEGIN
 	SELECT * INTO n FROM epoch_node x WHERE x.epoch_id = $2 AND x.node_id = $1;
+	IF n.node_id IS NULL AND is_archived($2) THEN
+		RAISE EXCEPTION 'epoch % is archived: what it paid node % cannot be explained any more', $2, $1
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('Its rows are where archive_epoch() put them, in swarm_reward_internal.archived_epoch_node_%s and beside, or in a backup.', $2);
+	END IF;
 	IF NOT has_table_privilege(session_user, 'swarm_reward.node_reward', 'SELECT') AND NOT EXISTS (
 			SELECT FROM provider p WHERE p.provider_id = n.provider_id AND p.role_name IS NOT NULL AND pg_has_role(session_user, p.role_name, 'MEMBER')) THEN
 		RAISE EXCEPTION 'node % is not yours to ask about', $1
@@ -30,7 +34,7 @@ BEGIN
 	END IF;
 	RETURN n;
 END $$;
-COMMENT ON FUNCTION check_may_see(bigint, bigint) IS 'the row of a node in an epoch, for who may see it. Errors: no such node, no member then, somebody else''s';
+COMMENT ON FUNCTION check_may_see(bigint, bigint) IS 'the row of a node in an epoch, for who may see it. Errors: no such node, no member then, archived, somebody else''s';
 
 CREATE FUNCTION swarm_reward.explain_reward(node_id bigint, epoch_id bigint)
 RETURNS TABLE (component text, term text, value text, formula text, inputs jsonb, hint text)
@@ -183,7 +187,7 @@ BEGIN
 	ORDER BY c."position";
 END $$;
 COMMENT ON FUNCTION swarm_reward.explain_reward(bigint, bigint) IS
-'how what a node got in an epoch came about: a row for each term, of the node and of each component down to the amount, with its value, the formula with the numbers in it, its inputs to the last bit, and what would have changed it. From frozen rows alone. A provider''s own login can ask about its own nodes. Errors: no such epoch, no results yet, no such node, no member then, somebody else''s node';
+'how what a node got in an epoch came about: a row for each term, of the node and of each component down to the amount, with its value, the formula with the numbers in it, its inputs to the last bit, and what would have changed it. From frozen rows alone. A provider''s own login can ask about its own nodes. Errors: no such epoch, no results yet, archived, no such node, no member then, somebody else''s node';
 REVOKE ALL ON FUNCTION swarm_reward.explain_reward(bigint, bigint) FROM PUBLIC;
 
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.script_path'), true);

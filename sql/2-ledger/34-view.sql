@@ -95,13 +95,18 @@ COMMENT ON COLUMN location_trust.place_trust IS 'what of its contribution counts
 COMMENT ON COLUMN location_trust.verdict IS 'impossible (nothing is paid), unknown (nothing that depends on place is paid), suspect (shown, costs nothing), uncertain (counts in part), trusted';
 
 CREATE VIEW growth_metric AS
-SELECT e.epoch_id, lower(e.period) AS starts_at, upper(e.period) AS ends_at, n.nodes, n.contributing, n.providers, n.new_nodes,
-	n.kept / nullif(n.before, 0)::double precision AS retention, n.contribution,
+SELECT e.epoch_id, lower(e.period) AS starts_at, upper(e.period) AS ends_at,
+	CASE WHEN NOT gone.here THEN n.nodes END AS nodes, CASE WHEN NOT gone.here THEN n.contributing END AS contributing, CASE WHEN NOT gone.here THEN n.providers END AS providers,
+	CASE WHEN NOT gone.here AND NOT gone.before THEN n.new_nodes END AS new_nodes, CASE WHEN NOT gone.here THEN n.kept / nullif(n.before, 0)::double precision END AS retention, n.contribution,
 	f.demand, f.served, f.newly_served, w.paid, w.paid::text AS paid_text, w.for_growth / nullif(f.newly_served, 0)::numeric AS paid_per_newly_served,
 	v.utilisation, n.concentration
 FROM epoch e JOIN policy p ON p.policy_id = e.policy_id,
 	LATERAL (SELECT coverage_sum(e.demand) AS demand, coverage_sum(e.demand * coverage_least(e.supply / p.supply_target::double precision, 1::double precision)) AS served,
 		coverage_sum(e.demand * coverage_greatest(coverage_least(e.supply / p.supply_target::double precision, 1::double precision) - e.reference, 0::double precision)) AS newly_served) f,
+	-- what was archived is not known, which is not 0
+	LATERAL (SELECT count(*) FILTER (WHERE s.epoch_id = e.epoch_id) > 0 AS here, count(*) FILTER (WHERE s.epoch_id = e.previous_epoch_id) > 0 AS before
+		FROM swarm_reward_internal.epoch_seal s WHERE s.epoch_id IN (e.epoch_id, e.previous_epoch_id) AND s.relation = 'epoch_node' AND s.row_count > 0
+			AND NOT EXISTS (SELECT FROM epoch_node x WHERE x.epoch_id = s.epoch_id)) gone,
 	LATERAL (SELECT count(*) AS nodes, count(*) FILTER (WHERE x.contribution > 0) AS contributing, count(DISTINCT x.provider_id) AS providers,
 			count(*) FILTER (WHERE o.node_id IS NULL) AS new_nodes, count(*) FILTER (WHERE o.contribution > 0 AND x.contribution > 0) AS kept,
 			(SELECT count(*) FROM epoch_node b WHERE b.epoch_id = e.previous_epoch_id AND b.contribution > 0) AS before,
@@ -119,17 +124,17 @@ COMMENT ON VIEW growth_metric IS 'what each computed epoch brought, and what tha
 COMMENT ON COLUMN growth_metric.epoch_id IS 'the epoch';
 COMMENT ON COLUMN growth_metric.starts_at IS 'its start';
 COMMENT ON COLUMN growth_metric.ends_at IS 'its end, exclusive';
-COMMENT ON COLUMN growth_metric.nodes IS 'members';
-COMMENT ON COLUMN growth_metric.contributing IS 'of them those that contribute';
-COMMENT ON COLUMN growth_metric.providers IS 'providers of members';
-COMMENT ON COLUMN growth_metric.new_nodes IS 'members that the epoch before did not have';
-COMMENT ON COLUMN growth_metric.retention IS 'share of the nodes that contributed in the epoch before and still do; NULL without such';
-COMMENT ON COLUMN growth_metric.contribution IS 'of all nodes';
+COMMENT ON COLUMN growth_metric.nodes IS 'members; NULL: archived';
+COMMENT ON COLUMN growth_metric.contributing IS 'of them those that contribute; NULL: archived';
+COMMENT ON COLUMN growth_metric.providers IS 'providers of members; NULL: archived';
+COMMENT ON COLUMN growth_metric.new_nodes IS 'members that the epoch before did not have; NULL: one of the two is archived';
+COMMENT ON COLUMN growth_metric.retention IS 'share of the nodes that contributed in the epoch before and still do; NULL without such, or archived';
+COMMENT ON COLUMN growth_metric.contribution IS 'of all nodes; NULL without any, or archived';
 COMMENT ON COLUMN growth_metric.demand IS 'all demand';
 COMMENT ON COLUMN growth_metric.served IS 'demand that is served';
 COMMENT ON COLUMN growth_metric.newly_served IS 'demand that is served above what is taken for given';
 COMMENT ON COLUMN growth_metric.paid IS 'base units paid';
 COMMENT ON COLUMN growth_metric.paid_text IS 'the same as text, for clients that would round it';
 COMMENT ON COLUMN growth_metric.paid_per_newly_served IS 'base units that new_regions and geographic_gaps paid per unit of newly served demand; NULL without such';
-COMMENT ON COLUMN growth_metric.utilisation IS 'work done over what resources could have done, of services with policy_service.max_work_per_hour; NULL without such';
-COMMENT ON COLUMN growth_metric.concentration IS 'Herfindahl-Hirschman index of the providers'' contributions: 1 is one provider';
+COMMENT ON COLUMN growth_metric.utilisation IS 'work done over what resources could have done, of services with policy_service.max_work_per_hour; NULL without such, or archived';
+COMMENT ON COLUMN growth_metric.concentration IS 'Herfindahl-Hirschman index of the providers'' contributions: 1 is one provider; NULL without any, or archived';

@@ -2,7 +2,7 @@
 \set ON_ERROR_STOP on
 BEGIN;
 \ir small.psql
-SELECT plan(27);
+SELECT plan(29);
 CREATE FUNCTION pg_temp.held(what text) RETURNS numeric LANGUAGE sql AS
 $$ SELECT coalesce(sum(p.amount), 0) FROM account a JOIN posting p USING (account_id) WHERE a.kind = what $$;
 
@@ -56,5 +56,8 @@ SELECT is_empty('SELECT * FROM restate_epoch(2, ''once more'')', 'a second time 
 SELECT archive_epoch(1, 'a test') \g /dev/null
 SELECT throws_ok('SELECT * FROM restate_epoch(2, ''after'')', '55000', 'epoch 2 cannot be computed again: epoch 1 is archived', 'what an archived epoch left is not there to start from');
 SELECT throws_ok('SELECT * FROM preview_epoch(1)', '55000', 'epoch 1 cannot be computed again: epoch 1 is archived', 'nor is it itself');
+SELECT throws_ok('SELECT * FROM explain_reward(1, 1)', '55000', 'epoch 1 is archived: what it paid node 1 cannot be explained any more', 'nor is what it paid explained, which is not to say that a node was no member');
+SELECT results_eq('SELECT epoch_id, nodes, new_nodes, retention IS NULL, paid > 0 FROM growth_metric WHERE epoch_id < 3 ORDER BY 1',
+	'SELECT 1::bigint, NULL::bigint, NULL::bigint, true, true UNION ALL SELECT 2, count(*), NULL, true, true FROM epoch_node WHERE epoch_id = 2', 'what is archived is not known, instead of 0, and what came after it is not new');
 SELECT * FROM finish();
 ROLLBACK;
