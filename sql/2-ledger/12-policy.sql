@@ -79,7 +79,7 @@ CREATE TABLE policy (
 	-- emission
 	emission numeric CHECK (emission BETWEEN 0 AND 1e37 AND scale(emission) = 0),
 	emission_half_life interval CHECK (swarm_reward_internal.is_span(emission_half_life)),
-	CONSTRAINT policy_pools_sum_to_10000 CHECK (new_regions_bps + geographic_gaps_bps + resource_gaps_bps + resource_types_bps
+	CONSTRAINT policy_pools_sum_to_10000 CHECK (new_regions_bps::bigint + geographic_gaps_bps + resource_gaps_bps + resource_types_bps
 		+ network_capacity_bps + service_types_bps + specialization_bps = 10000),
 	CONSTRAINT policy_uptime_ramp CHECK (uptime_floor < uptime_target),
 	CONSTRAINT policy_response_ramp CHECK (response_limit_ms > response_target_ms),

@@ -12,7 +12,8 @@ CREATE TABLE telemetry (
 	sampled_at timestamptz NOT NULL CHECK (isfinite(sampled_at)),
 	latency_ms double precision CHECK (latency_ms >= 0 AND latency_ms < 'Infinity'),
 	ok boolean NOT NULL,
-	work bigint DEFAULT 0 CHECK (work >= 0),
+	-- a summary counts to 2^63, and quantiles are weighted by work
+	work bigint DEFAULT 0 CHECK (work BETWEEN 0 AND 1000000000000000),
 	fee numeric CHECK (fee >= 0 AND fee < 1e38 AND scale(fee) = 0),
 	energy_mwh bigint CHECK (energy_mwh >= 0),
 	service_key text COLLATE "C" NOT NULL GENERATED ALWAYS AS (coalesce(service_type::text, '')) STORED,
@@ -30,7 +31,7 @@ COMMENT ON COLUMN telemetry.energy_mwh IS 'energy used, in milliwatt hours; NULL
 COMMENT ON COLUMN telemetry.service_key IS 'service_type, or the empty string for a heartbeat: a primary key cannot hold NULL';
 COMMENT ON CONSTRAINT telemetry_sampled_at_check ON telemetry IS 'a time that is not infinite';
 COMMENT ON CONSTRAINT telemetry_latency_ms_check ON telemetry IS 'at least 0 and not infinite';
-COMMENT ON CONSTRAINT telemetry_work_check ON telemetry IS 'at least 0';
+COMMENT ON CONSTRAINT telemetry_work_check ON telemetry IS 'at least 0, at most 10^15';
 COMMENT ON CONSTRAINT telemetry_fee_check ON telemetry IS 'at least 0, less than 10^38, without decimals';
 COMMENT ON CONSTRAINT telemetry_energy_mwh_check ON telemetry IS 'at least 0';
 COMMENT ON CONSTRAINT telemetry_work_has_service ON telemetry IS 'work is of a service: name it in service_type, or give no work';
@@ -43,7 +44,7 @@ CREATE TABLE telemetry_hour (
 	work_summary telemetry_summary,
 	work numeric(38,0) NOT NULL DEFAULT 0 CHECK (work >= 0),
 	metered_work numeric(38,0) NOT NULL DEFAULT 0 CHECK (metered_work BETWEEN 0 AND work),
-	fee numeric(38,0) NOT NULL DEFAULT 0 CHECK (fee >= 0),
+	fee numeric NOT NULL DEFAULT 0 CHECK (fee >= 0 AND scale(fee) = 0),
 	energy_mwh numeric(38,0) CHECK (energy_mwh >= 0),
 	service_key text COLLATE "C" NOT NULL GENERATED ALWAYS AS (coalesce(service_type::text, '')) STORED,
 	CONSTRAINT telemetry_hour_work_has_service CHECK (work = 0 OR service_type IS NOT NULL)
@@ -67,6 +68,7 @@ CREATE TABLE telemetry_reject (
 	"row" jsonb NOT NULL,
 	reason text NOT NULL CHECK (reason <> '')
 );
+CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON telemetry_reject FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row();
 COMMENT ON TABLE telemetry_reject IS 'rows that could not be ingested, as they came, with the reason';
 COMMENT ON COLUMN telemetry_reject.reject_id IS 'key';
 COMMENT ON COLUMN telemetry_reject.rejected_at IS 'when it was turned away';

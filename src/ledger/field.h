@@ -26,6 +26,7 @@ typedef enum ReadAs
 } ReadAs;
 
 #define FEE_DIGITS 38			/* of the column's type */
+#define WORK_MAX INT64CONST(1000000000000000)	/* as the column's constraint has it */
 
 typedef struct FieldReader
 {

@@ -171,6 +171,8 @@ read_field(const FieldReader *reader, Field field, Datum value, TimestampTz late
 		case FIELD_ENERGY:
 			if (is_read(reason, field, sr_field_whole(reader, value, &whole)) && whole < 0 && field != FIELD_NODE)
 				sr_add_reason(reason, "%s is negative", name);
+			if (field == FIELD_WORK && whole > WORK_MAX)
+				(void) is_read(reason, field, FAULT_RANGE);
 			return Int64GetDatum(whole);
 		case FIELD_TIME:
 			if (is_read(reason, field, sr_field_time(reader, value, &at)) && at > latest)

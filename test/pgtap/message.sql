@@ -48,7 +48,7 @@ END $$;
 SELECT is_empty($$
 	SELECT c.relname FROM pg_class c
 	WHERE c.relnamespace = 'swarm_reward'::regnamespace AND c.relname IN ('provider', 'node', 'node_suspension', 'node_resource', 'resource_check', 'resource_type', 'service_type', 'region', 'demand',
-			'resource_demand', 'beacon', 'beacon_rtt', 'outage', 'policy', 'policy_resource', 'policy_service', 'policy_region', 'specialization', 'epoch', 'telemetry')
+			'resource_demand', 'beacon', 'beacon_rtt', 'outage', 'policy', 'policy_resource', 'policy_service', 'policy_region', 'specialization', 'epoch', 'telemetry', 'telemetry_reject')
 		AND (NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = 'check_row')
 			OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.atttypid = 'numeric'::regtype AND a.atttypmod > 0 AND (a.atttypmod - 4) >> 16 < 200)) $$, 'every table of facts and rules refuses in words');
 
@@ -100,6 +100,8 @@ SELECT pg_temp.refused(pg_temp.sample('1, ''2024-01-05 00:00:01'', true, 5, NULL
 SELECT pg_temp.refused(pg_temp.sample('1, ''2024-01-05 00:00:01'', true, 5, ''infer'', -7, NULL, NULL'), '23514', 'work = -7|at least 0', 'units of work');
 SELECT pg_temp.refused(pg_temp.sample('1, ''2024-01-05 00:00:01'', true, 5, ''infer'', 7, 1.5, NULL'), '23514', 'fee = 1.5|without decimals', 'base units');
 SELECT pg_temp.refused(pg_temp.sample('1, ''2024-01-05 00:00:01'', true, 5, ''infer'', 7, 1, -3'), '23514', 'energy_mwh = -3|at least 0', 'milliwatt');
+SELECT pg_temp.refused(pg_temp.sample('1, ''2024-01-05 00:00:01'', true, 5, ''infer'', 1000000000000001, 1, 0'), '23514', 'work = 1000000000000001|10^15', 'units of work');
+SELECT pg_temp.refused($$ INSERT INTO telemetry_reject ("row", reason) VALUES ('{}', '') $$, '23514', 'telemetry_reject cannot have reason', 'why');
 SELECT pg_temp.refused('UPDATE telemetry SET latency_ms = -1 WHERE node_id = 1', '23514', 'telemetry cannot|latency_ms = -1', 'milliseconds');
 SELECT pg_temp.refused('INSERT INTO swarm_reward_internal.telemetry_20231231 (node_id, sampled_at, ok, latency_ms) VALUES (1, ''2024-01-05 00:00:01'', true, -1)', '23514', 'telemetry cannot|latency_ms = -1', 'milliseconds');
 
@@ -119,6 +121,7 @@ SELECT pg_temp.refused($$ INSERT INTO policy (name, uptime_floor) VALUES ('x', 9
 SELECT pg_temp.refused($$ INSERT INTO policy (name, uptime_floor) VALUES ('x', 0.999) $$, '23514', 'uptime_floor = 0.999|uptime_target = 0.995|below', 'availability');
 SELECT ok(length((pg_temp.told($$ INSERT INTO policy (name, uptime_floor) VALUES ('x', 0.999) $$)).said) < 250, 'and not forty values');
 SELECT pg_temp.refused($$ INSERT INTO policy (name, new_regions_bps) VALUES ('x', 100) $$, '23514', 'new_regions_bps = 100|10000', 'basis points');
+SELECT pg_temp.refused($$ INSERT INTO policy (name, resource_gaps_bps) VALUES ('x', 2147483647) $$, '23514', 'resource_gaps_bps = 2147483647|10000', 'basis points');
 SELECT pg_temp.refused($$ INSERT INTO policy (name, supply_target) VALUES ('x', 'NaN') $$, '23514', 'supply_target = NaN', 'contribution wanted');
 SELECT pg_temp.refused($$ INSERT INTO policy (name, maturity) VALUES ('x', '1 month') $$, '23514', 'maturity = 1 mon|no fixed length', 'time at a place');
 SELECT pg_temp.refused($$ INSERT INTO policy (name, emission) VALUES ('x', 10.5) $$, '23514', 'emission = 10.5|without decimals', 'base units');

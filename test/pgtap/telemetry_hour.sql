@@ -3,7 +3,7 @@
 \set ON_ERROR_STOP on
 BEGIN;
 SET LOCAL search_path = swarm_reward, swarm_reward_internal, public;
-SELECT plan(66);
+SELECT plan(68);
 -- uniform in [0, 1), the same on every machine
 CREATE FUNCTION pg_temp.r(seed int, what text, i bigint) RETURNS float8 LANGUAGE sql IMMUTABLE AS
 $$ SELECT ('x' || substr(md5(seed || ' ' || what || ' ' || i), 1, 8))::bit(32)::bigint / 4294967296.0::float8 $$;
@@ -283,6 +283,14 @@ DROP TABLE swarm_reward_internal.telemetry_hour_20220301;
 SELECT is((SELECT count(*) FROM roll_telemetry_hours('2022-03-05 00:00+00') WHERE reason = 'slot'), 24::bigint, 'and rolling up makes a missing partition itself');
 SELECT is_empty('SELECT * FROM pending_telemetry_hours(''2022-03-05 00:00+00'')', 'with nothing left to do');
 SELECT is(pg_temp.difference('[2022-03-01 00:00+00,2022-03-02 00:00+00)', '1 minute'), 0::bigint, 'and to the same');
+
+-- the most that rows may say
+SELECT make_telemetry_partitions('2022-07-01 00:00+00', '2022-07-02 00:00+00') \g /dev/null
+INSERT INTO telemetry (node_id, service_type, sampled_at, latency_ms, ok, work, fee, energy_mwh)
+SELECT 7001, 'a', timestamptz '2022-07-01 13:00:07+00' + i * interval '1 second', 1, true, 1000000000000000, 99999999999999999999999999999999999999, 9223372036854775807 FROM generate_series(1, 3) i;
+SELECT lives_ok('SELECT * FROM roll_telemetry_hours()', 'the largest fees of an hour add up');
+SELECT results_eq($$ SELECT fee, work FROM telemetry_hour WHERE (node_id, service_type::text, hour) = (7001, 'a', '2022-07-01 13:00+00') $$,
+	$$ SELECT sum(fee), sum(work) FROM telemetry WHERE (node_id, service_type::text) = (7001, 'a') AND ok AND sampled_at >= '2022-07-01 13:00+00' AND sampled_at < '2022-07-01 14:00+00' $$, 'to what the raw rows give');
 
 -- other partitions than ours
 CREATE TABLE pg_temp.partitions AS SELECT * FROM telemetry_partition('telemetry');

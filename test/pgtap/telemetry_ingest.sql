@@ -49,7 +49,7 @@ BEGIN
 		), c AS (
 			SELECT v.*, v.readable AND isfinite(v.sampled_at) AND v.sampled_at <= now() + interval '5 minutes'
 				AND (v.latency_ms IS NULL OR (v.latency_ms >= 0 AND v.latency_ms < 'Infinity'))
-				AND coalesce(v.work, 0) >= 0 AND coalesce(v.fee, 0) >= 0 AND coalesce(v.energy_mwh, 0) >= 0 AND (coalesce(v.work, 0) = 0 OR v.service_type IS NOT NULL)
+				AND coalesce(v.work, 0) BETWEEN 0 AND 1000000000000000 AND coalesce(v.fee, 0) >= 0 AND coalesce(v.energy_mwh, 0) >= 0 AND (coalesce(v.work, 0) = 0 OR v.service_type IS NOT NULL)
 				AND (v.sampled_at >= '2024-01-01 00:00+00' AND v.sampled_at < '2024-01-04 00:00+00')
 				AND EXISTS (SELECT FROM node n WHERE n.node_id = v.node_id AND v.sampled_at <@ tstzrange(n.joined_at, n.left_at))
 				AND (v.service_type IS NULL OR EXISTS (SELECT FROM service_type t WHERE t.code = v.service_type)) AS good
@@ -90,7 +90,7 @@ BEGIN
 			CASE WHEN random() < 0.06 THEN (ARRAY[NULL, '', 'NaN', 'Infinity', '-inf', '-1', '-0', '1e999', '1e-999', '12,5', '0x10', '.5', '5.', ' 7 '])[1 + floor(random() * 14)::int]
 				ELSE floor(random() * 2)::text END,
 			CASE WHEN random() < 0.03 THEN (ARRAY[NULL, '', 'maybe', '2', 'o', 'yes', 'OFF', ' t ', 'fals'])[1 + floor(random() * 9)::int] ELSE (random() < 0.8)::text END,
-			CASE WHEN random() < 0.7 THEN NULL WHEN random() < 0.1 THEN (ARRAY['', '-5', '1.5', '9223372036854775808', '9223372036854775807'])[1 + floor(random() * 5)::int]
+			CASE WHEN random() < 0.7 THEN NULL WHEN random() < 0.1 THEN (ARRAY['', '-5', '1.5', '1000000000000001', '1000000000000000'])[1 + floor(random() * 5)::int]
 				ELSE floor(random() * 2)::text END,
 			CASE WHEN random() < 0.9 THEN NULL WHEN random() < 0.2 THEN (ARRAY['', '-5', '-0', '1.5', '1e3', 'NaN', '00012.00', '99999999999999999999999999999999999999', '100000000000000000000000000000000000000'])[1 + floor(random() * 9)::int]
 				ELSE (floor(random() * 2) * 1e30)::numeric::text END,
