@@ -84,6 +84,10 @@ INSERT INTO telemetry (node_id, sampled_at, ok) VALUES (1, '2024-02-01 01:00+00'
 INSERT INTO telemetry (node_id, sampled_at, ok) VALUES (1, 'infinity', true);
 CREATE TABLE telemetry_mine (node_id bigint PRIMARY KEY REFERENCES node);
 INSERT INTO telemetry_mine VALUES (77);
+INSERT INTO node (node_id, provider_id, location, service_radius_m, joined_at) VALUES (77, 77, 'POINT(1 1)', 5, '2024-01-01');
+DELETE FROM provider WHERE provider_id = 1;
+INSERT INTO outage (valid, region, reason) VALUES ('[2024-01-01,2024-01-02)', 'no such', 'a test');
+INSERT INTO resource_type (code, unit) VALUES ('gpu', 'GPU');
 INSERT INTO service_type (code) VALUES ('late');
 INSERT INTO telemetry (node_id, service_type, sampled_at, ok) VALUES (1, 'late', '2024-01-01 01:00+00', true);
 DELETE FROM service_type WHERE code = 'late';
