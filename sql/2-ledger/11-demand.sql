@@ -24,10 +24,10 @@ CREATE TABLE demand (
 	name text CHECK (name <> ''),
 	location geography(Point,4326) NOT NULL CHECK (swarm_reward_internal.is_location(location)),
 	radius_m double precision CHECK (radius_m > 0 AND radius_m <= 5000000),
-	weight numeric(200,6) NOT NULL CHECK (weight BETWEEN 0 AND 100000000000),
+	weight numeric NOT NULL CHECK (weight BETWEEN 0 AND 100000000000),
 	valid tstzrange NOT NULL DEFAULT '(,)' CHECK (swarm_reward_internal.is_period(valid))
 );
-CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON demand FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row();
+CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON demand FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row('weight', '6');
 COMMENT ON TABLE demand IS 'where people or workloads are; an epoch gathers it into the demand field D';
 COMMENT ON COLUMN demand.demand_id IS 'key';
 COMMENT ON COLUMN demand.name IS 'name for people; may be NULL';
@@ -42,13 +42,13 @@ CREATE INDEX demand_location_idx ON demand USING gist (location);
 CREATE TABLE resource_demand (
 	region code NOT NULL REFERENCES region,
 	resource_type code NOT NULL REFERENCES resource_type,
-	units numeric(200,9) NOT NULL CHECK (units BETWEEN 0 AND 999999999999999),
+	units numeric NOT NULL CHECK (units BETWEEN 0 AND 999999999999999),
 	valid tstzrange NOT NULL DEFAULT '(,)' CHECK (swarm_reward_internal.is_period(valid)),
 	PRIMARY KEY (region, resource_type, valid),
 	CONSTRAINT resource_demand_no_overlap EXCLUDE USING gist
 		(swarm_reward_internal.text_range(region, region, '[]') WITH =, swarm_reward_internal.text_range(resource_type, resource_type, '[]') WITH =, valid WITH &&)
 );
-CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON resource_demand FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row();
+CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON resource_demand FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row('units', '9');
 COMMENT ON TABLE resource_demand IS 'units of a resource wanted in a region during a time; times of one region and type do not overlap';
 COMMENT ON COLUMN resource_demand.region IS 'code of the region';
 COMMENT ON COLUMN resource_demand.resource_type IS 'the kind of resource';

@@ -17,8 +17,8 @@ CREATE TABLE policy (
 	is_builtin boolean NOT NULL DEFAULT false,
 	-- fields
 	grid_order int NOT NULL DEFAULT 10 CHECK (grid_order BETWEEN 0 AND 13),
-	supply_target numeric(200,12) NOT NULL DEFAULT 1 CHECK (supply_target > 0 AND supply_target <= 999999999999),
-	target_fraction numeric(200,6) NOT NULL DEFAULT 0.9 CHECK (target_fraction > 0 AND target_fraction <= 1),
+	supply_target numeric NOT NULL DEFAULT 1 CHECK (supply_target > 0 AND supply_target <= 999999999999),
+	target_fraction numeric NOT NULL DEFAULT 0.9 CHECK (target_fraction > 0 AND target_fraction <= 1),
 	max_radius_m double precision NOT NULL DEFAULT 1000000 CHECK (max_radius_m > 0 AND max_radius_m <= 5000000),
 	region_snap_m double precision NOT NULL DEFAULT 25000 CHECK (region_snap_m >= 0 AND region_snap_m <= 1000000),
 	-- pools
@@ -37,7 +37,7 @@ CREATE TABLE policy (
 	service_types_price_max numeric CHECK (service_types_price_max > 0 AND service_types_price_max < 'Infinity'),
 	specialization_price_max numeric CHECK (specialization_price_max > 0 AND specialization_price_max < 'Infinity'),
 	unpaid_to text NOT NULL DEFAULT 'carry' CHECK (unpaid_to IN ('carry', 'treasury')),
-	carry_limit numeric(200,6) NOT NULL DEFAULT 1 CHECK (carry_limit BETWEEN 0 AND 999999),
+	carry_limit numeric NOT NULL DEFAULT 1 CHECK (carry_limit BETWEEN 0 AND 999999),
 	provider_cap_bps int CHECK (provider_cap_bps BETWEEN 1 AND 10000),
 	-- growth
 	vesting_half_life interval NOT NULL DEFAULT '60 days' CHECK (swarm_reward_internal.is_span(vesting_half_life)),
@@ -46,34 +46,34 @@ CREATE TABLE policy (
 	-- quality
 	heartbeat_timeout interval NOT NULL DEFAULT '5 minutes' CHECK (swarm_reward_internal.is_span(heartbeat_timeout)),
 	telemetry_slot interval NOT NULL DEFAULT '1 minute' CHECK (swarm_reward_internal.is_span(telemetry_slot)),
-	uptime_floor numeric(200,12) NOT NULL DEFAULT 0.95 CHECK (uptime_floor BETWEEN 0 AND 1),
-	uptime_target numeric(200,12) NOT NULL DEFAULT 0.995 CHECK (uptime_target BETWEEN 0 AND 1),
-	response_quantile numeric(200,12) NOT NULL DEFAULT 0.95 CHECK (response_quantile BETWEEN 0 AND 1),
-	response_limit_ms numeric(200,6) NOT NULL DEFAULT 1000 CHECK (response_limit_ms BETWEEN 0 AND 3600000),
-	response_target_ms numeric(200,6) NOT NULL DEFAULT 100 CHECK (response_target_ms BETWEEN 0 AND 3600000),
-	error_confidence numeric(200,12) NOT NULL DEFAULT 0.95 CHECK (error_confidence > 0 AND error_confidence < 1),
-	error_limit numeric(200,12) NOT NULL DEFAULT 0.15 CHECK (error_limit BETWEEN 0 AND 1),
-	error_target numeric(200,12) NOT NULL DEFAULT 0.05 CHECK (error_target BETWEEN 0 AND 1),
+	uptime_floor numeric NOT NULL DEFAULT 0.95 CHECK (uptime_floor BETWEEN 0 AND 1),
+	uptime_target numeric NOT NULL DEFAULT 0.995 CHECK (uptime_target BETWEEN 0 AND 1),
+	response_quantile numeric NOT NULL DEFAULT 0.95 CHECK (response_quantile BETWEEN 0 AND 1),
+	response_limit_ms numeric NOT NULL DEFAULT 1000 CHECK (response_limit_ms BETWEEN 0 AND 3600000),
+	response_target_ms numeric NOT NULL DEFAULT 100 CHECK (response_target_ms BETWEEN 0 AND 3600000),
+	error_confidence numeric NOT NULL DEFAULT 0.95 CHECK (error_confidence > 0 AND error_confidence < 1),
+	error_limit numeric NOT NULL DEFAULT 0.15 CHECK (error_limit BETWEEN 0 AND 1),
+	error_target numeric NOT NULL DEFAULT 0.05 CHECK (error_target BETWEEN 0 AND 1),
 	-- place
 	min_beacons int NOT NULL DEFAULT 0 CHECK (min_beacons BETWEEN 0 AND 1000),
 	min_violations int NOT NULL DEFAULT 2 CHECK (min_violations BETWEEN 1 AND 1000),
-	location_slack_m numeric(200,6) NOT NULL DEFAULT 50000 CHECK (location_slack_m BETWEEN 0 AND 20100000),
-	location_limit_m numeric(200,6) NOT NULL DEFAULT 2500000 CHECK (location_limit_m BETWEEN 0 AND 100000000),
-	location_target_m numeric(200,6) NOT NULL DEFAULT 1000000 CHECK (location_target_m BETWEEN 0 AND 100000000),
+	location_slack_m numeric NOT NULL DEFAULT 50000 CHECK (location_slack_m BETWEEN 0 AND 20100000),
+	location_limit_m numeric NOT NULL DEFAULT 2500000 CHECK (location_limit_m BETWEEN 0 AND 100000000),
+	location_target_m numeric NOT NULL DEFAULT 1000000 CHECK (location_target_m BETWEEN 0 AND 100000000),
 	-- units
 	check_validity interval NOT NULL DEFAULT '90 days' CHECK (swarm_reward_internal.is_span(check_validity)),
-	unchecked_units numeric(200,12) NOT NULL DEFAULT 1 CHECK (unchecked_units BETWEEN 0 AND 1),
+	unchecked_units numeric NOT NULL DEFAULT 1 CHECK (unchecked_units BETWEEN 0 AND 1),
 	-- new_regions
-	region_multiplier_max numeric(200,9) NOT NULL DEFAULT 3 CHECK (region_multiplier_max >= 1 AND region_multiplier_max <= 1000000),
+	region_multiplier_max numeric NOT NULL DEFAULT 3 CHECK (region_multiplier_max >= 1 AND region_multiplier_max <= 1000000),
 	freshness interval NOT NULL DEFAULT '180 days' CHECK (swarm_reward_internal.is_span(freshness)),
 	-- resource_types
-	price_elasticity numeric(200,9) NOT NULL DEFAULT 0.5 CHECK (price_elasticity BETWEEN 0 AND 10),
-	price_step numeric(200,9) NOT NULL DEFAULT 0.125 CHECK (price_step BETWEEN 0 AND 1000),
+	price_elasticity numeric NOT NULL DEFAULT 0.5 CHECK (price_elasticity BETWEEN 0 AND 10),
+	price_step numeric NOT NULL DEFAULT 0.125 CHECK (price_step BETWEEN 0 AND 1000),
 	-- service_types
-	service_alpha numeric(200,12) NOT NULL DEFAULT 0.5 CHECK (service_alpha > 0 AND service_alpha <= 1),
-	fee_multiple numeric(200,9) CHECK (fee_multiple BETWEEN 0 AND 999999999),
+	service_alpha numeric NOT NULL DEFAULT 0.5 CHECK (service_alpha > 0 AND service_alpha <= 1),
+	fee_multiple numeric CHECK (fee_multiple BETWEEN 0 AND 999999999),
 	-- operations
-	min_reporters numeric(200,6) NOT NULL DEFAULT 0.5 CHECK (min_reporters BETWEEN 0 AND 1),
+	min_reporters numeric NOT NULL DEFAULT 0.5 CHECK (min_reporters BETWEEN 0 AND 1),
 	challenge_window interval NOT NULL DEFAULT '7 days' CHECK (challenge_window >= interval '0'),
 	grace_period interval NOT NULL DEFAULT '1 hour' CHECK (grace_period >= interval '0'),
 	-- emission
@@ -86,7 +86,11 @@ CREATE TABLE policy (
 	CONSTRAINT policy_error_ramp CHECK (error_limit > error_target),
 	CONSTRAINT policy_location_ramp CHECK (location_limit_m > location_target_m)
 );
-CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON policy FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row();
+CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON policy FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row(
+	'supply_target', '12', 'target_fraction', '6', 'carry_limit', '6', 'uptime_floor', '12', 'uptime_target', '12', 'response_quantile', '12',
+	'response_limit_ms', '6', 'response_target_ms', '6', 'error_confidence', '12', 'error_limit', '12', 'error_target', '12',
+	'location_slack_m', '6', 'location_limit_m', '6', 'location_target_m', '6', 'unchecked_units', '12', 'region_multiplier_max', '9',
+	'price_elasticity', '9', 'price_step', '9', 'service_alpha', '12', 'fee_multiple', '9', 'min_reporters', '6');
 COMMENT ON TABLE policy IS 'versions of the rules of reward; one that an epoch has used cannot change, insert a later one instead. See new_policy()';
 COMMENT ON CONSTRAINT policy_pools_sum_to_10000 ON policy IS 'the seven parts of the budget add up to 10000 basis points';
 COMMENT ON CONSTRAINT policy_uptime_ramp ON policy IS 'the uptime that earns nothing is below the one that earns everything';
@@ -173,14 +177,14 @@ COMMENT ON COLUMN policy.emission_half_life IS 'time after which the emission ha
 CREATE TABLE policy_resource (
 	policy_id bigint NOT NULL REFERENCES policy,
 	resource_type code NOT NULL REFERENCES resource_type,
-	unit_value numeric(200,9) NOT NULL CHECK (unit_value BETWEEN 0 AND 999999999999999),
-	need numeric(200,9) CHECK (need BETWEEN 0 AND 999999999999999),
-	price_min numeric(200,12) NOT NULL DEFAULT 0.25 CHECK (price_min > 0 AND price_min <= 1000000),
-	price_max numeric(200,12) NOT NULL DEFAULT 8 CHECK (price_max > 0 AND price_max <= 1000000),
+	unit_value numeric NOT NULL CHECK (unit_value BETWEEN 0 AND 999999999999999),
+	need numeric CHECK (need BETWEEN 0 AND 999999999999999),
+	price_min numeric NOT NULL DEFAULT 0.25 CHECK (price_min > 0 AND price_min <= 1000000),
+	price_max numeric NOT NULL DEFAULT 8 CHECK (price_max > 0 AND price_max <= 1000000),
 	PRIMARY KEY (policy_id, resource_type),
 	CONSTRAINT policy_resource_price_range CHECK (price_min <= price_max)
 );
-CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON policy_resource FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row();
+CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON policy_resource FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row('unit_value', '9', 'need', '9', 'price_min', '12', 'price_max', '12');
 COMMENT ON TABLE policy_resource IS 'what a policy says of a kind of resource; a kind without a row is worth nothing';
 COMMENT ON COLUMN policy_resource.policy_id IS 'the policy';
 COMMENT ON COLUMN policy_resource.resource_type IS 'the kind of resource';
@@ -193,14 +197,14 @@ COMMENT ON COLUMN policy_resource.price_max IS 'highest price factor';
 CREATE TABLE policy_service (
 	policy_id bigint NOT NULL REFERENCES policy,
 	service_type code NOT NULL REFERENCES service_type,
-	premium numeric(200,9) NOT NULL DEFAULT 1 CHECK (premium BETWEEN 0 AND 999999999999999),
-	unit_value numeric(200,9) NOT NULL DEFAULT 1 CHECK (unit_value BETWEEN 0 AND 999999999999999),
+	premium numeric NOT NULL DEFAULT 1 CHECK (premium BETWEEN 0 AND 999999999999999),
+	unit_value numeric NOT NULL DEFAULT 1 CHECK (unit_value BETWEEN 0 AND 999999999999999),
 	resource_type code REFERENCES resource_type,
-	max_work_per_hour numeric(200,9) CHECK (max_work_per_hour BETWEEN 0 AND 999999999999999),
+	max_work_per_hour numeric CHECK (max_work_per_hour BETWEEN 0 AND 999999999999999),
 	PRIMARY KEY (policy_id, service_type),
 	CONSTRAINT policy_service_limit CHECK ((resource_type IS NULL) = (max_work_per_hour IS NULL))
 );
-CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON policy_service FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row();
+CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON policy_service FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row('premium', '9', 'unit_value', '9', 'max_work_per_hour', '9');
 COMMENT ON TABLE policy_service IS 'what a policy says of a kind of service; a kind without a row is worth nothing';
 COMMENT ON COLUMN policy_service.policy_id IS 'the policy';
 COMMENT ON COLUMN policy_service.service_type IS 'the kind of service';
@@ -213,10 +217,10 @@ COMMENT ON COLUMN policy_service.max_work_per_hour IS 'most work that one unit o
 CREATE TABLE policy_region (
 	policy_id bigint NOT NULL REFERENCES policy,
 	region code NOT NULL REFERENCES region,
-	target_fraction numeric(200,6) NOT NULL CHECK (target_fraction > 0 AND target_fraction <= 1),
+	target_fraction numeric NOT NULL CHECK (target_fraction > 0 AND target_fraction <= 1),
 	PRIMARY KEY (policy_id, region)
 );
-CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON policy_region FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row();
+CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON policy_region FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row('target_fraction', '6');
 COMMENT ON TABLE policy_region IS 'regions for which a policy has a target of their own';
 COMMENT ON COLUMN policy_region.policy_id IS 'the policy';
 COMMENT ON COLUMN policy_region.region IS 'code of the region';
@@ -229,14 +233,14 @@ CREATE TABLE specialization (
 	name text CHECK (name <> ''),
 	service_type code REFERENCES service_type,
 	metric text NOT NULL CHECK (metric IN ('p50_latency_ms', 'p95_latency_ms', 'p99_latency_ms', 'error_rate_upper', 'energy_per_work')),
-	bound numeric(200,9) NOT NULL CHECK (bound BETWEEN 0 AND 999999999999999),
-	target numeric(200,9) NOT NULL CHECK (target BETWEEN 0 AND 999999999999999),
-	weight numeric(200,9) NOT NULL DEFAULT 1 CHECK (weight BETWEEN 0 AND 999999999999999),
+	bound numeric NOT NULL CHECK (bound BETWEEN 0 AND 999999999999999),
+	target numeric NOT NULL CHECK (target BETWEEN 0 AND 999999999999999),
+	weight numeric NOT NULL DEFAULT 1 CHECK (weight BETWEEN 0 AND 999999999999999),
 	min_samples bigint NOT NULL DEFAULT 30 CHECK (min_samples >= 1),
 	PRIMARY KEY (policy_id, code),
 	CONSTRAINT specialization_ramp CHECK (bound <> target)
 );
-CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON specialization FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row();
+CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON specialization FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row('bound', '9', 'target', '9', 'weight', '9');
 COMMENT ON TABLE specialization IS 'rules of a policy that reward doing one thing very well: weight * value of work * quality * ramp(metric; bound, target)';
 COMMENT ON COLUMN specialization.policy_id IS 'the policy';
 COMMENT ON COLUMN specialization.code IS 'short name of the rule, unique in its policy';

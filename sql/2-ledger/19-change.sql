@@ -159,7 +159,7 @@ BEGIN
 	ELSIF day_price IS NOT NULL THEN
 		-- to serve a unit of demand takes supply_target of contribution; growth wherever it is, is worth half of growth where it is missing
 		made := jsonb_populate_record(t, changes);
-		changes := jsonb_build_object('new_regions_price_max', day_price, 'geographic_gaps_price_max', day_price * made.supply_target,
+		changes := jsonb_build_object('new_regions_price_max', day_price, 'geographic_gaps_price_max', day_price * round(made.supply_target, 12),
 			'resource_gaps_price_max', day_price / 2, 'network_capacity_price_max', day_price / 2, 'resource_types_price_max', day_price / 4) || changes;
 	END IF;
 	SELECT u.key INTO wrong FROM jsonb_each(unit_values) u WHERE NOT EXISTS (SELECT FROM resource_type r WHERE r.code = u.key) ORDER BY u.key LIMIT 1;

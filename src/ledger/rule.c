@@ -11,14 +11,18 @@
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
+#include "catalog/pg_type.h"
 #include "commands/comment.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
+#include "executor/spi.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "nodes/bitmapset.h"
 #include "optimizer/optimizer.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/ruleutils.h"
@@ -138,6 +142,30 @@ meaning_of(Relation table, Bitmapset *columns)
 	return all.len ? all.data : NULL;
 }
 
+/* The row with the columns that the trigger names rounded to as many decimals as it says; Infinity and NaN stay. */
+static HeapTuple
+round_columns(const Trigger *trigger, TupleDesc columns, HeapTuple row)
+{
+	for (int i = 0; i + 1 < trigger->tgnargs; i += 2)
+	{
+		int			column = SPI_fnumber(columns, trigger->tgargs[i]);
+		bool		is_null;
+		Datum		value;
+		Datum		rounded;
+
+		if (column <= 0 || TupleDescAttr(columns, column - 1)->atttypid != NUMERICOID)
+			elog(ERROR, "check_row() cannot round column %s", trigger->tgargs[i]);
+		value = heap_getattr(row, column, columns, &is_null);
+		if (is_null)
+			continue;
+		value = PointerGetDatum(PG_DETOAST_DATUM(value));	/* to be compared by bytes */
+		rounded = DirectFunctionCall2(numeric_round, value, Int32GetDatum(pg_strtoint32(trigger->tgargs[i + 1])));
+		if (!datumIsEqual(value, rounded, false, -1))
+			row = heap_modify_tuple_by_cols(row, columns, 1, &column, &rounded, &is_null);
+	}
+	return row;
+}
+
 /* Refuses a row by a rule. */
 static void
 refuse(Relation table, TupleTableSlot *slot, Rule *rule)
@@ -193,6 +221,7 @@ sr_check_row(PG_FUNCTION_ARGS)
 	if (rules == NULL)
 		rules = fcinfo->flinfo->fn_extra = read_rules(table, fcinfo->flinfo->fn_mcxt);
 
+	row = round_columns(trigger->tg_trigger, columns, row);
 	ExecStoreHeapTuple(row, rules->slot, false);
 	for (int column = 1; column <= columns->natts; column++)
 	{
