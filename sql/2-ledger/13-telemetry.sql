@@ -161,34 +161,40 @@ BEGIN
 		RAISE EXCEPTION 'partition width % is not a whole number of days', width
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use ''1 day'' or, for sparse history, for example ''1 month''.';
 	END IF;
-	FOREACH parent IN ARRAY ARRAY['telemetry'::regclass, 'telemetry_hour'::regclass] LOOP
-		-- one maker at a time: two would find the same day free
-		PERFORM pg_advisory_xact_lock(parent::oid::bigint);
-		taken := telemetry_span(parent);
-		a := date_trunc('day', from_time);
-		e := date_trunc('day', to_time) + CASE WHEN date_trunc('day', to_time) = to_time THEN interval '0' ELSE interval '1 day' END;
-		WHILE a < e LOOP
-			b := least(a + width, e);
-			FOR free IN
-				SELECT r FROM unnest(tstzmultirange(tstzrange(a, b)) - taken) r
-			LOOP
-				SELECT t.partdefid::regclass INTO stray FROM pg_partitioned_table t WHERE t.partrelid = parent AND t.partdefid <> 0;
-				IF FOUND THEN
-					RAISE EXCEPTION 'cannot make partitions of %: % is its default partition', parent, stray
-						USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = 'Rows of a day without a partition would be in it, and each new day would have to look through it under lock.',
-							HINT = format('ALTER TABLE %s DETACH PARTITION %s; then make the partitions, and insert its rows into %1$s again.', parent, stray);
-				END IF;
-				child := format('swarm_reward_internal.%I', (SELECT c.relname FROM pg_class c WHERE c.oid = parent) || '_' || to_char(lower(free), 'YYYYMMDD'));
-				-- made first and attached then: CREATE TABLE PARTITION OF would wait for every
-				-- reader and writer of the whole, and keep new ones waiting
-				EXECUTE format('CREATE TABLE %s (LIKE %s INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMPRESSION)', child, parent);
-				PERFORM attach_telemetry_partition(child::regclass, parent, free);
-				PERFORM forget_telemetry_partition(parent, free);
-				made := made + 1;
+	BEGIN
+		FOREACH parent IN ARRAY ARRAY['telemetry'::regclass, 'telemetry_hour'::regclass] LOOP
+			-- one maker at a time: two would find the same day free
+			PERFORM pg_advisory_xact_lock(parent::oid::bigint);
+			taken := telemetry_span(parent);
+			a := date_trunc('day', from_time);
+			e := date_trunc('day', to_time) + CASE WHEN date_trunc('day', to_time) = to_time THEN interval '0' ELSE interval '1 day' END;
+			WHILE a < e LOOP
+				b := least(a + width, e);
+				FOR free IN
+					SELECT r FROM unnest(tstzmultirange(tstzrange(a, b)) - taken) r
+				LOOP
+					SELECT t.partdefid::regclass INTO stray FROM pg_partitioned_table t WHERE t.partrelid = parent AND t.partdefid <> 0;
+					IF FOUND THEN
+						RAISE EXCEPTION 'cannot make partitions of %: % is its default partition', parent, stray
+							USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = 'Rows of a day without a partition would be in it, and each new day would have to look through it under lock.',
+								HINT = format('ALTER TABLE %s DETACH PARTITION %s; then make the partitions, and insert its rows into %1$s again.', parent, stray);
+					END IF;
+					child := format('swarm_reward_internal.%I', (SELECT c.relname FROM pg_class c WHERE c.oid = parent) || '_' || to_char(lower(free), 'YYYYMMDD'));
+					-- made first and attached then: CREATE TABLE PARTITION OF would wait for every
+					-- reader and writer of the whole, and keep new ones waiting
+					EXECUTE format('CREATE TABLE %s (LIKE %s INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMPRESSION)', child, parent);
+					PERFORM attach_telemetry_partition(child::regclass, parent, free);
+					PERFORM forget_telemetry_partition(parent, free);
+					made := made + 1;
+				END LOOP;
+				a := b;
 			END LOOP;
-			a := b;
 		END LOOP;
-	END LOOP;
+	EXCEPTION WHEN out_of_memory THEN
+		RAISE EXCEPTION 'cannot make telemetry partitions from % to % at once: %', from_time, to_time, SQLERRM
+			USING ERRCODE = 'out_of_memory', DETAIL = 'Each takes some of the locks that the server has for a transaction.',
+				HINT = 'Make them in several calls, or give a longer width, for example ''1 month''.';
+	END;
 	RETURN made;
 END $$;
 COMMENT ON FUNCTION swarm_reward.make_telemetry_partitions(timestamptz, timestamptz, interval) IS

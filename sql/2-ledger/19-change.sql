@@ -135,6 +135,8 @@ BEGIN
 		RAISE EXCEPTION 'there is no policy %', coalesce(quote_literal(template), 'NULL')
 			USING ERRCODE = 'no_data_found', HINT = format('There are: %s.', (SELECT string_agg(quote_literal(p.name), ', ' ORDER BY p.policy_id) FROM policy p));
 	END IF;
+	changes := coalesce(changes, '{}');
+	unit_values := coalesce(unit_values, '{}');
 	IF jsonb_typeof(changes) <> 'object' OR jsonb_typeof(unit_values) <> 'object' THEN
 		RAISE EXCEPTION 'changes and unit_values of a policy are no JSON objects: %, %', changes, unit_values
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'For example {"supply_target": 2} and {"gpu": 5}.';
@@ -186,5 +188,5 @@ BEGIN
 	RETURN made.policy_id;
 END $$;
 COMMENT ON FUNCTION new_policy(text, text, timestamptz, jsonb, jsonb, numeric) IS
-'a new version of the rules: a copy of the policy called template with all its parts, under a name, in effect from a time after every computed epoch (NULL: a draft). changes: parameters with other values, as {"supply_target": 2}; unit_values: values of a unit by kind of resource, as {"gpu": 5}; day_price: what a unit of contribution may cost a day, base units, from which five price ceilings are set where changes do not name them: new_regions day_price, geographic_gaps day_price * supply_target, resource_gaps and network_capacity a half, resource_types a quarter of it. Returns its policy_id. Errors: no such template, a name that is taken, a parameter that does not exist, values out of range, a kind of resource that does not exist, a day_price that is not positive, a time before the end of a computed epoch';
+'a new version of the rules: a copy of the policy called template with all its parts, under a name, in effect from a time after every computed epoch (NULL: a draft). changes: parameters with other values, as {"supply_target": 2}; unit_values: values of a unit by kind of resource, as {"gpu": 5}; either may be NULL; day_price: what a unit of contribution may cost a day, base units, from which five price ceilings are set where changes do not name them: new_regions day_price, geographic_gaps day_price * supply_target, resource_gaps and network_capacity a half, resource_types a quarter of it. Returns its policy_id. Errors: no such template, a name that is taken, a parameter that does not exist, values out of range, a kind of resource that does not exist, a day_price that is not positive, a time before the end of a computed epoch';
 REVOKE ALL ON FUNCTION new_policy(text, text, timestamptz, jsonb, jsonb, numeric) FROM PUBLIC;

@@ -177,6 +177,9 @@ DECLARE
 	here text;
 	f record;
 BEGIN
+	IF location IS NULL THEN
+		PERFORM raise_plainly('22004', 'a node without a location earns nothing that could be told', NULL, 'Give its place, for example ''POINT(8.68 50.11)''.');
+	END IF;
 	here := region_among(n.codes, region_boundaries(n.at), location, n.region_snap_m);
 	SELECT * INTO f FROM newcomer_scores(n.epoch_id, n.codes, n.reach_m, n.contribution, n.tenure, n.freshness, n.supply_target, n.kept, n.faded, n.baseline, n.days,
 		n.multiplier_max, location, coalesce(array_position(n.codes, here), 0));
@@ -190,7 +193,7 @@ BEGIN
 	ORDER BY c."position";
 END $$;
 COMMENT ON FUNCTION simulate_node(geography, double precision, jsonb, bigint) IS
-'what one more node at a place would have earned in an epoch (NULL: the last computed one), by component: a row for each pool with its score, the score of all with it, what the pool would have had to apportion, and its amount in base units, rounded down: within one base unit of really adding it. The node has hardware and a provider of its own, was a member from beginning to end, joined at the start, has quality 1 and place trust 1, units as {"gpu": 4} says, and does no services. radius in metres. Under a provider cap the others are taken to share in the proportions in which they did. Errors: no such epoch, nothing computed, a radius outside (0, 5 000 000], units that are no numbers, unknown kinds of resources, a location that is no point';
+'what one more node at a place would have earned in an epoch (NULL: the last computed one), by component: a row for each pool with its score, the score of all with it, what the pool would have had to apportion, and its amount in base units, rounded down: within one base unit of really adding it. The node has hardware and a provider of its own, was a member from beginning to end, joined at the start, has quality 1 and place trust 1, units as {"gpu": 4} says, and does no services. radius in metres. Under a provider cap the others are taken to share in the proportions in which they did. Errors: no such epoch, nothing computed, a radius outside (0, 5 000 000], units that are no numbers, unknown kinds of resources, a location that is NULL or no point';
 REVOKE ALL ON FUNCTION simulate_node(geography, double precision, jsonb, bigint) FROM PUBLIC;
 
 -- ---- everywhere ----

@@ -30,9 +30,9 @@ DECLARE
 	past record;
 	gone int := 0;
 BEGIN
-	IF retention IS NULL OR retention < interval '0' OR hour_retention < interval '0' THEN
-		RAISE EXCEPTION 'cannot keep telemetry for %', CASE WHEN retention >= interval '0' THEN hour_retention ELSE retention END
-			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a time that is not negative, for example ''90 days''.';
+	IF retention IS NULL OR retention NOT BETWEEN interval '0' AND interval '10000 years' OR hour_retention NOT BETWEEN interval '0' AND interval '10000 years' THEN
+		RAISE EXCEPTION 'cannot keep telemetry for %', CASE WHEN retention BETWEEN interval '0' AND interval '10000 years' THEN hour_retention ELSE retention END
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a time from 0 to 10000 years, for example ''90 days''; NULL keeps all.';
 	END IF;
 	-- No epoch can come to need what is before this: epochs become final in order, and one looks back from its
 	-- beginning no further than its policy's heartbeat_timeout. A restatement may: it says so then.
@@ -64,7 +64,7 @@ BEGIN
 	RETURN gone;
 END $$;
 COMMENT ON FUNCTION drop_telemetry_partitions(interval, interval) IS
-'drops the partitions of telemetry that ended longer than retention ago, and those of telemetry_hour that ended longer than hour_retention ago (NULL: none), which no epoch that is not final can need: each looks back by its policy''s heartbeat_timeout; returns how many, and writes each to telemetry_dropped. Partitions that one may need are kept, with a notice; one that is in use is left to the next call, with a warning. Errors: a retention that is NULL or negative';
+'drops the partitions of telemetry that ended longer than retention ago, and those of telemetry_hour that ended longer than hour_retention ago (NULL: none), which no epoch that is not final can need: each looks back by its policy''s heartbeat_timeout; returns how many, and writes each to telemetry_dropped. Partitions that one may need are kept, with a notice; one that is in use is left to the next call, with a warning. Errors: a retention that is NULL, negative or beyond 10 000 years';
 
 CREATE FUNCTION swarm_reward.keep_telemetry_partitions(ahead interval DEFAULT '7 days', retention interval DEFAULT NULL, hour_retention interval DEFAULT NULL,
 	OUT made int, OUT dropped int) RETURNS record
@@ -73,9 +73,9 @@ DECLARE
 	start timestamptz := now() - interval '1 day';
 	newest timestamptz;
 BEGIN
-	IF ahead IS NULL OR ahead < interval '0' THEN
-		RAISE EXCEPTION 'cannot make telemetry partitions % ahead', ahead
-			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a time that is not negative, for example ''7 days''.';
+	IF ahead IS NULL OR ahead < interval '0' OR ahead > interval '1 year' THEN
+		RAISE EXCEPTION 'cannot make telemetry partitions % ahead', coalesce(ahead::text, 'NULL')
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a time from 0 to a year, for example ''7 days''.';
 	END IF;
 	-- the days since it was last called, should that be a while ago
 	SELECT max(upper(p.period)) INTO newest FROM telemetry_partition('telemetry') p;
@@ -89,7 +89,7 @@ BEGIN
 	END IF;
 END $$;
 COMMENT ON FUNCTION swarm_reward.keep_telemetry_partitions(interval, interval, interval) IS
-'to be called once a day or more often: makes the missing partitions from yesterday, or from the end of the newest one if that was within 31 days, until ahead from now, and with retention drops old ones by drop_telemetry_partitions; returns how many of each. Errors: a time that is negative';
+'to be called once a day or more often: makes the missing partitions from yesterday, or from the end of the newest one if that was within 31 days, until ahead from now, and with retention drops old ones by drop_telemetry_partitions; returns how many of each. Errors: a time that is negative, NULL or more than a year ahead, a retention beyond 10 000 years';
 
 SELECT pg_catalog.pg_extension_config_dump('telemetry_dropped', '');
 REVOKE ALL ON FUNCTION drop_telemetry_partitions(interval, interval), swarm_reward.keep_telemetry_partitions(interval, interval, interval) FROM PUBLIC;

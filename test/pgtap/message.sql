@@ -149,6 +149,9 @@ SELECT pg_temp.refused($$ SELECT new_policy('starter', 'n', NULL, '{}', '3') $$,
 SELECT pg_temp.refused($$ SELECT new_policy('starter', 'n', NULL, '{}', '{"no such": 1}') $$, 'P0002', 'no such', 'resource_type');
 SELECT pg_temp.refused($$ SELECT new_policy('starter', 'n', NULL, '{}', '{"gpu": "many"}') $$, '22023', 'gpu|many', 'number');
 SELECT pg_temp.refused($$ SELECT new_policy('nobody', 'n', NULL) $$, 'P0002', 'nobody', 'starter');
+SELECT lives_ok($$ SELECT new_policy('starter', 'as it is', NULL, NULL, NULL) $$, 'no changes are no changes');
+SELECT pg_temp.refused($$ SELECT keep_telemetry_partitions('100000 years') $$, '22023', '100000 years', '7 days');
+SELECT pg_temp.refused($$ SELECT keep_telemetry_partitions('1 day', '300000 years') $$, '22023', '300000 years', '90 days');
 SELECT pg_temp.refused($$ UPDATE policy SET note = 'x' WHERE name = 'starter' $$, '23001', 'starter|ships', 'new_policy');
 
 -- epochs
@@ -178,6 +181,7 @@ UPDATE epoch SET first_computed_at = first_computed_at - interval '8 days' WHERE
 SELECT pg_temp.refused($$ CALL finalize_epoch(1) $$, '55000', 'epoch 1|a test', 'release_epoch(1');
 SELECT pg_temp.mended($$ CALL finalize_epoch(1) $$);
 SELECT pg_temp.refused($$ CALL run_epoch(1) $$, '23001', 'epoch 1 is final', 'restate_epoch(1');
+SELECT pg_temp.refused($$ SELECT * FROM simulate_node(NULL, 1000, '{"gpu": 1}') $$, '22004', 'location', 'POINT');
 SELECT pg_temp.refused($$ INSERT INTO epoch (period, budget) VALUES ('[2023-11-01,2024-01-01)', 1) $$, '23001', '2023-11-01|before epoch 1, which is final', 'plan_epochs');
 SAVEPOINT planned;
 INSERT INTO epoch (epoch_id, period, budget) VALUES (90, '[2025-01-01,2025-02-01)', 1);
