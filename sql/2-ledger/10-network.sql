@@ -39,7 +39,8 @@ COMMENT ON FUNCTION swarm_reward_internal.is_period(tstzrange) IS
 
 -- A row that breaks a rule is refused in words: see src/ledger/rule.c. What a rule is for is in its comment, or
 -- else in those of its columns. It also rounds, which a type numeric(p,s) would do sooner, but that refuses
--- Infinity and what has more than p digits without a word of the column.
+-- Infinity and what has more than p digits without a word of the column. As a type it rounds always, also where a
+-- restore switches triggers off.
 CREATE FUNCTION swarm_reward_internal.check_row() RETURNS trigger
 AS 'MODULE_PATHNAME', 'sr_check_row' LANGUAGE c;
 COMMENT ON FUNCTION swarm_reward_internal.check_row() IS
@@ -148,6 +149,7 @@ CREATE TABLE node_resource (
 		(int8range(node_id, node_id, '[]') WITH =, swarm_reward_internal.text_range(resource_type, resource_type, '[]') WITH =, valid WITH &&)
 );
 CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON node_resource FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row('units', '9');
+ALTER TABLE node_resource ENABLE ALWAYS TRIGGER check_row;
 COMMENT ON TABLE node_resource IS 'units of a resource that a node declares for a time, see set_node_resource(); times of one node and type do not overlap';
 COMMENT ON COLUMN node_resource.node_id IS 'the node';
 COMMENT ON COLUMN node_resource.resource_type IS 'the kind of resource';
@@ -163,6 +165,7 @@ CREATE TABLE resource_check (
 	PRIMARY KEY (node_id, resource_type, checked_at)
 );
 CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON resource_check FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row('units', '9');
+ALTER TABLE resource_check ENABLE ALWAYS TRIGGER check_row;
 COMMENT ON TABLE resource_check IS 'units that a challenge or benchmark of the network''s own has found';
 COMMENT ON COLUMN resource_check.node_id IS 'the node';
 COMMENT ON COLUMN resource_check.resource_type IS 'the kind of resource';

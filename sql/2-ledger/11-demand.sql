@@ -28,6 +28,7 @@ CREATE TABLE demand (
 	valid tstzrange NOT NULL DEFAULT '(,)' CHECK (swarm_reward_internal.is_period(valid))
 );
 CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON demand FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row('weight', '6');
+ALTER TABLE demand ENABLE ALWAYS TRIGGER check_row;
 COMMENT ON TABLE demand IS 'where people or workloads are; an epoch gathers it into the demand field D';
 COMMENT ON COLUMN demand.demand_id IS 'key';
 COMMENT ON COLUMN demand.name IS 'name for people; may be NULL';
@@ -49,6 +50,7 @@ CREATE TABLE resource_demand (
 		(swarm_reward_internal.text_range(region, region, '[]') WITH =, swarm_reward_internal.text_range(resource_type, resource_type, '[]') WITH =, valid WITH &&)
 );
 CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON resource_demand FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row('units', '9');
+ALTER TABLE resource_demand ENABLE ALWAYS TRIGGER check_row;
 COMMENT ON TABLE resource_demand IS 'units of a resource wanted in a region during a time; times of one region and type do not overlap';
 COMMENT ON COLUMN resource_demand.region IS 'code of the region';
 COMMENT ON COLUMN resource_demand.resource_type IS 'the kind of resource';

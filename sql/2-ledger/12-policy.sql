@@ -91,6 +91,7 @@ CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON policy FOR EACH ROW EXECUTE 
 	'response_limit_ms', '6', 'response_target_ms', '6', 'error_confidence', '12', 'error_limit', '12', 'error_target', '12',
 	'location_slack_m', '6', 'location_limit_m', '6', 'location_target_m', '6', 'unchecked_units', '12', 'region_multiplier_max', '9',
 	'price_elasticity', '9', 'price_step', '9', 'service_alpha', '12', 'fee_multiple', '9', 'min_reporters', '6');
+ALTER TABLE policy ENABLE ALWAYS TRIGGER check_row;
 COMMENT ON TABLE policy IS 'versions of the rules of reward; one that an epoch has used cannot change, insert a later one instead. See new_policy()';
 COMMENT ON CONSTRAINT policy_pools_sum_to_10000 ON policy IS 'the seven parts of the budget add up to 10000 basis points';
 COMMENT ON CONSTRAINT policy_uptime_ramp ON policy IS 'the uptime that earns nothing is below the one that earns everything';
@@ -185,6 +186,7 @@ CREATE TABLE policy_resource (
 	CONSTRAINT policy_resource_price_range CHECK (price_min <= price_max)
 );
 CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON policy_resource FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row('unit_value', '9', 'need', '9', 'price_min', '12', 'price_max', '12');
+ALTER TABLE policy_resource ENABLE ALWAYS TRIGGER check_row;
 COMMENT ON TABLE policy_resource IS 'what a policy says of a kind of resource; a kind without a row is worth nothing';
 COMMENT ON COLUMN policy_resource.policy_id IS 'the policy';
 COMMENT ON COLUMN policy_resource.resource_type IS 'the kind of resource';
@@ -205,6 +207,7 @@ CREATE TABLE policy_service (
 	CONSTRAINT policy_service_limit CHECK ((resource_type IS NULL) = (max_work_per_hour IS NULL))
 );
 CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON policy_service FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row('premium', '9', 'unit_value', '9', 'max_work_per_hour', '9');
+ALTER TABLE policy_service ENABLE ALWAYS TRIGGER check_row;
 COMMENT ON TABLE policy_service IS 'what a policy says of a kind of service; a kind without a row is worth nothing';
 COMMENT ON COLUMN policy_service.policy_id IS 'the policy';
 COMMENT ON COLUMN policy_service.service_type IS 'the kind of service';
@@ -221,6 +224,7 @@ CREATE TABLE policy_region (
 	PRIMARY KEY (policy_id, region)
 );
 CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON policy_region FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row('target_fraction', '6');
+ALTER TABLE policy_region ENABLE ALWAYS TRIGGER check_row;
 COMMENT ON TABLE policy_region IS 'regions for which a policy has a target of their own';
 COMMENT ON COLUMN policy_region.policy_id IS 'the policy';
 COMMENT ON COLUMN policy_region.region IS 'code of the region';
@@ -241,6 +245,7 @@ CREATE TABLE specialization (
 	CONSTRAINT specialization_ramp CHECK (bound <> target)
 );
 CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON specialization FOR EACH ROW EXECUTE FUNCTION swarm_reward_internal.check_row('bound', '9', 'target', '9', 'weight', '9');
+ALTER TABLE specialization ENABLE ALWAYS TRIGGER check_row;
 COMMENT ON TABLE specialization IS 'rules of a policy that reward doing one thing very well: weight * value of work * quality * ramp(metric; bound, target)';
 COMMENT ON COLUMN specialization.policy_id IS 'the policy';
 COMMENT ON COLUMN specialization.code IS 'short name of the rule, unique in its policy';
