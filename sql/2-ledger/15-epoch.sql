@@ -187,7 +187,7 @@ COMMENT ON COLUMN epoch_node_service.epoch_id IS 'the epoch';
 COMMENT ON COLUMN epoch_node_service.node_id IS 'the node';
 COMMENT ON COLUMN epoch_node_service.service_type IS 'the service';
 COMMENT ON COLUMN epoch_node_service.samples IS 'rows of telemetry of this service';
-COMMENT ON COLUMN epoch_node_service.work_done IS 'work of ok rows, in the unit of the service';
+COMMENT ON COLUMN epoch_node_service.work_done IS 'work of ok rows, in the unit of the service; not of the times in which the node was suspended';
 COMMENT ON COLUMN epoch_node_service.work IS 'work that counts: not more than the node''s resources can do, see policy_service';
 COMMENT ON COLUMN epoch_node_service.fee IS 'fees paid for it, base units';
 COMMENT ON COLUMN epoch_node_service.energy_per_work IS 'milliwatt hours per unit of work; NULL: not all of its work has a measured energy';

@@ -80,13 +80,30 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION partial_hours(tstzmultirange) IS 'stays that begin or end within an hour of those given, with what of the hour is theirs. NULL for NULL';
 
-CREATE FUNCTION telemetry_query(period tstzrange, slot interval, only_nodes text DEFAULT 'true') RETURNS text
+CREATE FUNCTION partial_hours_query(clean tstzmultirange, of_nodes text) RETURNS text
+LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $f$
+	SELECT format($q$
+		(SELECT n.node_id, h.hour, lower(r) AS starts_at, upper(r) AS ends_at
+		FROM %s n, LATERAL (SELECT DISTINCT hour_of(b.at) AS hour FROM unnest(n.times) x, LATERAL (VALUES (lower(x)), (upper(x))) b (at) WHERE b.at > hour_of(b.at)) h,
+			unnest(n.times * tstzmultirange(tstzrange(h.hour, h.hour + interval '1 hour'))) r
+		WHERE h.hour <@ %L::tstzmultirange) $q$, of_nodes, clean)
+$f$;
+COMMENT ON FUNCTION partial_hours_query(tstzmultirange, text) IS 'the same, as SQL, for the nodes and bounded times of a table or query (node_id, times). NULL for NULL';
+
+CREATE FUNCTION telemetry_query(period tstzrange, slot interval, only_nodes text DEFAULT 'true', of_nodes text DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
 DECLARE
 	-- Sum is rollup by the name that Citus sums up on workers first. Heartbeats have no work.
 	measures CONSTANT text[] := '{summary, work_summary, work, metered_work, fee, energy_mwh}';
 	sums CONSTANT text := (SELECT string_agg(format('sum(t.%1$I) %2$s AS %1$I', u.m, CASE WHEN u.m NOT LIKE '%summary' THEN 'FILTER (WHERE t.service_type IS NOT NULL)' END), ', ') FROM unnest(measures) u (m));
-	is_own CONSTANT text := '(n.node_id IS NULL OR (t.hour >= n.joined_at AND (n.left_at IS NULL OR t.hour + interval ''1 hour'' <= n.left_at)))';
+	is_own CONSTANT text := CASE WHEN of_nodes IS NULL THEN '(n.node_id IS NULL OR (t.hour >= n.joined_at AND (n.left_at IS NULL OR t.hour + interval ''1 hour'' <= n.left_at)))'
+		ELSE 'n.times @> tstzrange(t.hour, t.hour + interval ''1 hour'')' END;
+	is_own_row CONSTANT text := CASE WHEN of_nodes IS NULL THEN '(n.node_id IS NULL OR (t.sampled_at >= n.joined_at AND (n.left_at IS NULL OR t.sampled_at < n.left_at)))'
+		ELSE 'n.times @> t.sampled_at' END;
+	-- of most nodes all of the time is their own
+	own CONSTANT text := coalesce('JOIN ' || of_nodes || ' n',
+		'LEFT JOIN (SELECT m.node_id, m.joined_at, m.left_at FROM node m WHERE m.joined_at > %1$L OR m.left_at < %2$L) n') || ' ON n.node_id = t.node_id';
+	partial text;
 	pieces text;
 	has_pieces boolean;	-- NULL: none
 	plan record;
@@ -98,10 +115,12 @@ BEGIN
 	SELECT * INTO plan FROM telemetry_plan(period, slot);
 	-- Bounds are written into the query, so that partitions without any of the time are not planned for.
 	IF NOT isempty(plan.clean) THEN
+		partial := coalesce(partial_hours_query(plan.clean, of_nodes), format('partial_hours(%L)', plan.clean));
 		-- first from tables of this server, then from one that may be on others
-		SELECT coalesce(array_agg(c.node_id), '{}') AS nodes, array_agg(CASE WHEN c.starts_at > c.hour THEN c.starts_at ELSE c.ends_at END) AS times INTO bare
-		FROM partial_hours(plan.clean) c JOIN telemetry_rolled o ON o.hour = c.hour
-		WHERE o.raw_dropped OR NOT tstzrange(o.hour, o.hour + interval '1 hour') <@ telemetry_span('telemetry');
+		EXECUTE format($q$
+			SELECT coalesce(array_agg(c.node_id), '{}') AS nodes, array_agg(CASE WHEN c.starts_at > c.hour THEN c.starts_at ELSE c.ends_at END) AS times
+			FROM %s c JOIN telemetry_rolled o ON o.hour = c.hour
+			WHERE o.raw_dropped OR NOT tstzrange(o.hour, o.hour + interval '1 hour') <@ telemetry_span('telemetry') $q$, partial) INTO bare;
 		IF bare.nodes <> '{}' THEN
 			SELECT u.node_id, u.at INTO lost
 			FROM unnest(bare.nodes, bare.times) u (node_id, at) JOIN telemetry_hour t ON t.node_id = u.node_id AND t.hour = hour_of(u.at)
@@ -109,18 +128,18 @@ BEGIN
 			ORDER BY u.at, u.node_id LIMIT 1;
 			IF FOUND THEN
 				RAISE EXCEPTION 'the raw telemetry of the hour %, which is needed, was dropped', hour_of(lost.at)
-					USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('Node %s joined or left within the hour, at %s.', lost.node_id, lost.at),
+					USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('Node %s joined, left or was suspended within the hour, at %s.', lost.node_id, lost.at),
 						HINT = 'Attach the partition that held it again.';
 			END IF;
 		END IF;
-		-- an hour in which the node joined or left is not wholly its own: what of it is takes its place
-		pieces := format('partial_hours(%L) c JOIN telemetry t ON t.node_id = c.node_id AND t.sampled_at >= c.starts_at AND t.sampled_at < c.ends_at WHERE t.sampled_at >= %L AND t.sampled_at < %L',
-			plan.clean, lower(plan.clean), upper(plan.clean));
+		-- an hour in which the node joined, left or was suspended is not wholly its own: what of it is takes its place
+		pieces := format('%s c JOIN telemetry t ON t.node_id = c.node_id AND t.sampled_at >= c.starts_at AND t.sampled_at < c.ends_at WHERE t.sampled_at >= %L AND t.sampled_at < %L',
+			partial, lower(plan.clean), upper(plan.clean));
 		EXECUTE format('SELECT true FROM %s LIMIT 1', pieces) INTO has_pieces;
 		parts := parts || format($q$
 			SELECT t.node_id, t.service_type, %1$s
 			FROM (SELECT t.node_id, t.service_type, %2$s
-				FROM telemetry_hour t LEFT JOIN (SELECT m.node_id, m.joined_at, m.left_at FROM node m WHERE m.joined_at > %3$L OR m.left_at < %4$L) n ON n.node_id = t.node_id %5$s
+				FROM telemetry_hour t %9$s %5$s
 				WHERE t.hour >= %3$L AND t.hour < %4$L %6$s AND %7$s AND (%8$s)) t
 			GROUP BY t.node_id, t.service_type $q$,
 			sums, (SELECT string_agg(format(CASE WHEN has_pieces THEN 'CASE WHEN %2$s THEN t.%1$I ELSE p.%1$I END AS %1$I' ELSE 't.%1$I' END, u.m, is_own), ', ') FROM unnest(measures) u (m)),
@@ -128,7 +147,7 @@ BEGIN
 			CASE WHEN has_pieces THEN format('LEFT JOIN (SELECT t.node_id, c.hour, t.service_key, %s FROM %s GROUP BY t.node_id, c.hour, t.service_key) p ON p.node_id = t.node_id AND p.hour = t.hour AND p.service_key = t.service_key',
 				telemetry_measures(slot), pieces) END,
 			CASE WHEN plan.clean <> tstzmultirange(range_merge(plan.clean)) THEN format('AND t.hour <@ %L::tstzmultirange', plan.clean) END,
-			only_nodes, is_own || CASE WHEN has_pieces THEN ' OR p.node_id IS NOT NULL' ELSE '' END);
+			only_nodes, is_own || CASE WHEN has_pieces THEN ' OR p.node_id IS NOT NULL' ELSE '' END, format(own, lower(plan.clean), upper(plan.clean)));
 	END IF;
 	FOR r IN
 		-- days that hold some of the time, joined to runs: each is read once
@@ -138,12 +157,11 @@ BEGIN
 	LOOP
 		parts := parts || format($q$
 			SELECT t.node_id, t.service_type, %1$s
-			FROM telemetry t LEFT JOIN (
-				SELECT m.node_id, m.joined_at, m.left_at FROM node m WHERE m.joined_at > %2$L OR m.left_at < %3$L) n ON n.node_id = t.node_id
-			WHERE t.sampled_at >= %2$L AND t.sampled_at < %3$L %4$s AND %5$s
-				AND (n.node_id IS NULL OR (t.sampled_at >= n.joined_at AND (n.left_at IS NULL OR t.sampled_at < n.left_at)))
+			FROM telemetry t %6$s
+			WHERE t.sampled_at >= %2$L AND t.sampled_at < %3$L %4$s AND %5$s AND %7$s
 			GROUP BY t.node_id, t.service_type $q$,
-			telemetry_measures(slot), lower(r), upper(r), CASE WHEN r <@ plan.rest THEN '' ELSE format('AND t.sampled_at <@ %L::tstzmultirange', plan.rest) END, only_nodes);
+			telemetry_measures(slot), lower(r), upper(r), CASE WHEN r <@ plan.rest THEN '' ELSE format('AND t.sampled_at <@ %L::tstzmultirange', plan.rest) END, only_nodes,
+			format(own, lower(r), upper(r)), is_own_row);
 	END LOOP;
 	IF parts = '{}' THEN
 		RETURN format('SELECT t.node_id, t.service_type, %s FROM telemetry_hour t WHERE false GROUP BY t.node_id, t.service_type', sums);
@@ -152,7 +170,7 @@ BEGIN
 	END IF;
 	RETURN format('SELECT t.node_id, t.service_type, %s FROM (%s) t GROUP BY t.node_id, t.service_type', sums, array_to_string(parts, ' UNION ALL '));
 END $$;
-COMMENT ON FUNCTION telemetry_query(tstzrange, interval, text) IS
-'query for the telemetry of a bounded period within the nodes'' stays: a row for each node and service (NULL: heartbeats) with summary, and of services work_summary, work, metered_work, fee and energy_mwh; only_nodes is a condition on t.node_id. The one place where an epoch reads telemetry. NULL for NULL. Errors: raw rows are needed that were dropped';
+COMMENT ON FUNCTION telemetry_query(tstzrange, interval, text, text) IS
+'query for the telemetry of a bounded period within the nodes'' stays, or of the nodes of the table or query of_nodes (node_id, times) within these times, which lie in the period: a row for each node and service (NULL: heartbeats) with summary, and of services work_summary, work, metered_work, fee and energy_mwh; only_nodes is a condition on t.node_id. The one place where an epoch reads telemetry. NULL for NULL. Errors: raw rows are needed that were dropped';
 
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.script_path'), true);

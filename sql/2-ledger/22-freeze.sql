@@ -357,6 +357,24 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 $f$;
 COMMENT ON FUNCTION frozen_query(bigint, tstzrange, policy) IS 'query for the rows of epoch_node of an epoch. NULL for NULL';
 
+-- Who is suspended is measured on, so that no bad hour is cut out, but is no member: what is done then is no work of the network.
+CREATE FUNCTION cut_suspended_work(e epoch, p policy) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
+DECLARE
+	report text := epoch_table('report', e.epoch_id);
+	suspended text := epoch_table('suspended', e.epoch_id);
+BEGIN
+	IF NOT EXISTS (SELECT FROM node_suspension u WHERE u.valid && e.period) THEN
+		RETURN;
+	END IF;
+	PERFORM make_epoch_table('suspended', e.epoch_id, format($q$
+		SELECT m.node_id, m.active AS times FROM %s m WHERE m.node_id IN (SELECT u.node_id FROM node_suspension u WHERE u.valid && %L::tstzrange) $q$, epoch_table('member', e.epoch_id), e.period));
+	EXECUTE format('DELETE FROM %s t USING %s s WHERE s.node_id = t.node_id AND t.service_type IS NOT NULL', report, suspended);
+	EXECUTE format('INSERT INTO %s SELECT * FROM (%s) t WHERE t.service_type IS NOT NULL', report, telemetry_query(e.period, p.telemetry_slot, of_nodes => suspended));
+	PERFORM drop_epoch_table('suspended', e.epoch_id);
+END $$;
+COMMENT ON FUNCTION cut_suspended_work(epoch, policy) IS 'run_epoch step: takes what was done while its node was suspended out of the table report';
+
 CREATE FUNCTION freeze_node(e epoch, p policy) RETURNS bigint
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
@@ -371,6 +389,7 @@ BEGIN
 	-- good samples from shortly before still count within policy.heartbeat_timeout
 	PERFORM make_epoch_table('lead', e.epoch_id, evidence_query(e.epoch_id,
 		telemetry_query(tstzrange(date_bin('1 hour', lower(e.period) - p.heartbeat_timeout, timestamptz '2000-01-01 00:00+00'), lower(e.period)), p.telemetry_slot)));
+	PERFORM cut_suspended_work(e, p);
 	PERFORM make_epoch_table('unit', e.epoch_id, unit_query(e.epoch_id, e.period, p));
 	PERFORM make_epoch_table('worth', e.epoch_id, worth_query(e.epoch_id, p));
 	PERFORM make_epoch_table('rtt', e.epoch_id, rtt_query(e.epoch_id, e.period));
