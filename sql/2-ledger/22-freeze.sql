@@ -299,11 +299,11 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 				LEFT JOIN kin k ON k.provider_id = s.provider_id AND k.region = s.region
 				JOIN policy_resource y ON y.policy_id = %7$s AND y.resource_type = t.resource_type AND y.unit_value > 0) v
 		GROUP BY v.node_id $q$,
-		epoch_table('member', epoch_id), epoch_table('past', epoch_id), upper(period), lower(period), p.maturity, days(p.maturity), p.policy_id,	-- 7
+		epoch_table('member', epoch_id), epoch_table('past', epoch_id), upper(period), lower(period), greatest(p.maturity, p.freshness), days(p.maturity), p.policy_id,	-- 7
 		days(p.freshness), p.region_snap_m)
 $f$;
 COMMENT ON FUNCTION tenure_query(bigint, tstzrange, policy) IS
-'query, with the regions of the start of the period as $1, for the tenure of members whose units have changed within policy.maturity: the mean, over their units by value and over their time in the period, of min(1, time since the presence has had as many units without a break / maturity). Of all others the units are as old as their presence. freshness is the mean of max(0, 1 - age / policy.freshness) alike, the age of what came later than the presence counting from the first stay of its provider in the region. NULL for NULL';
+'query, with the regions of the start of the period as $1, for the tenure of members whose units have changed within policy.maturity or policy.freshness, whichever is longer: the mean, over their units by value and over their time in the period, of min(1, time since the presence has had as many units without a break / maturity). Of all others the units are as old as their presence. freshness is the mean of max(0, 1 - age / policy.freshness) alike, the age of what came later than the presence counting from the first stay of its provider in the region. NULL for NULL';
 
 CREATE FUNCTION outage_query(epoch_id bigint, period tstzrange) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $f$
