@@ -2,6 +2,15 @@
 -- complain if the script is sourced in psql rather than run by CREATE EXTENSION
 \echo Use "CREATE EXTENSION swarm_reward CASCADE" to load this file. \quit
 
+-- The whole script is read before any of it is run: what has a backslash would mean something else.
+DO $$
+BEGIN
+	IF pg_catalog.current_setting('standard_conforming_strings') <> 'on' THEN
+		RAISE EXCEPTION 'swarm_reward cannot be installed with standard_conforming_strings = off'
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'SET standard_conforming_strings = on first; a dump takes the setting over from the database that it is of.';
+	END IF;
+END $$;
+
 COMMENT ON SCHEMA @extschema@ IS
 'swarm_reward: coverage fields, telemetry summaries, exact apportionment and per-epoch growth rewards for a decentralised cloud';
 

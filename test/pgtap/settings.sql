@@ -30,5 +30,7 @@ SELECT ok(reward_map(3, 200000, '{"gpu": 3}') = map, 'and everywhere else') FROM
 CALL run_epoch(1);
 SELECT is_empty($$ SELECT e.epoch_id FROM epoch e JOIN plain p ON p.epoch_id = e.epoch_id WHERE (e.digest, e.facts) IS DISTINCT FROM (p.digest, p.facts) $$, 'what is computed again is the same to the bit');
 SELECT is_empty($$ SELECT e.epoch_id, v.check_name, v.detail FROM epoch e, verify_epoch(e.epoch_id) v WHERE NOT v.ok $$, 'and is verified');
+DROP EXTENSION swarm_reward CASCADE;
+SELECT throws_ok('CREATE EXTENSION swarm_reward', '55000', 'swarm_reward cannot be installed with standard_conforming_strings = off', 'what would change the script itself is refused');
 SELECT * FROM finish();
 ROLLBACK;
