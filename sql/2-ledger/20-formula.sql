@@ -80,7 +80,7 @@ COMMENT ON FUNCTION days(interval) IS 'length of an interval without months in d
 CREATE FUNCTION uptime_within(summaries telemetry_summary[], times tstzmultirange, timeout interval) RETURNS double precision
 AS 'MODULE_PATHNAME', 'sr_telemetry_uptime_within' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;
 COMMENT ON FUNCTION uptime_within(telemetry_summary[], tstzmultirange, interval) IS
-'uptime(summary, period, timeout) of several summaries together, over several times together; those that are NULL are left out. 0 without telemetry or without a slot, NULL for NULL. Errors: those of uptime, different slots';
+'uptime(summary, period, timeout) of several summaries together, over several times together; those that are NULL are left out. 1 over no time, as in an outage from beginning to end; else 0 without telemetry or without a slot. NULL for NULL. Errors: those of uptime, different slots';
 
 CREATE FUNCTION error_rate_upper(samples bigint, errors bigint, confidence double precision) RETURNS double precision
 AS 'MODULE_PATHNAME', 'sr_telemetry_error_rate_upper_of' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;

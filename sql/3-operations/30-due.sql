@@ -268,6 +268,7 @@ CREATE FUNCTION epoch_guard() RETURNS trigger
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
 	later bigint;
+	noted epoch := OLD;
 BEGIN
 	IF NEW.status = 'planned' AND NEW.epoch_id > 0 THEN
 		SELECT e.epoch_id INTO later FROM epoch e WHERE e.status = 'final' AND e.period >> NEW.period ORDER BY e.period LIMIT 1;
@@ -287,7 +288,8 @@ BEGIN
 		END IF;
 		RETURN OLD;
 	END IF;
-	IF OLD.status = 'final' AND (NEW.note IS NOT DISTINCT FROM OLD.note OR NEW.status <> 'final' OR NEW.period <> OLD.period OR NEW.budget <> OLD.budget OR NEW.digest <> OLD.digest) THEN
+	noted.note := NEW.note;
+	IF OLD.status = 'final' AND NEW *<> noted THEN
 		RAISE EXCEPTION 'epoch % is final: nothing of it but its note changes', OLD.epoch_id
 			USING ERRCODE = 'restrict_violation', HINT = format('SELECT swarm_reward.restate_epoch(%s, ''reason'', dry_run => true) shows what a correction would change.', OLD.epoch_id);
 	END IF;

@@ -275,6 +275,9 @@ sr_telemetry_uptime_within(PG_FUNCTION_ARGS)
 	int64		up = 0;
 	int64		slots = 0;
 
+	/* who could not be down at any time was not */
+	if (MultirangeIsEmpty(times))
+		PG_RETURN_FLOAT8(1);
 	if (summary == NULL)
 		PG_RETURN_FLOAT8(0);
 	type = multirange_get_typcache(fcinfo, MultirangeTypeGetOid(times));

@@ -6,7 +6,7 @@
 BEGIN;
 SET search_path = swarm_reward, public;
 SET client_min_messages = warning;
-SELECT plan(13);
+SELECT plan(14);
 \o /dev/null
 -- three days, each with a timeout that fits other heartbeats, all else as shipped
 INSERT INTO policy SELECT (jsonb_populate_record(NULL::policy, to_jsonb(p) || jsonb_build_object('policy_id', 1000 + k, 'name', 'day ' || k, 'effective_from', '2020-01-01'::timestamptz + k * interval '1 day',
@@ -25,10 +25,12 @@ SELECT make_telemetry_partitions('2020-12-31', '2021-01-06', '6 days');
 INSERT INTO telemetry (node_id, sampled_at, latency_ms, ok) SELECT 1, t, 50, true FROM generate_series(timestamptz '2020-12-31 23:59:30+00', '2021-01-02', '61 seconds') t;
 INSERT INTO telemetry (node_id, sampled_at, latency_ms, ok) SELECT 2, t, 50, true FROM generate_series(timestamptz '2021-01-01 23:55+00', '2021-01-03', '10 minutes') t;
 INSERT INTO telemetry (node_id, sampled_at, latency_ms, ok) SELECT 3, t, 100, true FROM generate_series(timestamptz '2021-01-03 00:00+00', '2021-01-03 23:59', '24 minutes') t;
-INSERT INTO outage (valid, region, reason) VALUES ('[2021-01-01 06:00+00, 2021-01-01 12:00+00)', NULL, 'prober'), ('[2021-01-01 14:00+00, 2021-01-02 00:00+00)', 's', 'prober of the south');
+INSERT INTO outage (valid, region, reason) VALUES ('[2021-01-01 06:00+00, 2021-01-01 12:00+00)', NULL, 'prober'), ('[2021-01-01 14:00+00, 2021-01-02 00:00+00)', 's', 'prober of the south'),
+	('[2021-01-03 00:00+00, 2021-01-04 00:00+00)', 's', 'all day long');
 INSERT INTO telemetry (node_id, sampled_at, latency_ms, ok) SELECT n, t, 50, true FROM generate_series(4, 5) n, generate_series(timestamptz '2020-12-31 23:55+00', '2021-01-01 23:59', '1 minute') t
 	WHERE NOT EXISTS (SELECT FROM outage o WHERE o.valid @> t AND (o.region IS NULL OR (o.region, n) = ('s', 5)));
 INSERT INTO telemetry (node_id, sampled_at, latency_ms, ok) SELECT n, t, 50, true FROM generate_series(6, 7) n, generate_series(timestamptz '2021-01-03 23:40+00', '2021-01-05', '20 minutes') t;
+INSERT INTO telemetry (node_id, sampled_at, latency_ms, ok) SELECT 5, t, 50, true FROM generate_series(timestamptz '2021-01-03 00:00+00', '2021-01-03 23:59', '20 minutes') t;
 INSERT INTO beacon (beacon_id, location) SELECT i, ST_MakePoint(2 + 3 * i, 48)::geography FROM generate_series(1, 5) i;
 INSERT INTO beacon_rtt SELECT n, b.beacon_id, '2021-01-04 12:00+00', CASE n WHEN 6 THEN 560 ELSE ST_Distance(b.location, 'POINT(10 50)') / 149896.229 * 1.001 END FROM beacon b, generate_series(6, 7) n;
 INSERT INTO epoch (epoch_id, period, budget) SELECT k, tstzrange(timestamptz '2020-12-31 00:00+00' + k * interval '1 day', timestamptz '2021-01-01 00:00+00' + k * interval '1 day'), 1000000 FROM generate_series(1, 4) k;
@@ -42,6 +44,7 @@ SELECT is((SELECT samples FROM epoch_node WHERE (epoch_id, node_id) = (3, 3)), 6
 SELECT is((SELECT quality FROM epoch_node WHERE (epoch_id, node_id) = (3, 3)), 1::float8, 'has full quality');
 SELECT is((SELECT quality FROM epoch_node WHERE (epoch_id, node_id) = (1, 4)), 1::float8, 'an outage of the prober costs nobody anything');
 SELECT is((SELECT quality FROM epoch_node WHERE (epoch_id, node_id) = (1, 5)), 1::float8, 'nor does one of a region');
+SELECT is((SELECT quality FROM epoch_node WHERE (epoch_id, node_id) = (3, 5)), 1::float8, 'nor one from beginning to end, for whoever was heard of');
 SELECT is((SELECT violations FROM epoch_node WHERE (epoch_id, node_id) = (4, 6)), 0, 'a satellite violates nothing');
 SELECT is((SELECT quality FROM epoch_node WHERE (epoch_id, node_id) = (4, 6)), 1::float8, 'and is as good as any');
 SELECT is((SELECT ARRAY[violations, suspicions] FROM epoch_node WHERE (epoch_id, node_id) = (4, 7)), ARRAY[0, 5], 'microwave is faster than fibre and no lie');
