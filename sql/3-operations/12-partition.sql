@@ -73,7 +73,8 @@ DECLARE
 	start timestamptz := now() - interval '1 day';
 	newest timestamptz;
 BEGIN
-	IF ahead IS NULL OR ahead < interval '0' OR ahead > interval '1 year' THEN
+	-- compared with days, interval '1 year' has 360 of them
+	IF ahead IS NULL OR ahead < interval '0' OR ahead > interval '366 days' THEN
 		RAISE EXCEPTION 'cannot make telemetry partitions % ahead', coalesce(ahead::text, 'NULL')
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a time from 0 to a year, for example ''7 days''.';
 	END IF;

@@ -24,9 +24,9 @@ CREATE FUNCTION job_list(epochs text DEFAULT '*/5 * * * *', partitions_ahead int
 RETURNS TABLE (job_name text, schedule text, command text)
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 BEGIN
-	IF epochs IS NULL OR partitions_ahead IS NULL OR partitions_ahead < interval '1 day' THEN
+	IF epochs IS NULL OR partitions_ahead IS NULL OR partitions_ahead NOT BETWEEN interval '1 day' AND interval '366 days' THEN
 		RAISE EXCEPTION 'cannot schedule epochs at % with telemetry partitions % ahead', coalesce(quote_literal(epochs), 'NULL'), coalesce(partitions_ahead::text, 'NULL')
-			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a crontab schedule, for example ''*/5 * * * *'', and at least a day.';
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a crontab schedule, for example ''*/5 * * * *'', and from a day to a year.';
 	END IF;
 	IF NOT is_crontab(epochs) THEN
 		RAISE EXCEPTION 'invalid schedule: %', quote_literal(epochs)
@@ -49,7 +49,7 @@ BEGIN
 	END IF;
 END $$;
 COMMENT ON FUNCTION job_list(text, interval, interval, numeric, interval, interval) IS
-'the jobs of schedule_jobs, with the same arguments: name, schedule, command; for schedulers other than pg_cron. Times are those of the scheduler. Errors: epochs is no schedule of crontab, less than a day ahead, a plan without a length';
+'the jobs of schedule_jobs, with the same arguments: name, schedule, command; for schedulers other than pg_cron. Times are those of the scheduler. Errors: epochs is no schedule of crontab, less than a day or more than a year ahead, a plan without a length';
 
 CREATE FUNCTION check_cron(jobs text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$

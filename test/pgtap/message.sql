@@ -152,6 +152,11 @@ SELECT pg_temp.refused($$ SELECT new_policy('nobody', 'n', NULL) $$, 'P0002', 'n
 SELECT lives_ok($$ SELECT new_policy('starter', 'as it is', NULL, NULL, NULL) $$, 'no changes are no changes');
 SELECT pg_temp.refused($$ SELECT keep_telemetry_partitions('100000 years') $$, '22023', '100000 years', '7 days');
 SELECT pg_temp.refused($$ SELECT keep_telemetry_partitions('1 day', '300000 years') $$, '22023', '300000 years', '90 days');
+SELECT pg_temp.refused(format('SELECT swarm_reward_internal.job_list(partitions_ahead => %L)', t), '22023', t, 'from a day to a year') FROM unnest(ARRAY['01:00:00', '2 years']) t;
+SAVEPOINT ahead;
+SELECT make_telemetry_partitions(now() - interval '2 days', now() + interval '2 years', '1000 days') \g /dev/null
+SELECT lives_ok(format('SELECT keep_telemetry_partitions(%L), swarm_reward_internal.job_list(partitions_ahead => %1$L)', t), 'a year is ' || t) FROM unnest(ARRAY['365 days', '366 days', '1 year']) t;
+ROLLBACK TO ahead;
 SELECT pg_temp.refused($$ UPDATE policy SET note = 'x' WHERE name = 'starter' $$, '23001', 'starter|ships', 'new_policy');
 
 -- epochs

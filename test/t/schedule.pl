@@ -33,7 +33,7 @@ $node->safe_psql('postgres', $there);
 is(value($node, 'SELECT count(*) FROM cron.job'), '0', 'also to undo it');
 ($code, $out, $err) = $node->psql('postgres', 'SELECT swarm_reward.schedule_jobs()', extra_params => ['-U', 'jobber']);
 like($err, qr/permission denied.*HINT:  A superuser can GRANT USAGE ON SCHEMA cron TO jobber/s, 'without the right to');
-for my $case (["NULL", 'crontab'], ["'*/5 * * * *', '1 hour'", 'at least a day'], ["plan_budget => 1", 'Give plan_length too'], ["plan_length => '0', plan_budget => 1", 'at least a second'])
+for my $case (["NULL", 'crontab'], ["'*/5 * * * *', '1 hour'", 'from a day to a year'], ["plan_budget => 1", 'Give plan_length too'], ["plan_length => '0', plan_budget => 1", 'at least a second'])
 {
 	($code, $out, $err) = $node->psql('postgres', "SELECT swarm_reward.schedule_jobs($case->[0])");
 	like($err, qr/HINT:  .*$case->[1]/s, "schedule_jobs($case->[0]) is refused");
