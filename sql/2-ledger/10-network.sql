@@ -39,8 +39,8 @@ COMMENT ON FUNCTION swarm_reward_internal.is_period(tstzrange) IS
 
 -- A row that breaks a rule is refused in words: see src/ledger/rule.c. What a rule is for is in its comment, or
 -- else in those of its columns. It also rounds, which a type numeric(p,s) would do sooner, but that refuses
--- Infinity and what has more than p digits without a word of the column. As a type it rounds always, also where a
--- restore switches triggers off.
+-- Infinity and what has more than p digits without a word of the column. Where it rounds it is enabled ALWAYS, as a
+-- type rounds also where session_replication_role is replica.
 CREATE FUNCTION swarm_reward_internal.check_row() RETURNS trigger
 AS 'MODULE_PATHNAME', 'sr_check_row' LANGUAGE c;
 COMMENT ON FUNCTION swarm_reward_internal.check_row() IS

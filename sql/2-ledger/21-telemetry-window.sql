@@ -64,7 +64,7 @@ END $$;
 COMMENT ON FUNCTION telemetry_plan(tstzrange, interval) IS
 'which hours of a bounded period are read from telemetry_hour (clean), and for which time telemetry is read (rest). NULL for NULL. Errors: raw rows are needed that were dropped';
 
--- A function, as in a subquery the planner would look at nodes in parallel, and could then not share the rest.
+-- Functions, as in a subquery the planner would look at nodes in parallel, and could then not share the rest.
 CREATE FUNCTION partial_hours(clean tstzmultirange) RETURNS TABLE (node_id bigint, hour timestamptz, starts_at timestamptz, ends_at timestamptz)
 LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE ROWS 1000 SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
@@ -80,17 +80,18 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION partial_hours(tstzmultirange) IS 'stays that begin or end within an hour of those given, with what of the hour is theirs. NULL for NULL';
 
-CREATE FUNCTION partial_hours_query(clean tstzmultirange, of_nodes text) RETURNS text
-LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $f$
-	SELECT format($q$
-		(SELECT n.node_id, h.hour, lower(r) AS starts_at, upper(r) AS ends_at
+CREATE FUNCTION partial_hours(clean tstzmultirange, of_nodes text) RETURNS TABLE (node_id bigint, hour timestamptz, starts_at timestamptz, ends_at timestamptz)
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE ROWS 1000 SET search_path FROM CURRENT AS $$
+BEGIN
+	RETURN QUERY EXECUTE format($q$
+		SELECT n.node_id, h.hour, lower(r), upper(r)
 		FROM %s n, LATERAL (SELECT DISTINCT hour_of(b.at) AS hour FROM unnest(n.times) x, LATERAL (VALUES (lower(x)), (upper(x))) b (at) WHERE b.at > hour_of(b.at)) h,
 			unnest(n.times * tstzmultirange(tstzrange(h.hour, h.hour + interval '1 hour'))) r
-		WHERE h.hour <@ %L::tstzmultirange) $q$, of_nodes, clean)
-$f$;
-COMMENT ON FUNCTION partial_hours_query(tstzmultirange, text) IS 'the same, as SQL, for the nodes and bounded times of a table or query (node_id, times). NULL for NULL';
+		WHERE h.hour <@ $1 $q$, of_nodes) USING clean;
+END $$;
+COMMENT ON FUNCTION partial_hours(tstzmultirange, text) IS 'the same for the nodes and bounded times of a table (node_id, times). NULL for NULL';
 
-CREATE FUNCTION telemetry_query(period tstzrange, slot interval, only_nodes text DEFAULT 'true', of_nodes text DEFAULT NULL) RETURNS text
+CREATE FUNCTION telemetry_query(period tstzrange, slot interval, of_nodes text DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
 DECLARE
 	-- Sum is rollup by the name that Citus sums up on workers first. Heartbeats have no work.
@@ -100,9 +101,9 @@ DECLARE
 		ELSE 'n.times @> tstzrange(t.hour, t.hour + interval ''1 hour'')' END;
 	is_own_row CONSTANT text := CASE WHEN of_nodes IS NULL THEN '(n.node_id IS NULL OR (t.sampled_at >= n.joined_at AND (n.left_at IS NULL OR t.sampled_at < n.left_at)))'
 		ELSE 'n.times @> t.sampled_at' END;
-	-- of most nodes all of the time is their own
-	own CONSTANT text := coalesce('JOIN ' || of_nodes || ' n',
-		'LEFT JOIN (SELECT m.node_id, m.joined_at, m.left_at FROM node m WHERE m.joined_at > %1$L OR m.left_at < %2$L) n') || ' ON n.node_id = t.node_id';
+	-- of most nodes all of the time is their own; in subqueries, and partial hours in functions, which Citus reads first: it crashed on a join with the table itself
+	own CONSTANT text := coalesce('JOIN (SELECT m.node_id, m.times FROM ' || of_nodes || ' m) n ON t.service_type IS NOT NULL AND',
+		'LEFT JOIN (SELECT m.node_id, m.joined_at, m.left_at FROM node m WHERE m.joined_at > %1$L OR m.left_at < %2$L) n ON') || ' n.node_id = t.node_id';
 	partial text;
 	pieces text;
 	has_pieces boolean;	-- NULL: none
@@ -115,7 +116,7 @@ BEGIN
 	SELECT * INTO plan FROM telemetry_plan(period, slot);
 	-- Bounds are written into the query, so that partitions without any of the time are not planned for.
 	IF NOT isempty(plan.clean) THEN
-		partial := coalesce(partial_hours_query(plan.clean, of_nodes), format('partial_hours(%L)', plan.clean));
+		partial := CASE WHEN of_nodes IS NULL THEN format('partial_hours(%L)', plan.clean) ELSE format('partial_hours(%L, %L)', plan.clean, of_nodes) END;
 		-- first from tables of this server, then from one that may be on others
 		EXECUTE format($q$
 			SELECT coalesce(array_agg(c.node_id), '{}') AS nodes, array_agg(CASE WHEN c.starts_at > c.hour THEN c.starts_at ELSE c.ends_at END) AS times
@@ -124,7 +125,7 @@ BEGIN
 		IF bare.nodes <> '{}' THEN
 			SELECT u.node_id, u.at INTO lost
 			FROM unnest(bare.nodes, bare.times) u (node_id, at) JOIN telemetry_hour t ON t.node_id = u.node_id AND t.hour = hour_of(u.at)
-			WHERE t.hour >= lower(plan.clean) AND t.hour < upper(plan.clean)
+			WHERE t.hour >= lower(plan.clean) AND t.hour < upper(plan.clean) AND (of_nodes IS NULL OR t.service_type IS NOT NULL)
 			ORDER BY u.at, u.node_id LIMIT 1;
 			IF FOUND THEN
 				RAISE EXCEPTION 'the raw telemetry of the hour %, which is needed, was dropped', hour_of(lost.at)
@@ -139,15 +140,15 @@ BEGIN
 		parts := parts || format($q$
 			SELECT t.node_id, t.service_type, %1$s
 			FROM (SELECT t.node_id, t.service_type, %2$s
-				FROM telemetry_hour t %9$s %5$s
-				WHERE t.hour >= %3$L AND t.hour < %4$L %6$s AND %7$s AND (%8$s)) t
+				FROM telemetry_hour t %8$s %5$s
+				WHERE t.hour >= %3$L AND t.hour < %4$L %6$s AND (%7$s)) t
 			GROUP BY t.node_id, t.service_type $q$,
 			sums, (SELECT string_agg(format(CASE WHEN has_pieces THEN 'CASE WHEN %2$s THEN t.%1$I ELSE p.%1$I END AS %1$I' ELSE 't.%1$I' END, u.m, is_own), ', ') FROM unnest(measures) u (m)),
 			lower(plan.clean), upper(plan.clean),
 			CASE WHEN has_pieces THEN format('LEFT JOIN (SELECT t.node_id, c.hour, t.service_key, %s FROM %s GROUP BY t.node_id, c.hour, t.service_key) p ON p.node_id = t.node_id AND p.hour = t.hour AND p.service_key = t.service_key',
 				telemetry_measures(slot), pieces) END,
 			CASE WHEN plan.clean <> tstzmultirange(range_merge(plan.clean)) THEN format('AND t.hour <@ %L::tstzmultirange', plan.clean) END,
-			only_nodes, is_own || CASE WHEN has_pieces THEN ' OR p.node_id IS NOT NULL' ELSE '' END, format(own, lower(plan.clean), upper(plan.clean)));
+			is_own || CASE WHEN has_pieces THEN ' OR p.node_id IS NOT NULL' ELSE '' END, format(own, lower(plan.clean), upper(plan.clean)));
 	END IF;
 	FOR r IN
 		-- days that hold some of the time, joined to runs: each is read once
@@ -157,10 +158,10 @@ BEGIN
 	LOOP
 		parts := parts || format($q$
 			SELECT t.node_id, t.service_type, %1$s
-			FROM telemetry t %6$s
-			WHERE t.sampled_at >= %2$L AND t.sampled_at < %3$L %4$s AND %5$s AND %7$s
+			FROM telemetry t %5$s
+			WHERE t.sampled_at >= %2$L AND t.sampled_at < %3$L %4$s AND %6$s
 			GROUP BY t.node_id, t.service_type $q$,
-			telemetry_measures(slot), lower(r), upper(r), CASE WHEN r <@ plan.rest THEN '' ELSE format('AND t.sampled_at <@ %L::tstzmultirange', plan.rest) END, only_nodes,
+			telemetry_measures(slot), lower(r), upper(r), CASE WHEN r <@ plan.rest THEN '' ELSE format('AND t.sampled_at <@ %L::tstzmultirange', plan.rest) END,
 			format(own, lower(r), upper(r)), is_own_row);
 	END LOOP;
 	IF parts = '{}' THEN
@@ -170,7 +171,7 @@ BEGIN
 	END IF;
 	RETURN format('SELECT t.node_id, t.service_type, %s FROM (%s) t GROUP BY t.node_id, t.service_type', sums, array_to_string(parts, ' UNION ALL '));
 END $$;
-COMMENT ON FUNCTION telemetry_query(tstzrange, interval, text, text) IS
-'query for the telemetry of a bounded period within the nodes'' stays, or of the nodes of the table or query of_nodes (node_id, times) within these times, which lie in the period: a row for each node and service (NULL: heartbeats) with summary, and of services work_summary, work, metered_work, fee and energy_mwh; only_nodes is a condition on t.node_id. The one place where an epoch reads telemetry. NULL for NULL. Errors: raw rows are needed that were dropped';
+COMMENT ON FUNCTION telemetry_query(tstzrange, interval, text) IS
+'query for the telemetry of a bounded period within the nodes'' stays: a row for each node and service (NULL: heartbeats) with summary, and of services work_summary, work, metered_work, fee and energy_mwh; or for that of services alone, of the nodes of the table of_nodes (node_id, times) within these times, which lie in the period. The one place where an epoch reads telemetry. No rows for a period that is NULL. Errors: raw rows are needed that were dropped';
 
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.script_path'), true);

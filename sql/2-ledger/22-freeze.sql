@@ -370,7 +370,7 @@ BEGIN
 	PERFORM make_epoch_table('suspended', e.epoch_id, format($q$
 		SELECT m.node_id, m.active AS times FROM %s m WHERE m.node_id IN (SELECT u.node_id FROM node_suspension u WHERE u.valid && %L::tstzrange) $q$, epoch_table('member', e.epoch_id), e.period));
 	EXECUTE format('DELETE FROM %s t USING %s s WHERE s.node_id = t.node_id AND t.service_type IS NOT NULL', report, suspended);
-	EXECUTE format('INSERT INTO %s SELECT * FROM (%s) t WHERE t.service_type IS NOT NULL', report, telemetry_query(e.period, p.telemetry_slot, of_nodes => suspended));
+	EXECUTE format('INSERT INTO %s %s', report, telemetry_query(e.period, p.telemetry_slot, of_nodes => suspended));
 	PERFORM drop_epoch_table('suspended', e.epoch_id);
 END $$;
 COMMENT ON FUNCTION cut_suspended_work(epoch, policy) IS 'run_epoch step: takes what was done while its node was suspended out of the table report';

@@ -2,7 +2,7 @@
 \set ON_ERROR_STOP 1
 BEGIN;
 SET search_path = swarm_reward, public;
-SELECT plan(9);
+SELECT plan(11);
 \ir small.psql
 CREATE TEMP TABLE own (times tstzmultirange);
 -- within hours; one hour holds the end of one suspension and the begin of the next
@@ -28,5 +28,10 @@ CALL run_epoch(2, 'from hours');
 SELECT set_eq('SELECT s.service_type, s.samples, s.work_done, s.fee FROM epoch_node_service s WHERE s.epoch_id = 2 AND s.node_id = 3', 'SELECT * FROM want', 'from hours: the same');
 SELECT is((SELECT digest FROM epoch WHERE epoch_id = 2), (SELECT digest FROM before), 'to the bit');
 SELECT is_empty('SELECT * FROM verify_epoch(2) WHERE NOT ok', 'and it verifies');
+-- raw rows that are gone are missed only where there was work
+ALTER TABLE telemetry DETACH PARTITION swarm_reward_internal.telemetry_20240131;
+SELECT throws_like('CALL run_epoch(2, ''without raw rows'')', 'the raw telemetry of the hour 2024-02-%, which is needed, was dropped', 'work of a part of an hour is not guessed');
+UPDATE node_suspension SET valid = CASE reason WHEN 'a' THEN '[2024-02-15 01:00:02,2024-02-20 08:30)' WHEN 'b' THEN '[2024-02-20 10:30,2024-02-22)' ELSE '[2024-02-27 22:30,)' END::tstzrange;
+SELECT lives_ok('CALL run_epoch(2, ''without raw rows'')', 'hours with nothing but heartbeats need none');
 SELECT * FROM finish();
 ROLLBACK;

@@ -20,7 +20,8 @@ fails('spread', 'SELECT distribute_telemetry(0)', qr/cannot make 0 shards.*HINT/
 spread('SELECT distribute_telemetry(8)');
 fails('spread', 'SELECT distribute_telemetry()', qr/distributed already/, 'once is enough');
 both("\\i $network\n" . q{
-	-- stays that begin and end within hours
+	-- stays and suspensions that begin and end within hours
+	INSERT INTO node_suspension VALUES (2, '[2024-02-14 00:00:02,2024-02-18 12:00:01)', 'a'), (1, '[2024-02-28 03:00:01,2024-03-03 06:00:02)', 'b');
 	UPDATE node SET joined_at = '2024-02-20 00:40:05' WHERE node_id = 6;
 	UPDATE node SET left_at = '2024-02-20 00:40:05' WHERE node_id = 5;
 	UPDATE node SET joined_at = '2024-02-10 00:20:10' WHERE node_id = 3;});
