@@ -195,7 +195,7 @@ SELECT node, CASE i % 4 WHEN 0 THEN substr(image, 1, floor(random() * length(ima
 FROM image, generate_series(1, 40) i WHERE node % 7 = 2 OR node >= 100;
 SELECT is_empty('SELECT node, image FROM (SELECT node, image, pg_temp.copy_in(image) AS got FROM damaged) d WHERE got <> image',
                 'damaged binary values are refused, or read exactly');
-COPY (SELECT) TO PROGRAM 'rm -f swarm_reward_telemetry_fuzz';
+COPY (SELECT WHERE false) TO PROGRAM 'rm -f swarm_reward_telemetry_fuzz';
 
 -- size: a day of minute heartbeats in at most 1 KB, whatever happens in it
 SELECT cmp_ok((SELECT max(pg_column_size(s)) FROM (
