@@ -27,11 +27,16 @@ typedef struct Sha256
 /* The hashes of a set, in the order in which they came. */
 typedef SR_ARRAY(Sha256) Sha256Set;
 
-static void
-start_hash(pg_cryptohash_ctx *context)
+static pg_cryptohash_ctx *
+begin_hash(void)
 {
+	pg_cryptohash_ctx *context = pg_cryptohash_create(PG_SHA256);
+
+	if (context == NULL)
+		sr_out_of_memory();
 	if (pg_cryptohash_init(context) < 0)
 		elog(ERROR, "could not begin a SHA-256 hash");
+	return context;
 }
 
 static void
@@ -48,6 +53,7 @@ end_hash(pg_cryptohash_ctx *context)
 
 	if (pg_cryptohash_final(context, hash.bytes, sizeof(hash.bytes)) < 0)
 		elog(ERROR, "could not end a SHA-256 hash");
+	pg_cryptohash_free(context);
 	return hash;
 }
 
@@ -55,16 +61,10 @@ end_hash(pg_cryptohash_ctx *context)
 static Sha256
 sha256_of(const void *data, Size length)
 {
-	pg_cryptohash_ctx *context = pg_cryptohash_create(PG_SHA256);
-	Sha256		hash;
+	pg_cryptohash_ctx *context = begin_hash();
 
-	if (context == NULL)
-		sr_out_of_memory();
-	start_hash(context);
 	add_to_hash(context, data, length);
-	hash = end_hash(context);
-	pg_cryptohash_free(context);
-	return hash;
+	return end_hash(context);
 }
 
 /* A hash as a bytea of 32 bytes. */
@@ -121,8 +121,7 @@ Datum
 sr_row_sha256(PG_FUNCTION_ARGS)
 {
 	RowHash    *hash = fcinfo->flinfo->fn_extra;
-	pg_cryptohash_ctx *context = NULL;
-	Sha256		result;
+	pg_cryptohash_ctx *context = begin_hash();
 
 	if (hash == NULL)
 		hash = prepare_row_hash(fcinfo);
@@ -168,23 +167,12 @@ sr_row_sha256(PG_FUNCTION_ARGS)
 			appendBinaryStringInfo(&hash->row, data, length);
 			continue;
 		}
-		if (context == NULL)
-		{
-			context = pg_cryptohash_create(PG_SHA256);
-			if (context == NULL)
-				sr_out_of_memory();
-			start_hash(context);
-		}
 		add_to_hash(context, hash->row.data, (Size) hash->row.len);
 		resetStringInfo(&hash->row);
 		add_to_hash(context, data, (Size) length);
 	}
-	if (context == NULL)
-		PG_RETURN_BYTEA_P(to_bytea(sha256_of(hash->row.data, (Size) hash->row.len)));
 	add_to_hash(context, hash->row.data, (Size) hash->row.len);
-	result = end_hash(context);
-	pg_cryptohash_free(context);
-	PG_RETURN_BYTEA_P(to_bytea(result));
+	PG_RETURN_BYTEA_P(to_bytea(end_hash(context)));
 }
 
 /* An empty set with room for so many hashes, all of it in a memory context. */
