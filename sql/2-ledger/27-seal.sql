@@ -18,7 +18,7 @@ SELECT pg_catalog.pg_extension_config_dump('epoch_seal', '');
 CREATE FUNCTION row_sha256(VARIADIC "any") RETURNS bytea
 AS 'MODULE_PATHNAME', 'sr_row_sha256' LANGUAGE c STABLE PARALLEL SAFE COST 100;
 COMMENT ON FUNCTION row_sha256("any") IS
-'SHA-256 of values in the form in which COPY BINARY writes them, text in UTF-8: of each its length in four bytes and what its type sends, of NULL the length -1. The same whatever the settings of the session';
+'SHA-256 of values in the form in which COPY BINARY writes them, text in UTF-8: of each its length in four bytes and what its type sends, of NULL the length -1. The same whatever the settings of the session, but of other types that hold text, as jsonb, which are sent as the client has it and are not sealed';
 
 CREATE FUNCTION sha256_agg_transfn(internal, bytea) RETURNS internal
 AS 'MODULE_PATHNAME', 'sr_sha256_agg_transfn' LANGUAGE c IMMUTABLE PARALLEL SAFE;
