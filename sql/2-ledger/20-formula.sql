@@ -52,6 +52,19 @@ CREATE AGGREGATE exact_total(x double precision) (
 );
 COMMENT ON AGGREGATE exact_total(double precision) IS 'exact_sum(x)::double precision, faster where there is one row';
 
+CREATE FUNCTION smallest_transfn(internal, double precision, int) RETURNS internal
+AS 'MODULE_PATHNAME', 'sr_smallest_transfn' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION smallest_transfn(internal, double precision, int) IS 'aggregate support: adds a number';
+CREATE FUNCTION smallest_finalfn(internal) RETURNS double precision
+AS 'MODULE_PATHNAME', 'sr_smallest_finalfn' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION smallest_finalfn(internal) IS 'aggregate support: the result';
+CREATE AGGREGATE smallest(x double precision, k int) (
+	SFUNC = smallest_transfn, STYPE = internal, SSPACE = 64,
+	FINALFUNC = smallest_finalfn,
+	PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE smallest(double precision, int) IS 'the k-th smallest number, the first k counts. NULL is skipped; fewer than k numbers, or k of 0, give NULL. Errors: k below 0 or above 1000';
+
 CREATE FUNCTION seconds(times tstzmultirange) RETURNS numeric
 AS 'MODULE_PATHNAME', 'sr_seconds' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION seconds(tstzmultirange) IS 'length of bounded times, seconds, exact to the microsecond; NULL for NULL, or where a bound is missing';

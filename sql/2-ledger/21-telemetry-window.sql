@@ -141,7 +141,7 @@ BEGIN
 			SELECT t.node_id, t.service_type, %1$s
 			FROM (SELECT t.node_id, t.service_type, %2$s
 				FROM telemetry_hour t %8$s %5$s
-				WHERE t.hour >= %3$L AND t.hour < %4$L %6$s AND (%7$s)) t
+				WHERE t.hour >= %3$L AND t.hour < %4$L AND {share t.node_id} %6$s AND (%7$s)) t
 			GROUP BY t.node_id, t.service_type $q$,
 			sums, (SELECT string_agg(format(CASE WHEN has_pieces THEN 'CASE WHEN %2$s THEN t.%1$I ELSE p.%1$I END AS %1$I' ELSE 't.%1$I' END, u.m, is_own), ', ') FROM unnest(measures) u (m)),
 			lower(plan.clean), upper(plan.clean),
@@ -159,7 +159,7 @@ BEGIN
 		parts := parts || format($q$
 			SELECT t.node_id, t.service_type, %1$s
 			FROM telemetry t %5$s
-			WHERE t.sampled_at >= %2$L AND t.sampled_at < %3$L %4$s AND %6$s
+			WHERE t.sampled_at >= %2$L AND t.sampled_at < %3$L AND {share t.node_id} %4$s AND %6$s
 			GROUP BY t.node_id, t.service_type $q$,
 			telemetry_measures(slot), lower(r), upper(r), CASE WHEN r <@ plan.rest THEN '' ELSE format('AND t.sampled_at <@ %L::tstzmultirange', plan.rest) END,
 			format(own, lower(r), upper(r)), is_own_row);
@@ -172,6 +172,6 @@ BEGIN
 	RETURN format('SELECT t.node_id, t.service_type, %s FROM (%s) t GROUP BY t.node_id, t.service_type', sums, array_to_string(parts, ' UNION ALL '));
 END $$;
 COMMENT ON FUNCTION telemetry_query(tstzrange, interval, text) IS
-'query for the telemetry of a bounded period within the nodes'' stays: a row for each node and service (NULL: heartbeats) with summary, and of services work_summary, work, metered_work, fee and energy_mwh; or for that of services alone, of the nodes of the table of_nodes (node_id, times) within these times, which lie in the period. The one place where an epoch reads telemetry. No rows for a period that is NULL. Errors: raw rows are needed that were dropped';
+'query, in shares, for the telemetry of a bounded period within the nodes'' stays: a row for each node and service (NULL: heartbeats) with summary, and of services work_summary, work, metered_work, fee and energy_mwh; or for that of services alone, of the nodes of the table of_nodes (node_id, times) within these times, which lie in the period. The one place where an epoch reads telemetry. No rows for a period that is NULL. Errors: raw rows are needed that were dropped';
 
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.script_path'), true);

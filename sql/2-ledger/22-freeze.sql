@@ -89,54 +89,58 @@ COMMENT ON FUNCTION swarm_reward_internal.boundary_digest(region) IS 'SHA-256 of
 -- ---- what is measured ----
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.internal_path'), true);
 
-CREATE FUNCTION owner_key(hardware_id text, provider_id bigint) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT coalesce('hardware ' || hardware_id, 'unattested ' || provider_id::text);
-END;
-COMMENT ON FUNCTION owner_key(text, bigint) IS 'whom the past of a stay belongs to: its hardware, or where that is not attested its provider for all that it has without';
-
 -- ---- one table after the other, each by one query; the last one has all of a node ----
 
 CREATE FUNCTION member_query(period tstzrange, p policy) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $f$
 	SELECT format($q$
 		SELECT m.node_id, m.provider_id, m.hardware_id, m.location, least(m.service_radius_m, %4$L::double precision) AS reach_m, m.joined_at, m.left_at, m.active,
-			owner_key(m.hardware_id, m.provider_id) AS owner, range_merge(m.active) AS span, seconds(m.active) AS active_seconds,
-			m.hardware_id IS NOT NULL OR m.active = tstzmultirange(%1$L::tstzrange) AS counts,
+			CASE WHEN m.is_always THEN %1$L ELSE range_merge(m.active) END AS span, CASE WHEN m.is_always THEN %6$L ELSE seconds(m.active) END AS active_seconds,
+			m.is_always OR m.hardware_id IS NOT NULL OR m.active = tstzmultirange(%1$L::tstzrange) AS counts,
 			region_among(($1).codes, ($1).boundaries, m.location, %5$L) AS region
-		FROM (SELECT n.*, tstzmultirange(tstzrange(n.joined_at, n.left_at) * %1$L::tstzrange) - coalesce(s.times, '{}') AS active
-			FROM node n LEFT JOIN (SELECT u.node_id, range_agg(u.valid) AS times FROM node_suspension u WHERE u.valid && %1$L::tstzrange GROUP BY u.node_id) s ON s.node_id = n.node_id
-			WHERE n.joined_at < %3$L AND (n.left_at IS NULL OR n.left_at > %2$L)) m
+		-- most are members from beginning to end, which is seen before times are cut
+		FROM (SELECT n.*, CASE WHEN n.is_always THEN tstzmultirange(%1$L::tstzrange) ELSE tstzmultirange(tstzrange(n.joined_at, n.left_at) * %1$L::tstzrange) - coalesce(n.times, '{}') END AS active
+			FROM (SELECT x.*, s.times, s.times IS NULL AND x.joined_at <= %2$L AND (x.left_at IS NULL OR x.left_at >= %3$L) AS is_always
+				FROM node x LEFT JOIN (SELECT u.node_id, range_agg(u.valid) AS times FROM node_suspension u WHERE u.valid && %1$L::tstzrange GROUP BY u.node_id) s ON s.node_id = x.node_id
+				WHERE x.joined_at < %3$L AND (x.left_at IS NULL OR x.left_at > %2$L)) n) m
 		WHERE NOT isempty(m.active) $q$,
-		period, lower(period), upper(period), p.max_radius_m, p.region_snap_m)
+		period, lower(period), upper(period), p.max_radius_m, p.region_snap_m, seconds(tstzmultirange(period)))
 $f$;
 COMMENT ON FUNCTION member_query(tstzrange, policy) IS
-'query, with the regions of its start as $1, for the nodes that are members within a bounded period: what node says of them; active, the times of the period in which they are members and not suspended, and span, from the first to the last of them; owner; region; whether they count. NULL for NULL';
+'query, with the regions of its start as $1, for the nodes that are members within a bounded period: what node says of them; active, the times of the period in which they are members and not suspended, and span, from the first to the last of them; region; whether they count. NULL for NULL';
+
+CREATE FUNCTION twin_query(period tstzrange) RETURNS text
+LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $f$
+	SELECT format($q$
+		SELECT n.hardware_id FROM node n WHERE n.hardware_id IS NOT NULL AND n.joined_at < %L AND {share hashtext(n.hardware_id)} GROUP BY n.hardware_id HAVING count(*) > 1 $q$, upper(period))
+$f$;
+COMMENT ON FUNCTION twin_query(tstzrange) IS 'query, in shares, for the hardware that has had more than one stay by the end of a period. NULL for NULL';
 
 CREATE FUNCTION machine_query(epoch_id bigint, period tstzrange) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $f$
 	-- who is away when the epoch begins, and left less than its length before, is measured from then on:
 	-- what was cut out of that epoch is made up for in this one
 	SELECT format($q$
-		SELECT m.node_id, min(m.node_id) OVER w AS machine,
-			tstzrange(CASE WHEN min(lower(m.span)) OVER w > %2$L THEN least(b.left_at, min(lower(m.span)) OVER w) ELSE %2$L END, max(upper(m.span)) OVER w) AS span
-		FROM %1$s m LEFT JOIN (SELECT n.hardware_id, max(n.left_at) AS left_at FROM node n
-				WHERE n.hardware_id IS NOT NULL AND n.left_at <= %2$L AND n.left_at > %3$L GROUP BY n.hardware_id) b ON b.hardware_id = m.hardware_id
-		WHERE b.left_at IS NOT NULL OR m.hardware_id IN (SELECT x.hardware_id FROM %1$s x GROUP BY x.hardware_id HAVING count(*) > 1)
-		WINDOW w AS (PARTITION BY m.hardware_id) $q$, epoch_table('member', epoch_id), lower(period), lower(period) - (upper(period) - lower(period)))
+		SELECT m.node_id, m.machine, m.stays, tstzrange(CASE WHEN m.since > %3$L THEN least(m.left_at, m.since) ELSE %3$L END, m.until) AS span
+		FROM (SELECT m.node_id, min(m.node_id) OVER w AS machine, count(*) OVER w AS stays, min(lower(m.span)) OVER w AS since, max(upper(m.span)) OVER w AS until, b.left_at
+			FROM %1$s m JOIN %2$s t ON t.hardware_id = m.hardware_id LEFT JOIN (SELECT n.hardware_id, max(n.left_at) AS left_at FROM node n
+					WHERE n.hardware_id IS NOT NULL AND n.left_at <= %3$L AND n.left_at > %4$L GROUP BY n.hardware_id) b ON b.hardware_id = m.hardware_id
+			WINDOW w AS (PARTITION BY m.hardware_id)) m
+		WHERE m.stays > 1 OR m.left_at IS NOT NULL $q$,
+		epoch_table('member', epoch_id), epoch_table('twin', epoch_id), lower(period), lower(period) - (upper(period) - lower(period)))
 $f$;
 COMMENT ON FUNCTION machine_query(bigint, tstzrange) IS
-'query for the members of an epoch whose hardware has several stays in it, under whichever providers, or left less than the length of the epoch before it: it is measured as one machine, named by the least node_id, from its first to its last member moment, or from where it left. All others are machines of their own. NULL for NULL';
+'query for the members of an epoch whose hardware has several stays in it, under whichever providers, or left less than the length of the epoch before it: it is measured as one machine, named by the least node_id, from its first to its last member moment, or from where it left; stays is how many it has in the epoch. All others are machines of their own. NULL for NULL';
 
 -- What a machine says in a window is summed up by node first: nodes are what telemetry is distributed by.
-CREATE FUNCTION evidence_query(epoch_id bigint, telemetry text) RETURNS text
+CREATE FUNCTION evidence_query(epoch_id bigint) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $f$
 	SELECT format($q$
-		SELECT coalesce(k.machine, t.node_id) AS machine, sum(t.summary) FILTER (WHERE t.service_type IS NULL) AS heartbeat, sum(t.summary) FILTER (WHERE t.service_type IS NOT NULL) AS work
-		FROM (%s) t LEFT JOIN %s k ON k.node_id = t.node_id GROUP BY 1 $q$, telemetry, epoch_table('machine', epoch_id))
+		SELECT coalesce(k.machine, t.node_id) AS machine, sum(t.summary) FILTER (WHERE t.service_type IS NULL AND NOT t.ahead) AS heartbeat, sum(t.summary) FILTER (WHERE t.service_type IS NOT NULL AND NOT t.ahead) AS work,
+			sum(t.summary) FILTER (WHERE t.service_type IS NULL AND t.ahead) AS lead_heartbeat, sum(t.summary) FILTER (WHERE t.service_type IS NOT NULL AND t.ahead) AS lead_work
+		FROM %s t LEFT JOIN %s k ON k.node_id = t.node_id WHERE {share coalesce(k.machine, t.node_id)} GROUP BY 1 $q$, epoch_table('report', epoch_id), epoch_table('machine', epoch_id))
 $f$;
-COMMENT ON FUNCTION evidence_query(bigint, text) IS 'query for what heartbeats and work say of each machine of an epoch, from telemetry as of telemetry_query. NULL for NULL';
+COMMENT ON FUNCTION evidence_query(bigint) IS 'query, in shares, for what heartbeats and work say of each machine of an epoch, in it and shortly before (lead). NULL for NULL';
 
 CREATE FUNCTION unit_query(epoch_id bigint, period tstzrange, p policy) RETURNS text
 LANGUAGE plpgsql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
@@ -179,40 +183,30 @@ CREATE FUNCTION worth_query(epoch_id bigint, p policy) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $f$
 	SELECT format($q$
 		SELECT u.node_id, sum(coalesce(y.unit_value, 0) * u.units)::double precision AS value
-		FROM %1$s u LEFT JOIN policy_resource y ON y.policy_id = %2$s AND y.resource_type = u.resource_type GROUP BY u.node_id $q$, epoch_table('unit', epoch_id), p.policy_id)
+		FROM %1$s u LEFT JOIN policy_resource y ON y.policy_id = %2$s AND y.resource_type = u.resource_type WHERE {share u.node_id} GROUP BY u.node_id $q$, epoch_table('unit', epoch_id), p.policy_id)
 $f$;
-COMMENT ON FUNCTION worth_query(bigint, policy) IS 'query for the value of the units that count of each member of an epoch. NULL for NULL';
+COMMENT ON FUNCTION worth_query(bigint, policy) IS 'query, in shares, for the value of the units that count of each member of an epoch. NULL for NULL';
 
-CREATE FUNCTION rtt_query(epoch_id bigint, period tstzrange) RETURNS text
+CREATE FUNCTION trust_query(epoch_id bigint, period tstzrange, p policy) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $f$
+	-- What is in no range of times leaves the minimum and not the join: of that a planner takes it for nearly all. An offset that
+	-- is a constant keeps the subquery one, with its distances, and in parallel.
 	SELECT format($q$
-		SELECT r.node_id, r.beacon_id, min(r.rtt_ms) AS rtt_ms
-		FROM beacon_rtt r JOIN %1$s m ON m.node_id = r.node_id JOIN beacon b ON b.beacon_id = r.beacon_id
-		WHERE r.measured_at >= %2$L AND r.measured_at < %3$L AND m.active @> r.measured_at AND b.valid @> r.measured_at
-		GROUP BY r.node_id, r.beacon_id $q$, epoch_table('member', epoch_id), lower(period), upper(period))
+		SELECT s.node_id, s.beacon_id, count(*)::int AS sights, count(*) FILTER (WHERE s.distance_m > rtt_distance(s.rtt_ms) + %5$L::double precision)::int AS suspicions,
+			count(*) FILTER (WHERE s.distance_m > vacuum_bound(s.rtt_ms) + %5$L::double precision)::int AS violations,
+			smallest(s.distance_m + vacuum_bound(s.rtt_ms), %6$s) AS uncertainty_m
+		FROM (SELECT r.node_id, r.beacon_id, r.rtt_ms, distance_m(m.location, b.location) AS distance_m
+			FROM (SELECT r.node_id, r.beacon_id, min(r.rtt_ms) FILTER (WHERE coalesce(m.active @> r.measured_at, true) AND b.valid @> r.measured_at) AS rtt_ms
+				-- most are members all the time
+				FROM beacon_rtt r LEFT JOIN (SELECT a.node_id, a.active FROM %1$s a WHERE a.active <> tstzmultirange(%2$L::tstzrange)) m ON m.node_id = r.node_id JOIN beacon b ON b.beacon_id = r.beacon_id
+				WHERE r.measured_at >= %3$L AND r.measured_at < %4$L AND {share r.node_id} GROUP BY r.node_id, r.beacon_id) r
+				JOIN %1$s m ON m.node_id = r.node_id JOIN beacon b ON b.beacon_id = r.beacon_id
+			WHERE r.rtt_ms IS NOT NULL AND {share m.node_id} OFFSET '0') s
+		GROUP BY GROUPING SETS ((s.node_id), (s.beacon_id)) $q$,
+		epoch_table('member', epoch_id), period, lower(period), upper(period), p.location_slack_m, p.min_beacons)
 $f$;
-COMMENT ON FUNCTION rtt_query(bigint, tstzrange) IS
-'query for the fastest round-trip time from each beacon to each member of an epoch. The one place where an epoch reads beacon_rtt. NULL for NULL';
-
-CREATE FUNCTION sight_query(epoch_id bigint) RETURNS text
-LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $f$
-	SELECT format($q$
-		SELECT r.node_id, r.beacon_id, r.rtt_ms, distance_m(m.location, b.location) AS distance_m
-		FROM %1$s r JOIN %2$s m ON m.node_id = r.node_id JOIN beacon b ON b.beacon_id = r.beacon_id $q$, epoch_table('rtt', epoch_id), epoch_table('member', epoch_id))
-$f$;
-COMMENT ON FUNCTION sight_query(bigint) IS 'query for what each beacon saw of each member of an epoch: the round-trip time, and how far it is. NULL for NULL';
-
-CREATE FUNCTION trust_query(epoch_id bigint, p policy) RETURNS text
-LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT AS $f$
-	SELECT format($q$
-		SELECT x.node_id, count(*)::int AS beacons, count(*) FILTER (WHERE x.distance_m > rtt_distance(x.rtt_ms) + %2$L::double precision)::int AS suspicions,
-			count(*) FILTER (WHERE x.distance_m > vacuum_bound(x.rtt_ms) + %2$L::double precision)::int AS violations,
-			max(x.bound_m) FILTER (WHERE x.rank = %3$s) AS uncertainty_m
-		FROM (SELECT s.*, s.distance_m + vacuum_bound(s.rtt_ms) AS bound_m,
-				row_number() OVER (PARTITION BY s.node_id ORDER BY s.distance_m + vacuum_bound(s.rtt_ms)) AS rank FROM %1$s s) x
-		GROUP BY x.node_id $q$, epoch_table('sight', epoch_id), p.location_slack_m, p.min_beacons)
-$f$;
-COMMENT ON FUNCTION trust_query(bigint, policy) IS 'query for what beacons together say of the place of each member of an epoch. NULL for NULL';
+COMMENT ON FUNCTION trust_query(bigint, tstzrange, policy) IS
+'query, in shares, for what beacons together say of the place of each member of an epoch, and, in rows with a beacon and no node, what each beacon says of the nodes of a share: by the fastest round-trip time between the two. The one place where an epoch reads beacon_rtt. NULL for NULL';
 
 CREATE FUNCTION past_query(epoch_id bigint, period tstzrange, p policy) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $f$
@@ -221,17 +215,16 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 	-- nothing new.
 	SELECT format($q$
 		SELECT u.node_id, min(u.presence) AS presence, min(u.present_since) AS present_since, min(u.region_since) AS region_since
-		FROM (SELECT s.node_id, min(s.node_id) OVER here AS presence, min(s.joined_at) OVER here AS present_since, 
-				least(min(s.joined_at) OVER (PARTITION BY s.owner, s.region), min(s.joined_at) OVER (PARTITION BY s.owner, s.cell)) AS region_since
-			FROM (SELECT q.*, count(*) FILTER (WHERE q.joined_at > q.left_before) OVER (PARTITION BY q.owner, q.cell, q.region ORDER BY q.joined_at, q.node_id) AS part
-				FROM (SELECT o.*, max(o.left_at) OVER (PARTITION BY o.owner, o.cell, o.region ORDER BY o.joined_at, o.node_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS left_before
-					FROM (SELECT n.node_id, owner_key(n.hardware_id, n.provider_id) AS owner, n.joined_at, coalesce(n.left_at, 'infinity') AS left_at,
+		FROM (SELECT s.node_id, min(s.node_id) OVER here AS presence, min(s.joined_at) OVER here AS present_since,
+				least(min(s.joined_at) OVER (PARTITION BY s.provider_id, s.hardware_id, s.region), min(s.joined_at) OVER (PARTITION BY s.provider_id, s.hardware_id, s.cell)) AS region_since
+			FROM (SELECT q.*, count(*) FILTER (WHERE q.joined_at > q.left_before) OVER (PARTITION BY q.provider_id, q.hardware_id, q.cell, q.region ORDER BY q.joined_at, q.node_id) AS part
+				FROM (SELECT o.*, max(o.left_at) OVER (PARTITION BY o.provider_id, o.hardware_id, o.cell, o.region ORDER BY o.joined_at, o.node_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS left_before
+					FROM (SELECT n.node_id, CASE WHEN n.hardware_id IS NULL THEN n.provider_id END AS provider_id, n.hardware_id, n.joined_at, coalesce(n.left_at, 'infinity') AS left_at,
 							place_cell(n.location, %2$s) AS cell,
 							CASE WHEN m.node_id IS NULL THEN region_among(($1).codes, ($1).boundaries, n.location, %3$L) ELSE m.region END AS region
-						FROM node n LEFT JOIN %4$s m ON m.node_id = n.node_id
-						WHERE n.joined_at < %1$L AND owner_key(n.hardware_id, n.provider_id) IN (
-							SELECT owner_key(h.hardware_id, h.provider_id) FROM node h WHERE h.joined_at < %1$L GROUP BY 1 HAVING count(*) > 1)) o) q) s
-			WINDOW here AS (PARTITION BY s.owner, s.cell, s.region, s.part)
+						FROM node n LEFT JOIN %4$s m ON m.node_id = n.node_id LEFT JOIN %7$s w ON w.hardware_id = n.hardware_id
+						WHERE n.joined_at < %1$L AND (n.hardware_id IS NULL OR w.hardware_id IS NOT NULL)) o) q) s
+			WINDOW here AS (PARTITION BY s.provider_id, s.hardware_id, s.cell, s.region, s.part)
 			UNION ALL
 			SELECT m.node_id, NULL, NULL, min(d.joined_at)
 			FROM %4$s m JOIN node d ON place_cell(d.location, %2$s) = place_cell(m.location, %2$s) AND d.node_id <> m.node_id
@@ -240,7 +233,7 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 				AND d.left_at <= %1$L AND d.left_at > m.joined_at - interval %6$L
 			GROUP BY m.node_id) u
 		GROUP BY u.node_id $q$,
-		upper(period), p.grid_order, p.region_snap_m, epoch_table('member', epoch_id), lower(period), p.freshness)
+		upper(period), p.grid_order, p.region_snap_m, epoch_table('member', epoch_id), lower(period), p.freshness, epoch_table('twin', epoch_id))
 $f$;
 COMMENT ON FUNCTION past_query(bigint, tstzrange, policy) IS
 'query, with the regions of the start of the period as $1, for the past of nodes that have another one than their own: since when the owner of a stay has been at its place, its cell and region, without a break (present_since; presence names the stays that are one so), and when it first joined in its region, or in its cell (region_since). Who takes a place within policy.freshness of its being left, by the same provider or both without a hardware_id, is there as long as who left it. NULL for NULL';
@@ -248,29 +241,33 @@ COMMENT ON FUNCTION past_query(bigint, tstzrange, policy) IS
 -- Units that were added are as old as they are, not as old as the node: units of a presence are a
 -- pile, of which the last that came go first. And they are as new in a region as their provider, who may
 -- have moved them there from another machine.
+CREATE FUNCTION stay_query(epoch_id bigint, period tstzrange, p policy) RETURNS text
+LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $f$
+	SELECT format($q$
+		WITH raised AS MATERIALIZED (
+			-- units that came within a stay, and stays that came to a presence
+			SELECT coalesce(q.presence, n.node_id) AS presence FROM node_resource r JOIN node n ON n.node_id = r.node_id LEFT JOIN %2$s q ON q.node_id = n.node_id
+			WHERE lower(r.valid) < %3$L AND lower(r.valid) > timestamptz %4$L - interval %5$L AND lower(r.valid) > n.joined_at AND r.valid && tstzrange(n.joined_at, n.left_at)
+			UNION
+			SELECT q.presence FROM %2$s q JOIN node n ON n.node_id = q.node_id
+			WHERE n.joined_at > q.present_since AND n.joined_at < %3$L AND n.joined_at > timestamptz %4$L - interval %5$L
+				AND EXISTS (SELECT FROM node_resource r WHERE r.node_id = n.node_id AND r.valid && tstzrange(n.joined_at, n.left_at) AND (lower(r.valid) > n.joined_at) IS NOT TRUE)
+		)
+		SELECT n.node_id, m.span, n.provider_id, m.region, n.joined_at, n.left_at, s.presence, coalesce(q.present_since, n.joined_at) AS present_since, least(q.region_since, n.joined_at) AS region_since
+		FROM (SELECT w.presence, q.node_id FROM raised w JOIN %2$s q ON q.presence = w.presence UNION SELECT w.presence, w.presence FROM raised w) s
+			JOIN node n ON n.node_id = s.node_id LEFT JOIN %2$s q ON q.node_id = n.node_id LEFT JOIN %1$s m ON m.node_id = n.node_id
+		WHERE coalesce(q.presence, n.node_id) = s.presence AND (m.node_id IS NOT NULL OR q.node_id IS NOT NULL) $q$,
+		epoch_table('member', epoch_id), epoch_table('past', epoch_id), upper(period), lower(period), greatest(p.maturity, p.freshness))
+$f$;
+COMMENT ON FUNCTION stay_query(bigint, tstzrange, policy) IS
+'query for the stays of presences whose units have changed within policy.maturity or policy.freshness, whichever is longer, before a period ends. NULL for NULL';
+
 CREATE FUNCTION tenure_query(epoch_id bigint, period tstzrange, p policy) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $f$
 	SELECT format($q$
-		WITH every_stay AS (
-			SELECT n.node_id, n.span, n.provider_id, n.region, n.joined_at, n.left_at, coalesce(q.presence, n.node_id) AS presence, coalesce(q.present_since, n.joined_at) AS present_since,
-				least(q.region_since, n.joined_at) AS region_since
-			FROM (SELECT m.node_id, m.span, m.provider_id, m.region, m.joined_at, m.left_at FROM %1$s m
-				UNION ALL SELECT x.node_id, NULL, x.provider_id, NULL, x.joined_at, x.left_at FROM %2$s o JOIN node x ON x.node_id = o.node_id
-					WHERE NOT EXISTS (SELECT FROM %1$s m WHERE m.node_id = o.node_id)) n
-				LEFT JOIN %2$s q ON q.node_id = n.node_id
-		), raised AS MATERIALIZED (
-			-- units that came within a stay, and stays that came to a presence
-			SELECT s.presence FROM every_stay s JOIN node_resource r ON r.node_id = s.node_id
-			WHERE lower(r.valid) < %3$L AND lower(r.valid) > timestamptz %4$L - interval %5$L AND lower(r.valid) > s.joined_at AND r.valid && tstzrange(s.joined_at, s.left_at)
-			UNION
-			SELECT s.presence FROM every_stay s
-			WHERE s.joined_at > s.present_since AND s.joined_at < %3$L AND s.joined_at > timestamptz %4$L - interval %5$L
-				AND EXISTS (SELECT FROM node_resource r WHERE r.node_id = s.node_id AND r.valid && tstzrange(s.joined_at, s.left_at) AND (lower(r.valid) > s.joined_at) IS NOT TRUE)
-		), stay AS MATERIALIZED (
-			SELECT s.* FROM raised w JOIN every_stay s ON s.presence = w.presence
-		), there AS (
+		WITH there AS (
 			SELECT s.presence, r.resource_type, r.units, r.valid * tstzrange(s.joined_at, s.left_at) AS times
-			FROM stay s JOIN node_resource r ON r.node_id = s.node_id
+			FROM %1$s s JOIN node_resource r ON r.node_id = s.node_id
 			WHERE r.valid && tstzrange(s.joined_at, s.left_at)
 		), level AS (
 			SELECT s.presence, s.resource_type, s.times, (SELECT coalesce(sum(t.units), 0) FROM there t
@@ -286,21 +283,20 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 			GROUP BY t.presence, t.resource_type, t.top, t.units
 		), kin AS (
 			SELECT k.provider_id, k.region, min(k.joined_at) AS since
-			FROM (SELECT x.provider_id, x.joined_at, CASE WHEN m.node_id IS NULL THEN region_among(($1).codes, ($1).boundaries, x.location, %9$L) ELSE m.region END AS region
-				FROM node x LEFT JOIN %1$s m ON m.node_id = x.node_id
-				WHERE x.joined_at < %3$L AND x.provider_id IN (SELECT s.provider_id FROM stay s)) k
+			FROM (SELECT x.provider_id, x.joined_at, CASE WHEN m.node_id IS NULL THEN region_among(($1).codes, ($1).boundaries, x.location, %7$L) ELSE m.region END AS region
+				FROM node x LEFT JOIN %2$s m ON m.node_id = x.node_id
+				WHERE x.joined_at < %3$L AND x.provider_id IN (SELECT s.provider_id FROM %1$s s)) k
 			GROUP BY k.provider_id, k.region
 		)
-		SELECT v.node_id, (sum(v.value * exact(v.length * mean_ramp(v.age, v.length, %6$L::double precision))) / sum(v.value * exact(v.length)))::double precision AS tenure,
-			(sum(v.value * exact(v.length * (1 - mean_ramp(v.region_age, v.length, %8$L::double precision)))) / sum(v.value * exact(v.length)))::double precision AS freshness
+		SELECT v.node_id, (sum(v.value * exact(v.length * mean_ramp(v.age, v.length, %4$L::double precision))) / sum(v.value * exact(v.length)))::double precision AS tenure,
+			(sum(v.value * exact(v.length * (1 - mean_ramp(v.region_age, v.length, %6$L::double precision)))) / sum(v.value * exact(v.length)))::double precision AS freshness
 		FROM (SELECT s.node_id, y.unit_value * t.units AS value, days(lower(t.times), lower(t.times * s.span)) AS age, days(t.times * s.span) AS length,
 				days(CASE WHEN lower(t.times) > s.present_since THEN least(k.since, s.region_since) ELSE s.region_since END, lower(t.times * s.span)) AS region_age
-			FROM part t JOIN stay s ON s.presence = t.presence AND s.span && t.times
+			FROM part t JOIN %1$s s ON s.presence = t.presence AND s.span && t.times
 				LEFT JOIN kin k ON k.provider_id = s.provider_id AND k.region = s.region
-				JOIN policy_resource y ON y.policy_id = %7$s AND y.resource_type = t.resource_type AND y.unit_value > 0) v
+				JOIN policy_resource y ON y.policy_id = %5$s AND y.resource_type = t.resource_type AND y.unit_value > 0) v
 		GROUP BY v.node_id $q$,
-		epoch_table('member', epoch_id), epoch_table('past', epoch_id), upper(period), lower(period), greatest(p.maturity, p.freshness), days(p.maturity), p.policy_id,	-- 7
-		days(p.freshness), p.region_snap_m)
+		epoch_table('stay', epoch_id), epoch_table('member', epoch_id), upper(period), days(p.maturity), p.policy_id, days(p.freshness), p.region_snap_m)
 $f$;
 COMMENT ON FUNCTION tenure_query(bigint, tstzrange, policy) IS
 'query, with the regions of the start of the period as $1, for the tenure of members whose units have changed within policy.maturity or policy.freshness, whichever is longer: the mean, over their units by value and over their time in the period, of min(1, time since the presence has had as many units without a break / maturity). Of all others the units are as old as their presence. freshness is the mean of max(0, 1 - age / policy.freshness) alike, the age of what came later than the presence counting from the first stay of its provider in the region. NULL for NULL';
@@ -320,7 +316,7 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 	SELECT format($q$
 		SELECT %17$s::bigint AS epoch_id, m.node_id, m.provider_id, m.quality, m.place_trust,
 			coalesce(m.unit_tenure, mean_ramp(m.present_days, m.span_days, %1$L::double precision)) AS tenure,
-			coalesce(m.unit_freshness, 1 - mean_ramp(m.region_days, m.span_days, %2$L::double precision)) AS freshness,
+			coalesce(m.unit_freshness, 1 - mean_ramp(coalesce(m.region_days, m.present_days), m.span_days, %2$L::double precision)) AS freshness,
 			CASE WHEN m.demand_in_reach > 0 THEN m.quality * m.value * m.place_trust / m.demand_in_reach ELSE 0 END AS supply,
 			m.quality * m.value AS contribution, m.value, m.demand_in_reach, m.reach_m, m.availability, m.performance, m.uptime, m.active_days, m.samples, m.errors,
 			m.beacons, m.suspicions, m.violations, m.counts, m.location, m.region, m.hardware_id, m.response_ms, m.error_rate_upper, m.uncertainty_m
@@ -329,31 +325,32 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 					performance(m.response_ms, m.error_rate_upper, %7$L::double precision, %6$L::double precision, %8$L::double precision, %9$L::double precision) AS performance,
 					CASE WHEN %10$s = 0 THEN 1 WHEN m.uncertainty_m IS NULL THEN 0
 						ELSE ramp(m.uncertainty_m, %11$L::double precision, %12$L::double precision) END AS place_trust
-				FROM (SELECT m.node_id, m.provider_id, m.hardware_id, m.location, m.reach_m, m.region, m.counts, (m.active_seconds / 86400)::double precision AS active_days,
+				FROM (SELECT m.node_id, m.provider_id, m.hardware_id, m.location, m.reach_m, m.region, m.counts, CASE WHEN m.active_seconds = %28$L THEN %27$L ELSE (m.active_seconds / 86400)::double precision END AS active_days,
 						m.samples, m.errors, error_rate_upper(m.samples, m.errors, %16$L::double precision) AS error_rate_upper,
-						uptime_within(ARRAY[m.heartbeat, m.work, m.lead_heartbeat, m.lead_work], tstzmultirange(m.machine_span) - coalesce(o.times, '{}'), %14$L) AS uptime,
+						uptime_within(ARRAY[m.heartbeat, m.work, m.lead_heartbeat, m.lead_work], CASE WHEN o.times IS NULL THEN tstzmultirange(m.machine_span) ELSE tstzmultirange(m.machine_span) - o.times END, %14$L) AS uptime,
 						response_time(coalesce(m.heartbeat, m.work), %15$L::double precision, %7$L::double precision) AS response_ms,
 						coverage_sum(e.demand, m.location, m.reach_m) AS demand_in_reach,
-						days(m.span) AS span_days, days(coalesce(q.present_since, m.joined_at), lower(m.span)) AS present_days,
-						days(least(q.region_since, m.joined_at), lower(m.span)) AS region_days, a.tenure AS unit_tenure, a.freshness AS unit_freshness,
-						coalesce(u.value, 0) AS value, coalesce(b.beacons, 0) AS beacons, coalesce(b.suspicions, 0) AS suspicions, coalesce(b.violations, 0) AS violations, b.uncertainty_m
-					FROM (SELECT n.*, coalesce(h.span, n.span) AS machine_span, t.heartbeat, t.work, l.heartbeat AS lead_heartbeat, l.work AS lead_work,
+						CASE WHEN m.span = %26$L::tstzrange THEN %27$L ELSE days(m.span) END AS span_days, days(coalesce(q.present_since, m.joined_at), lower(m.span)) AS present_days,
+						CASE WHEN least(q.region_since, m.joined_at) <> coalesce(q.present_since, m.joined_at) THEN days(least(q.region_since, m.joined_at), lower(m.span)) END AS region_days,
+						a.tenure AS unit_tenure, a.freshness AS unit_freshness,
+						coalesce(u.value, 0) AS value, coalesce(b.sights, 0) AS beacons, coalesce(b.suspicions, 0) AS suspicions, coalesce(b.violations, 0) AS violations, b.uncertainty_m
+					FROM (SELECT n.*, coalesce(h.span, n.span) AS machine_span, t.heartbeat, t.work, t.lead_heartbeat, t.lead_work,
 							coalesce(samples(t.heartbeat), 0) + coalesce(samples(t.work), 0) AS samples, coalesce(errors(t.heartbeat), 0) + coalesce(errors(t.work), 0) AS errors
 						FROM %18$s n LEFT JOIN %20$s h ON h.node_id = n.node_id
-							LEFT JOIN %19$s t ON t.machine = coalesce(h.machine, n.node_id)
-							LEFT JOIN %21$s l ON l.machine = coalesce(h.machine, n.node_id)) m
-						LEFT JOIN %22$s u ON u.node_id = m.node_id
-						LEFT JOIN %23$s b ON b.node_id = m.node_id
-						LEFT JOIN %24$s q ON q.node_id = m.node_id
-						LEFT JOIN %26$s a ON a.node_id = m.node_id
-						LEFT JOIN %25$s o ON o.region = coalesce(m.region, '')
+							LEFT JOIN %19$s t ON t.machine = coalesce(h.machine, n.node_id)) m
+						LEFT JOIN %21$s u ON u.node_id = m.node_id
+						LEFT JOIN %22$s b ON b.node_id = m.node_id
+						LEFT JOIN %23$s q ON q.node_id = m.node_id
+						LEFT JOIN %25$s a ON a.node_id = m.node_id
+						LEFT JOIN %24$s o ON o.region = coalesce(m.region, '')
 						JOIN epoch e ON e.epoch_id = %17$s
 					OFFSET 0) m OFFSET 0) m) m $q$,
 		days(p.maturity), days(p.freshness), p.min_violations, p.uptime_floor, p.uptime_target,	-- 5
 		p.response_target_ms, p.response_limit_ms, p.error_limit, p.error_target, p.min_beacons, p.location_limit_m, p.location_target_m,	-- 12
 		p.telemetry_slot, p.heartbeat_timeout, p.response_quantile, p.error_confidence, epoch_id,	-- 17
-		epoch_table('member', epoch_id), epoch_table('evidence', epoch_id), epoch_table('machine', epoch_id), epoch_table('lead', epoch_id),	-- 21
-		epoch_table('worth', epoch_id), epoch_table('trust', epoch_id), epoch_table('past', epoch_id), epoch_table('outage', epoch_id), epoch_table('tenure', epoch_id))
+		epoch_table('member', epoch_id), epoch_table('evidence', epoch_id), epoch_table('machine', epoch_id),	-- 20
+		epoch_table('worth', epoch_id), epoch_table('trust', epoch_id), epoch_table('past', epoch_id), epoch_table('outage', epoch_id), epoch_table('tenure', epoch_id),	-- 25
+		period, days(period), seconds(tstzmultirange(period)))
 $f$;
 COMMENT ON FUNCTION frozen_query(bigint, tstzrange, policy) IS 'query for the rows of epoch_node of an epoch. NULL for NULL';
 
@@ -369,11 +366,29 @@ BEGIN
 	END IF;
 	PERFORM make_epoch_table('suspended', e.epoch_id, format($q$
 		SELECT m.node_id, m.active AS times FROM %s m WHERE m.node_id IN (SELECT u.node_id FROM node_suspension u WHERE u.valid && %L::tstzrange) $q$, epoch_table('member', e.epoch_id), e.period));
-	EXECUTE format('DELETE FROM %s t USING %s s WHERE s.node_id = t.node_id AND t.service_type IS NOT NULL', report, suspended);
-	EXECUTE format('INSERT INTO %s %s', report, telemetry_query(e.period, p.telemetry_slot, of_nodes => suspended));
+	EXECUTE format('DELETE FROM %s t USING %s s WHERE s.node_id = t.node_id AND t.service_type IS NOT NULL AND NOT t.ahead', report, suspended);
+	EXECUTE format('INSERT INTO %s SELECT t.*, false FROM (%s) t', report, in_shares(telemetry_query(e.period, p.telemetry_slot, of_nodes => suspended), 1));
 	PERFORM drop_epoch_table('suspended', e.epoch_id);
 END $$;
 COMMENT ON FUNCTION cut_suspended_work(epoch, policy) IS 'run_epoch step: takes what was done while its node was suspended out of the table report';
+
+-- As a server has it by default, what one process hands to another is dear: else workers would hand all rows to one to be summed up.
+CREATE FUNCTION freeze_report(e epoch, p policy) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT SET parallel_tuple_cost = 0.1 AS $$
+DECLARE
+	query text := format('SELECT t.*, false AS ahead FROM (%s) t', telemetry_query(e.period, p.telemetry_slot));
+	-- good samples from shortly before still count within policy.heartbeat_timeout
+	ahead text := format('SELECT t.*, true FROM (%s) t',
+		telemetry_query(tstzrange(date_bin('1 hour', lower(e.period) - p.heartbeat_timeout, timestamptz '2000-01-01 00:00+00'), lower(e.period)), p.telemetry_slot));
+BEGIN
+	IF telemetry_is_distributed() THEN	-- workers of other servers sum it up
+		PERFORM make_epoch_table('report', e.epoch_id, in_shares(query, 1));
+		EXECUTE format('INSERT INTO %s %s', epoch_table('report', e.epoch_id), in_shares(ahead, 1));
+	ELSE
+		PERFORM make_epoch_table_in_shares('report', e.epoch_id, query || ' UNION ALL ' || ahead);
+	END IF;
+END $$;
+COMMENT ON FUNCTION freeze_report(epoch, policy) IS 'run_epoch step: what telemetry says of each node and service in an epoch, and shortly before (ahead). Leaves the table report to the steps that follow';
 
 CREATE FUNCTION freeze_node(e epoch, p policy) RETURNS bigint
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -383,27 +398,24 @@ DECLARE
 	regions region_list := regions_at(lower(e.period));
 BEGIN
 	PERFORM make_epoch_table('member', e.epoch_id, member_query(e.period, p), regions);
+	PERFORM make_epoch_table_in_shares('twin', e.epoch_id, twin_query(e.period));
 	PERFORM make_epoch_table('machine', e.epoch_id, machine_query(e.epoch_id, e.period));
-	PERFORM make_epoch_table('report', e.epoch_id, telemetry_query(e.period, p.telemetry_slot));
-	PERFORM make_epoch_table('evidence', e.epoch_id, evidence_query(e.epoch_id, format('TABLE %s', epoch_table('report', e.epoch_id))));
-	-- good samples from shortly before still count within policy.heartbeat_timeout
-	PERFORM make_epoch_table('lead', e.epoch_id, evidence_query(e.epoch_id,
-		telemetry_query(tstzrange(date_bin('1 hour', lower(e.period) - p.heartbeat_timeout, timestamptz '2000-01-01 00:00+00'), lower(e.period)), p.telemetry_slot)));
+	PERFORM freeze_report(e, p);
+	PERFORM make_epoch_table_in_shares('evidence', e.epoch_id, evidence_query(e.epoch_id));
 	PERFORM cut_suspended_work(e, p);
 	PERFORM make_epoch_table('unit', e.epoch_id, unit_query(e.epoch_id, e.period, p));
-	PERFORM make_epoch_table('worth', e.epoch_id, worth_query(e.epoch_id, p));
-	PERFORM make_epoch_table('rtt', e.epoch_id, rtt_query(e.epoch_id, e.period));
-	PERFORM make_epoch_table('sight', e.epoch_id, sight_query(e.epoch_id));
-	PERFORM make_epoch_table('trust', e.epoch_id, trust_query(e.epoch_id, p));
+	PERFORM make_epoch_table_in_shares('worth', e.epoch_id, worth_query(e.epoch_id, p));
+	PERFORM make_epoch_table_in_shares('trust', e.epoch_id, trust_query(e.epoch_id, e.period, p));
 	PERFORM make_epoch_table('past', e.epoch_id, past_query(e.epoch_id, e.period, p), regions);
+	PERFORM make_epoch_table('stay', e.epoch_id, stay_query(e.epoch_id, e.period, p));
 	PERFORM make_epoch_table('tenure', e.epoch_id, tenure_query(e.epoch_id, e.period, p), regions);
 	PERFORM make_epoch_table('outage', e.epoch_id, outage_query(e.epoch_id, e.period));
 	nodes := make_epoch_table('epoch_node', e.epoch_id, frozen_query(e.epoch_id, e.period, p));
-	FOREACH t IN ARRAY ARRAY['member', 'machine', 'evidence', 'lead', 'worth', 'rtt', 'trust', 'past', 'tenure', 'outage'] LOOP
+	FOREACH t IN ARRAY ARRAY['member', 'twin', 'evidence', 'worth', 'past', 'stay', 'tenure', 'outage'] LOOP
 		PERFORM drop_epoch_table(t, e.epoch_id);
 	END LOOP;
 	RETURN nodes;
 END $$;
-COMMENT ON FUNCTION freeze_node(epoch, policy) IS 'run_epoch step: every node of the epoch with all that was measured of it; returns how many. Leaves the tables report, unit and sight to the steps that follow';
+COMMENT ON FUNCTION freeze_node(epoch, policy) IS 'run_epoch step: every node of the epoch with all that was measured of it; returns how many. Leaves the tables machine, report, unit and trust to the steps that follow';
 
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.script_path'), true);

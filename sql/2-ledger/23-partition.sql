@@ -24,6 +24,25 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION is_attached(text, bigint) IS 'is the table of a relation for an epoch a partition that others read? NULL for NULL';
 
+-- A server groups rows for many nodes in one process, whatever others have sorted for it. In shares by node, which have
+-- no node in common, one process does all for a share.
+CREATE FUNCTION is_share(share int, shares int, key bigint) RETURNS boolean
+AS 'MODULE_PATHNAME', 'sr_is_share' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION is_share(int, int, bigint) IS 'does a key belong to this of so many shares, numbered from 0? NULL for NULL; errors: shares below 1';
+
+CREATE FUNCTION in_shares(query text, shares int) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
+	-- E, as a session may have backslashes mean something else
+	SELECT string_agg(regexp_replace(query, E'\\{share ([^}]*)\\}', CASE WHEN shares > 1 THEN format(E'is_share(%s, %s, \\1)', s - 1, shares) ELSE 'true' END, 'g'), ' UNION ALL ')
+	FROM generate_series(1, greatest(shares, 1)) s
+$$;
+COMMENT ON FUNCTION in_shares(text, int) IS 'the whole of a query in which {share key} stands for a condition, as that of its shares: so many, or one. NULL for no query';
+
+CREATE FUNCTION fill_table(target regclass, query text, regions region_list) RETURNS bigint
+AS 'MODULE_PATHNAME', 'sr_fill_table' LANGUAGE c;
+COMMENT ON FUNCTION fill_table(regclass, text, region_list) IS
+'puts the rows of a query, in which $1 is regions, into a table, many at a time and while parallel workers compute more, and returns their number. NULL for a table or query that is NULL. Errors: a table that this transaction has not made, that is a partition, or has an index, a constraint, a trigger, a rule or a policy; other columns than those of the query; no right to insert';
+
 -- A few hundred rows say enough for the plans of the steps that follow.
 CREATE FUNCTION make_epoch_table(relation text, epoch_id bigint, query text, regions region_list DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql SET search_path FROM CURRENT SET default_statistics_target = 2 AS $$
@@ -34,10 +53,9 @@ DECLARE
 	columns text;
 BEGIN
 	PERFORM drop_epoch_table(CASE WHEN again THEN relation || '_again' ELSE relation END, epoch_id);
-	-- A query that makes a table is shared by parallel workers, one that fills a table is not. Not UNLOGGED: after a crash soon
-	-- after a rollback a server would not start, as its recovery meets files that the rollback left.
-	EXECUTE format('CREATE TABLE %s AS %s', child, query) USING regions;
-	GET DIAGNOSTICS made = ROW_COUNT;
+	-- Not UNLOGGED: after a crash soon after a rollback a server would not start, as its recovery meets files that the rollback left.
+	EXECUTE format('CREATE TABLE %s AS %s WITH NO DATA', child, query) USING regions;
+	made := fill_table(child::regclass, query, regions);
 	IF again THEN
 		-- Its rows take the place of those that an earlier computation left, which others read until
 		-- this one ends: to drop their partition would keep everybody waiting until then.
@@ -56,6 +74,14 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION make_epoch_table(text, bigint, text, region_list) IS
 'makes the table of a relation for an epoch, or one of the steps to it, from a query, in which $1 is regions, in the place of one that is there; in a partition that others read it replaces the rows. Returns their number';
+
+-- None looks at a part of a table: a process takes a share or none.
+CREATE FUNCTION make_epoch_table_in_shares(relation text, epoch_id bigint, query text) RETURNS bigint
+LANGUAGE sql SET search_path FROM CURRENT SET min_parallel_table_scan_size = 715827882 AS $$
+	-- every one of them reads all rows to find its own: for more than eight that takes as long as it saves
+	SELECT make_epoch_table(relation, epoch_id, in_shares(query, least(current_setting('max_parallel_workers_per_gather')::int, current_setting('max_parallel_workers')::int, 8)))
+$$;
+COMMENT ON FUNCTION make_epoch_table_in_shares(text, bigint, text) IS 'make_epoch_table by a query in shares, as many as it may have workers, eight at most, each computed by one process';
 
 CREATE FUNCTION attach_epoch_table(relation text, epoch_id bigint, key text, is_unique boolean) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$

@@ -34,7 +34,7 @@ DECLARE
 	is_baseline boolean := e.previous_epoch_id IS NULL AND e.baseline;
 	several text[];	-- hardware with more than one stay in the epoch
 BEGIN
-	EXECUTE format('SELECT array_agg(s.hardware_id) FROM (SELECT n.hardware_id FROM %s n WHERE n.hardware_id IS NOT NULL GROUP BY n.hardware_id HAVING count(*) > 1) s', epoch_table('epoch_node', e.epoch_id))
+	EXECUTE format('SELECT array_agg(DISTINCT n.hardware_id) FROM %s k JOIN %s n ON n.node_id = k.node_id WHERE k.stays > 1', epoch_table('machine', e.epoch_id), epoch_table('epoch_node', e.epoch_id))
 	INTO several;
 	PERFORM make_epoch_table('closing', e.epoch_id, format($q$
 		SELECT x.owner, x.resource_type, x.next_reference FROM epoch_owner x WHERE x.epoch_id = %L AND x.kind = 'hardware' AND x.next_reference >= 1e-9 $q$, e.previous_epoch_id));
@@ -115,23 +115,23 @@ BEGIN
 			t.service_type, t.work AS work_done, t.fee
 		FROM %3$s n JOIN %5$s t ON t.node_id = n.node_id LEFT JOIN policy_service y ON y.policy_id = %4$s AND y.service_type = t.service_type
 			LEFT JOIN %6$s u ON u.node_id = n.node_id AND u.resource_type = y.resource_type
-		WHERE t.service_type IS NOT NULL $q$,
+		WHERE t.service_type IS NOT NULL AND NOT t.ahead $q$,
 		e.epoch_id, extract(epoch FROM upper(e.period) - lower(e.period)) / 3600, epoch_table('epoch_node', e.epoch_id), p.policy_id,
 		epoch_table('report', e.epoch_id), epoch_table('unit', e.epoch_id), p.error_confidence));
 END $$;
 COMMENT ON FUNCTION freeze_service_of_node(epoch, policy) IS 'run_epoch step: work of each node by service';
 
-CREATE FUNCTION freeze_beacon(e epoch, p policy) RETURNS void
+CREATE FUNCTION freeze_beacon(e epoch) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
 	EXECUTE format($q$
 		INSERT INTO epoch_beacon (epoch_id, beacon_id, location, nodes, violations)
 		SELECT $1, b.beacon_id, b.location, s.nodes, s.violations
-		FROM (SELECT u.beacon_id, count(*) AS nodes, count(*) FILTER (WHERE u.distance_m > vacuum_bound(u.rtt_ms) + $2) AS violations
-			FROM %s u GROUP BY u.beacon_id) s JOIN beacon b ON b.beacon_id = s.beacon_id $q$, epoch_table('sight', e.epoch_id))
-	USING e.epoch_id, p.location_slack_m::double precision;
+		FROM (SELECT t.beacon_id, sum(t.sights) AS nodes, sum(t.violations) AS violations FROM %s t WHERE t.beacon_id IS NOT NULL GROUP BY t.beacon_id) s
+			JOIN beacon b ON b.beacon_id = s.beacon_id $q$, epoch_table('trust', e.epoch_id))
+	USING e.epoch_id;
 END $$;
-COMMENT ON FUNCTION freeze_beacon(epoch, policy) IS 'run_epoch step: the beacons that measured nodes of the epoch';
+COMMENT ON FUNCTION freeze_beacon(epoch) IS 'run_epoch step: the beacons that measured nodes of the epoch';
 
 CREATE FUNCTION freeze_market(e epoch) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$

@@ -142,12 +142,12 @@ BEGIN
 	PERFORM draw_demand(e, p);
 	PERFORM epoch_phase(e.epoch_id, 'nodes');
 	nodes := freeze_node(e, p);
-	PERFORM freeze_beacon(e, p);
+	PERFORM freeze_beacon(e);
 	PERFORM epoch_phase(e.epoch_id, 'owners');
 	PERFORM freeze_owner(e, p);
 	PERFORM freeze_resource_of_node(e);
 	PERFORM freeze_service_of_node(e, p);
-	PERFORM drop_epoch_table(t, e.epoch_id) FROM unnest(ARRAY['report', 'unit', 'sight', 'stock']) t;
+	PERFORM drop_epoch_table(t, e.epoch_id) FROM unnest(ARRAY['machine', 'report', 'unit', 'trust', 'stock']) t;
 	FOR r IN SELECT * FROM epoch_relation() x WHERE x.relation <> 'reward' LOOP
 		PERFORM attach_epoch_table(r.relation, e.epoch_id, r.key, r.is_unique);
 	END LOOP;

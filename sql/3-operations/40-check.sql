@@ -59,7 +59,7 @@ BEGIN
 				array_to_string((array_agg(m.node_id ORDER BY m.node_id) FILTER (WHERE t.samples > 1 AND s.span / t.samples > $3))[1:5], ', ') AS slow_ones
 			FROM node m LEFT JOIN (SELECT u.node_id, sum(samples(u.summary)) AS samples FROM (%s) u GROUP BY u.node_id) t ON t.node_id = m.node_id,
 				LATERAL (SELECT least($2, m.left_at, now()) - greatest($1, m.joined_at) AS span) s
-			WHERE m.joined_at < $2 AND (m.left_at IS NULL OR m.left_at > $1) $q$, telemetry_query(e.period, p.telemetry_slot))
+			WHERE m.joined_at < $2 AND (m.left_at IS NULL OR m.left_at > $1) $q$, in_shares(telemetry_query(e.period, p.telemetry_slot), 1))
 		INTO x USING lower(e.period), upper(e.period), p.heartbeat_timeout;
 		RETURN QUERY SELECT 'reports', CASE WHEN members - x.silent < p.min_reporters * members THEN 'error' WHEN x.silent > 0 THEN 'warning' ELSE 'ok' END,
 			format('%s of %s members have telemetry', members - x.silent, members),

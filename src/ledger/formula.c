@@ -12,6 +12,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
+#include "utils/fmgrprotos.h"
 #include "utils/multirangetypes.h"
 #include "utils/numeric.h"
 #include "utils/rangetypes.h"
@@ -54,6 +55,21 @@ sr_ramp(PG_FUNCTION_ARGS)
 		b /= 2;
 	}
 	PG_RETURN_FLOAT8(a < b ? (x - a) / (b - a) : (a - x) / (a - b));
+}
+
+SR_FUNCTION(sr_is_share);
+/* is_share(share int, shares int, key bigint): a C function, as the planner takes one for neither rare nor common */
+Datum
+sr_is_share(PG_FUNCTION_ARGS)
+{
+	int32		share = PG_GETARG_INT32(0);
+	int32		shares = PG_GETARG_INT32(1);
+
+	if (shares < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("there cannot be %d shares", shares)));
+	PG_RETURN_BOOL(DatumGetUInt32(DirectFunctionCall1(hashint8, PG_GETARG_DATUM(2))) % (uint32) shares == (uint32) share);
 }
 
 /* The shortest decimal that stands for a float8 and no other, as a numeric. */

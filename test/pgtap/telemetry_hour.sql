@@ -21,7 +21,7 @@ RETURNS TABLE (node_id bigint, service_type code, summary telemetry_summary, wor
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
 	-- of heartbeats nothing but the summary is read
-	RETURN QUERY EXECUTE format('SELECT t.node_id, t.service_type, t.summary, t.work_summary, (CASE WHEN t.service_type IS NOT NULL THEN (t.work, t.metered_work, t.fee, t.energy_mwh)::pg_temp.work END).* FROM (%s) t', telemetry_query(period, slot));
+	RETURN QUERY EXECUTE format('SELECT t.node_id, t.service_type, t.summary, t.work_summary, (CASE WHEN t.service_type IS NOT NULL THEN (t.work, t.metered_work, t.fee, t.energy_mwh)::pg_temp.work END).* FROM (%s) t', in_shares(telemetry_query(period, slot), 2));
 END $$;
 -- the oracle: raw rows, nothing else
 CREATE FUNCTION pg_temp.raw_window(period tstzrange, slot interval)

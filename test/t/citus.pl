@@ -200,7 +200,7 @@ unlike($plan, qr/INSERT \.\.\. SELECT/, 'no summary comes by');
 like(spread(q{EXPLAIN (COSTS OFF) DELETE FROM telemetry_hour WHERE hour >= '2024-01-01' AND hour < '2024-01-02'}),
 	qr/Custom Scan \(Citus Adaptive\).*Task Count: 8.*Delete on/s, 'and so does what it takes away');
 
-like(spread(q{SET search_path = swarm_reward, swarm_reward_internal, public; EXPLAIN (VERBOSE, COSTS OFF) } . spread(q{SELECT swarm_reward_internal.telemetry_query('[2024-02-01,2024-03-01)', '1 minute')})),
+like(spread(q{SET search_path = swarm_reward, swarm_reward_internal, public; EXPLAIN (VERBOSE, COSTS OFF) } . spread(q{SELECT swarm_reward_internal.in_shares(swarm_reward_internal.telemetry_query('[2024-02-01,2024-03-01)', '1 minute'), 1)})),
 	qr/Query: SELECT [^\n]*swarm_reward\.(sum|rollup)\(/, 'what an epoch reads is summed up there first');
 
 # partitions come and go
