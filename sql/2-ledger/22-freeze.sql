@@ -86,10 +86,8 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION swarm_reward_internal.boundary_digest(region) IS 'SHA-256 of a region''s boundary in binary form. NULL for NULL';
 
--- ---- what is measured ----
+-- ---- what is measured: one table after the other, each by one query; the last one has all of a node ----
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('swarm_reward.internal_path'), true);
-
--- ---- one table after the other, each by one query; the last one has all of a node ----
 
 CREATE FUNCTION member_query(period tstzrange, p policy) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $f$
@@ -316,7 +314,7 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 	SELECT format($q$
 		SELECT %17$s::bigint AS epoch_id, m.node_id, m.provider_id, m.quality, m.place_trust,
 			coalesce(m.unit_tenure, mean_ramp(m.present_days, m.span_days, %1$L::double precision)) AS tenure,
-			coalesce(m.unit_freshness, 1 - mean_ramp(coalesce(m.region_days, m.present_days), m.span_days, %2$L::double precision)) AS freshness,
+			coalesce(m.unit_freshness, 1 - mean_ramp(m.region_days, m.span_days, %2$L::double precision)) AS freshness,
 			CASE WHEN m.demand_in_reach > 0 THEN m.quality * m.value * m.place_trust / m.demand_in_reach ELSE 0 END AS supply,
 			m.quality * m.value AS contribution, m.value, m.demand_in_reach, m.reach_m, m.availability, m.performance, m.uptime, m.active_days, m.samples, m.errors,
 			m.beacons, m.suspicions, m.violations, m.counts, m.location, m.region, m.hardware_id, m.response_ms, m.error_rate_upper, m.uncertainty_m
@@ -325,14 +323,13 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 					performance(m.response_ms, m.error_rate_upper, %7$L::double precision, %6$L::double precision, %8$L::double precision, %9$L::double precision) AS performance,
 					CASE WHEN %10$s = 0 THEN 1 WHEN m.uncertainty_m IS NULL THEN 0
 						ELSE ramp(m.uncertainty_m, %11$L::double precision, %12$L::double precision) END AS place_trust
-				FROM (SELECT m.node_id, m.provider_id, m.hardware_id, m.location, m.reach_m, m.region, m.counts, CASE WHEN m.active_seconds = %28$L THEN %27$L ELSE (m.active_seconds / 86400)::double precision END AS active_days,
+				FROM (SELECT m.node_id, m.provider_id, m.hardware_id, m.location, m.reach_m, m.region, m.counts, (m.active_seconds / 86400)::double precision AS active_days,
 						m.samples, m.errors, error_rate_upper(m.samples, m.errors, %16$L::double precision) AS error_rate_upper,
-						uptime_within(ARRAY[m.heartbeat, m.work, m.lead_heartbeat, m.lead_work], CASE WHEN o.times IS NULL THEN tstzmultirange(m.machine_span) ELSE tstzmultirange(m.machine_span) - o.times END, %14$L) AS uptime,
+						uptime_within(ARRAY[m.heartbeat, m.work, m.lead_heartbeat, m.lead_work], tstzmultirange(m.machine_span) - coalesce(o.times, '{}'), %14$L) AS uptime,
 						response_time(coalesce(m.heartbeat, m.work), %15$L::double precision, %7$L::double precision) AS response_ms,
 						coverage_sum(e.demand, m.location, m.reach_m) AS demand_in_reach,
-						CASE WHEN m.span = %26$L::tstzrange THEN %27$L ELSE days(m.span) END AS span_days, days(coalesce(q.present_since, m.joined_at), lower(m.span)) AS present_days,
-						CASE WHEN least(q.region_since, m.joined_at) <> coalesce(q.present_since, m.joined_at) THEN days(least(q.region_since, m.joined_at), lower(m.span)) END AS region_days,
-						a.tenure AS unit_tenure, a.freshness AS unit_freshness,
+						days(m.span) AS span_days, days(coalesce(q.present_since, m.joined_at), lower(m.span)) AS present_days,
+						days(least(q.region_since, m.joined_at), lower(m.span)) AS region_days, a.tenure AS unit_tenure, a.freshness AS unit_freshness,
 						coalesce(u.value, 0) AS value, coalesce(b.sights, 0) AS beacons, coalesce(b.suspicions, 0) AS suspicions, coalesce(b.violations, 0) AS violations, b.uncertainty_m
 					FROM (SELECT n.*, coalesce(h.span, n.span) AS machine_span, t.heartbeat, t.work, t.lead_heartbeat, t.lead_work,
 							coalesce(samples(t.heartbeat), 0) + coalesce(samples(t.work), 0) AS samples, coalesce(errors(t.heartbeat), 0) + coalesce(errors(t.work), 0) AS errors
@@ -349,8 +346,7 @@ LANGUAGE sql STABLE STRICT SET search_path FROM CURRENT SET timezone = 'UTC' SET
 		p.response_target_ms, p.response_limit_ms, p.error_limit, p.error_target, p.min_beacons, p.location_limit_m, p.location_target_m,	-- 12
 		p.telemetry_slot, p.heartbeat_timeout, p.response_quantile, p.error_confidence, epoch_id,	-- 17
 		epoch_table('member', epoch_id), epoch_table('evidence', epoch_id), epoch_table('machine', epoch_id),	-- 20
-		epoch_table('worth', epoch_id), epoch_table('trust', epoch_id), epoch_table('past', epoch_id), epoch_table('outage', epoch_id), epoch_table('tenure', epoch_id),	-- 25
-		period, days(period), seconds(tstzmultirange(period)))
+		epoch_table('worth', epoch_id), epoch_table('trust', epoch_id), epoch_table('past', epoch_id), epoch_table('outage', epoch_id), epoch_table('tenure', epoch_id))
 $f$;
 COMMENT ON FUNCTION frozen_query(bigint, tstzrange, policy) IS 'query for the rows of epoch_node of an epoch. NULL for NULL';
 
