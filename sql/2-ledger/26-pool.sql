@@ -117,9 +117,9 @@ BEGIN
 		WHERE s.epoch_id = e.epoch_id AND s.share > 0) a
 	WHERE v.epoch_id = e.epoch_id AND v.service_type = a.service_type;
 
-	PERFORM make_epoch_table('lot_share', e.epoch_id, lot_share_query(e.epoch_id, p, scores));
+	PERFORM make_epoch_table('portion', e.epoch_id, portion_query(e.epoch_id, p, scores));
 	PERFORM make_epoch_table('reward', e.epoch_id, format('SELECT %s::bigint AS epoch_id, r.node_id, r.provider_id, r.score, r.component, r.amount FROM (%s) r', e.epoch_id,
-		reward_query(p, scores, epoch_table('lot_share', e.epoch_id))));
+		reward_query(p, scores, epoch_table('portion', e.epoch_id))));
 
 	EXECUTE format($q$
 		INSERT INTO epoch_provider (epoch_id, provider_id, component, nodes, score, amount)
@@ -133,7 +133,7 @@ BEGIN
 		FROM epoch_pool x LEFT JOIN (SELECT v.component, sum(v.amount) AS paid FROM epoch_provider v WHERE v.epoch_id = e.epoch_id GROUP BY v.component) r ON r.component = x.component
 		WHERE x.epoch_id = e.epoch_id) a
 	WHERE w.epoch_id = e.epoch_id AND w.component = a.component;
-	PERFORM drop_epoch_table(t, e.epoch_id) FROM unnest(ARRAY['score', 'lot_share']) t;
+	PERFORM drop_epoch_table(t, e.epoch_id) FROM unnest(ARRAY['score', 'portion']) t;
 	SELECT sum(w.paid) INTO total FROM epoch_pool w WHERE w.epoch_id = e.epoch_id;
 	RETURN total;
 END $$;
@@ -141,7 +141,7 @@ COMMENT ON FUNCTION pay_epoch(epoch, policy) IS 'run_epoch step: scores, pools a
 
 -- With a cap a lot is apportioned over providers first, and what each gets over its nodes. A node has one
 -- row for all of its services.
-CREATE FUNCTION lot_share_query(epoch_id bigint, p policy, scores text) RETURNS text
+CREATE FUNCTION portion_query(epoch_id bigint, p policy, scores text) RETURNS text
 LANGUAGE sql STABLE SET search_path FROM CURRENT AS $f$
 	SELECT format(CASE WHEN p.provider_cap_bps IS NULL THEN '%1$s' ELSE $q$
 		SELECT q.lot, q.provider_id, allocate(q.score, l.amount, floor(l.amount * %2$s / 10000)) OVER (PARTITION BY q.lot ORDER BY q.provider_id) AS amount
@@ -150,21 +150,21 @@ LANGUAGE sql STABLE SET search_path FROM CURRENT AS $f$
 			SELECT c."position" AS lot, w.payable AS amount FROM epoch_pool w JOIN component c ON c.code = w.component WHERE w.epoch_id = %1$s AND w.component <> 'service_types'
 			UNION ALL SELECT v.lot, v.amount FROM service_lot(%1$s) v $q$, epoch_id), p.provider_cap_bps, scores)
 $f$;
-COMMENT ON FUNCTION lot_share_query(bigint, policy, text) IS 'query for what of each lot of an epoch is apportioned together: all of it, or with a cap what each provider gets, by the scores in the table or query named scores';
+COMMENT ON FUNCTION portion_query(bigint, policy, text) IS 'query for the portions of an epoch''s lots that are apportioned over nodes: each whole, or with a cap what each provider gets of it, by the scores in the table or query named scores';
 
-CREATE FUNCTION reward_query(p policy, scores text, shares text) RETURNS text
+CREATE FUNCTION reward_query(p policy, scores text, portions text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 DECLARE
 	-- of the nodes, for a condition to follow
 	part CONSTANT text := format('SELECT s.*, allocate(s.score, h.amount) OVER (PARTITION BY %1$s ORDER BY s.node_id) AS amount FROM %2$s s JOIN %3$s h USING (%1$s)',
-		CASE WHEN p.provider_cap_bps IS NULL THEN 'lot' ELSE 'lot, provider_id' END, scores, shares);
+		CASE WHEN p.provider_cap_bps IS NULL THEN 'lot' ELSE 'lot, provider_id' END, scores, portions);
 BEGIN
 	RETURN format($q$
 		SELECT r.node_id, r.provider_id, r.score, c.code AS component, r.amount FROM (%1$s WHERE lot <= 7) r JOIN component c ON c."position" = r.lot
 		UNION ALL SELECT r.node_id, r.provider_id, exact_total(r.score), 'service_types'::code, sum(r.amount) FROM (%1$s WHERE lot > 7) r GROUP BY r.node_id, r.provider_id $q$,
 		part);
 END $$;
-COMMENT ON FUNCTION reward_query(policy, text, text) IS 'query for the rewards of an epoch by the scores and what is apportioned together, in tables or queries of these names';
+COMMENT ON FUNCTION reward_query(policy, text, text) IS 'query for the rewards of an epoch by the scores and portions in the tables or queries of these names';
 
 CREATE FUNCTION pool_reason(w epoch_pool, p policy, paid numeric, carried_out numeric) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $f$

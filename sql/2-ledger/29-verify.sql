@@ -98,10 +98,10 @@ BEGIN
 		format('SELECT w.component, w.budget, w.carried_in, w.score, w.payable, w.paid FROM epoch_pool w WHERE w.epoch_id = %s', e.epoch_id));
 	RETURN QUERY SELECT 'pools', bad = 0, format('%s differ', bad);
 	EXECUTE format($q$
-		WITH score_of_lot AS MATERIALIZED (%1$s), share_of_lot AS MATERIALIZED (%4$s)
+		WITH score_of_lot AS MATERIALIZED (%1$s), portion AS MATERIALIZED (%4$s)
 		SELECT count(*) FILTER (WHERE a.score IS DISTINCT FROM b.score) AS scores, count(*) FILTER (WHERE a.amount IS DISTINCT FROM b.amount) AS amounts
 		FROM (%2$s) a FULL JOIN %3$s b ON b.node_id = a.node_id AND b.component = a.component $q$,
-		score_query(e, p), reward_query(p, 'score_of_lot', 'share_of_lot'), rewards, lot_share_query(e.epoch_id, p, 'score_of_lot'))
+		score_query(e, p), reward_query(p, 'score_of_lot', 'portion'), rewards, portion_query(e.epoch_id, p, 'score_of_lot'))
 	INTO x;
 	RETURN QUERY VALUES ('scores', x.scores = 0, format('%s differ', x.scores)), ('amounts', x.amounts = 0, format('%s differ', x.amounts));
 	bad := count_differences(

@@ -83,8 +83,8 @@ take_row(void *state, TupleTableSlot *slot)
 		put_rows(filler);
 }
 
+/* fill_table(target regclass, query text, regions region_list): how many rows came. */
 SR_FUNCTION(sr_fill_table);
-/* fill_table(target regclass, query text, regions region_list) */
 Datum
 sr_fill_table(PG_FUNCTION_ARGS)
 {

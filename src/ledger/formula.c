@@ -57,8 +57,8 @@ sr_ramp(PG_FUNCTION_ARGS)
 	PG_RETURN_FLOAT8(a < b ? (x - a) / (b - a) : (a - x) / (a - b));
 }
 
+/* Does a key belong to a share? A C function, as the planner takes one for neither rare nor common. */
 SR_FUNCTION(sr_is_share);
-/* is_share(share int, shares int, key bigint): a C function, as the planner takes one for neither rare nor common */
 Datum
 sr_is_share(PG_FUNCTION_ARGS)
 {

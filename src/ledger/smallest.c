@@ -15,8 +15,8 @@ typedef struct Smallest
 	double		numbers[FLEXIBLE_ARRAY_MEMBER]; /* ascending */
 } Smallest;
 
+/* Adds a number; which one is asked for is taken from the first. NULL is skipped. */
 SR_FUNCTION(sr_smallest_transfn);
-/* (internal, x double precision, k int): x and k are not null where the state is made */
 Datum
 sr_smallest_transfn(PG_FUNCTION_ARGS)
 {
@@ -55,13 +55,14 @@ sr_smallest_transfn(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(state);
 }
 
+/* The number; NULL where there are not so many, or none is asked for. */
 SR_FUNCTION(sr_smallest_finalfn);
 Datum
 sr_smallest_finalfn(PG_FUNCTION_ARGS)
 {
 	Smallest   *state = PG_ARGISNULL(0) ? NULL : (Smallest *) PG_GETARG_POINTER(0);
 
-	if (state == NULL || state->count == 0 || state->count < state->wanted)
+	if (state == NULL || state->wanted == 0 || state->count < state->wanted)
 		PG_RETURN_NULL();
 	PG_RETURN_FLOAT8(state->numbers[state->wanted - 1]);
 }

@@ -41,7 +41,7 @@ my $paid = $node->safe_psql('peace', $totals);
 my @doors = (
 	(map { ['nodes', $_, 'CREATE TABLE AS'] } qw(member twin machine report evidence unit worth trust past stay tenure outage epoch_node)),
 	(map { ['owners', $_, 'CREATE TABLE AS'] } qw(stock epoch_owner_rest epoch_node_resource epoch_node_service)), ['owners', 'epoch_node', 'ALTER TABLE'],
-	['rewards', 'score', 'CREATE TABLE AS'], ['rewards', 'lot_share', 'CREATE TABLE AS'], ['rewards', 'reward', 'CREATE TABLE AS'], ['rewards', 'reward', 'ALTER TABLE'],
+	['rewards', 'score', 'CREATE TABLE AS'], ['rewards', 'portion', 'CREATE TABLE AS'], ['rewards', 'reward', 'CREATE TABLE AS'], ['rewards', 'reward', 'ALTER TABLE'],
 	['clear', 'epoch', 'AFTER UPDATE', 'ROW', q{OLD.status = 'planned' AND NEW.status = 'open'}],
 	['demand', 'epoch', 'BEFORE UPDATE', 'ROW', 'OLD.demand IS NULL AND NEW.demand IS NOT NULL'], ['supply', 'epoch', 'AFTER UPDATE', 'ROW', 'OLD.supply IS NULL AND NEW.supply IS NOT NULL'],
 	['market', 'market', 'CREATE TABLE AS'], ['market', 'epoch_region', 'AFTER INSERT', 'STATEMENT'], ['market', 'epoch_region_resource', 'BEFORE INSERT', 'STATEMENT'], ['market', 'epoch_resource', 'AFTER INSERT', 'STATEMENT'],
